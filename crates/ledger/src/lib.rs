@@ -1,1 +1,30 @@
-//! placeholder
+//! A double-entry ledger: the only truth about money.
+//!
+//! Speaks TigerBeetle's data model ([`Account`], [`Transfer`], their statuses) through one door, the
+//! [`Engine`]. [`Embedded`] is the engine that needs nothing but a directory. [`audit`] and [`export`] read
+//! its journal without it, so that its books can be doubted.
+//!
+//! A request is decided by [`rules`] (pure), event after event in a [`batch`]; what it leaves are records
+//! ([`posting`]), written as one [`frame`] of the [`journal`] and then taken into the committed books.
+//! See `docs/reference/ledger.md`.
+
+pub mod batch;
+pub mod embedded;
+mod engine;
+pub mod frame;
+pub mod journal;
+mod memory;
+pub mod posting;
+mod query;
+pub mod rules;
+mod status;
+mod types;
+
+pub use embedded::{Embedded, OpenError, Options};
+pub use engine::{BoxFuture, Engine, EngineError, Ledger};
+pub use journal::{JournalError, Recovery, Torn};
+pub use status::{CreateAccountResult, CreateAccountStatus, CreateTransferResult, CreateTransferStatus};
+pub use types::{
+    Account, AccountBalance, AccountFilter, AccountFilterFlags, AccountFlags, BATCH_MAX, FeedItem,
+    QueryFilter, QueryFilterFlags, TIMESTAMP_MAX, Transfer, TransferFlags,
+};

@@ -1,0 +1,293 @@
+//! The bytes of the journal: files of checksummed, hash-chained frames of records.
+//!
+//! Layout only, all integers little-endian (`docs/reference/ledger.md` has the table). Nothing here opens a
+//! file or knows what a record means; engine, auditor and export share it and nothing else.
+
+use sha2::{Digest, Sha256};
+
+use crate::posting::Record;
+use crate::types::{Account, AccountFlags, Transfer, TransferFlags};
+
+/// Bytes before the first frame of a file.
+pub const FILE_HEADER: usize = 64;
+/// Bytes before the payload of a frame.
+pub const FRAME_HEADER: usize = 96;
+/// Everything in a file stands on a multiple of this.
+pub const ALIGN: usize = 16;
+/// The version of this layout.
+pub const VERSION: u32 = 1;
+
+const FILE_MAGIC: &[u8; 8] = b"YimaBook";
+const FRAME_MAGIC: &[u8; 8] = b"YimaFrm\x01";
+
+const KIND_ACCOUNT: u32 = 1;
+const KIND_TRANSFER: u32 = 2;
+const KIND_FAILED: u32 = 3;
+const KIND_EXPIRED: u32 = 4;
+const RUN_HEADER: usize = 16;
+
+/// SHA-256 of a frame's header and payload; each frame carries that of the one before it.
+pub type Hash = [u8; 32];
+
+/// How one journal file begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileHeader {
+    /// The number of its first frame; the first of all is 1.
+    pub first_frame: u64,
+    /// The hash of the frame before that, zeros before frame 1.
+    pub parent: Hash,
+}
+
+/// How one frame begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameHeader {
+    /// Frames count from 1 without gaps across files.
+    pub number: u64,
+    /// The newest timestamp the engine had given out.
+    pub timestamp: u64,
+    /// Bytes of payload.
+    pub payload_len: u32,
+    /// Records in the payload.
+    pub records: u32,
+    /// The hash of the frame before.
+    pub parent: Hash,
+    payload_crc: u32,
+}
+
+/// A frame that passed its checksums.
+#[derive(Debug)]
+pub struct Frame<'a> {
+    /// Its header.
+    pub header: FrameHeader,
+    /// Header and payload as they stand in the file.
+    pub bytes: &'a [u8],
+}
+
+fn u32_at(b: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(array(b, at))
+}
+fn u64_at(b: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(array(b, at))
+}
+fn u128_at(b: &[u8], at: usize) -> u128 {
+    u128::from_le_bytes(array(b, at))
+}
+fn u16_at(b: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes(array(b, at))
+}
+fn array<const N: usize>(b: &[u8], at: usize) -> [u8; N] {
+    let mut out = [0; N];
+    out.copy_from_slice(&b[at..at + N]);
+    out
+}
+
+impl FileHeader {
+    /// Its bytes.
+    pub fn encode(&self) -> [u8; FILE_HEADER] {
+        let mut b = [0; FILE_HEADER];
+        b[..8].copy_from_slice(FILE_MAGIC);
+        b[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        b[16..24].copy_from_slice(&self.first_frame.to_le_bytes());
+        b[24..56].copy_from_slice(&self.parent);
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&b[..12]), &b[16..]);
+        b[12..16].copy_from_slice(&crc.to_le_bytes());
+        b
+    }
+    /// Reads them back; the reason if they are not a header of this version.
+    pub fn decode(b: &[u8]) -> Result<FileHeader, &'static str> {
+        let b = b.get(..FILE_HEADER).ok_or("the file header is incomplete")?;
+        if &b[..8] != FILE_MAGIC {
+            return Err("this is not a ledger journal");
+        }
+        if u32_at(b, 12) != crc32c::crc32c_append(crc32c::crc32c(&b[..12]), &b[16..]) {
+            return Err("the file header fails its checksum");
+        }
+        if u32_at(b, 8) != VERSION {
+            return Err("the journal has a version this program does not read");
+        }
+        Ok(FileHeader { first_frame: u64_at(b, 16), parent: array(b, 24) })
+    }
+}
+
+/// The frame at the start of `b`, which runs to the end of its file; the reason if there is none.
+pub fn read(b: &[u8]) -> Result<Frame<'_>, &'static str> {
+    let head = b.get(..FRAME_HEADER).ok_or("the frame header is incomplete")?;
+    if &head[..8] != FRAME_MAGIC {
+        return Err("no frame begins here");
+    }
+    if u32_at(head, 8) != crc32c::crc32c(&head[12..]) {
+        return Err("the frame header fails its checksum");
+    }
+    let header = FrameHeader {
+        payload_crc: u32_at(head, 12),
+        number: u64_at(head, 16),
+        timestamp: u64_at(head, 24),
+        payload_len: u32_at(head, 32),
+        records: u32_at(head, 36),
+        parent: array(head, 64),
+    };
+    let end = FRAME_HEADER + header.payload_len as usize;
+    let bytes = b.get(..end).ok_or("the frame is incomplete")?;
+    if crc32c::crc32c(&bytes[FRAME_HEADER..]) != header.payload_crc {
+        return Err("the frame fails its checksum");
+    }
+    Ok(Frame { header, bytes })
+}
+
+/// Where in `b` (the rest of a file) another sound frame begins, if anywhere.
+pub fn find_sound(b: &[u8]) -> Option<usize> {
+    (0..b.len()).step_by(ALIGN).find(|&at| b[at..].starts_with(FRAME_MAGIC) && read(&b[at..]).is_ok())
+}
+
+impl Frame<'_> {
+    /// The hash that the next frame must carry as its parent.
+    pub fn hash(&self) -> Hash {
+        Sha256::digest(self.bytes).into()
+    }
+
+    /// Its records in order; the reason if the payload is not a sequence of records.
+    pub fn records(&self) -> Result<Vec<Record>, &'static str> {
+        let mut rest = &self.bytes[FRAME_HEADER..];
+        let mut out = Vec::with_capacity(self.header.records as usize);
+        while !rest.is_empty() {
+            let run = rest.get(..RUN_HEADER).ok_or("a run of records is incomplete")?;
+            let (kind, count) = (u32_at(run, 0), u32_at(run, 4) as usize);
+            let size = match kind {
+                KIND_ACCOUNT => 64,
+                KIND_TRANSFER => 128,
+                KIND_FAILED => 16,
+                KIND_EXPIRED => 32,
+                _ => return Err("a record is of an unknown kind"),
+            };
+            let bodies = rest.get(RUN_HEADER..RUN_HEADER + count * size);
+            for b in bodies.ok_or("a run of records is incomplete")?.chunks_exact(size) {
+                out.push(match kind {
+                    KIND_ACCOUNT => Record::Account(decode_account(b)),
+                    KIND_TRANSFER => Record::Transfer(decode_transfer(b)),
+                    KIND_FAILED => Record::Failed(u128_at(b, 0)),
+                    _ => Record::Expired { pending_id: u128_at(b, 0), timestamp: u64_at(b, 16) },
+                });
+            }
+            rest = &rest[RUN_HEADER + count * size..];
+        }
+        if out.len() != self.header.records as usize {
+            return Err("the frame holds another number of records than it says");
+        }
+        Ok(out)
+    }
+}
+
+/// Writes a frame of `records` into `out`, which is emptied first; answers its hash.
+///
+/// # Panics
+/// If the records take 4 GiB or more; a group of requests is bounded far below.
+pub fn encode(out: &mut Vec<u8>, number: u64, timestamp: u64, parent: Hash, records: &[Record]) -> Hash {
+    out.clear();
+    out.resize(FRAME_HEADER, 0);
+    let mut run: Option<(u32, usize)> = None; // kind and where its header stands
+    let mut count = 0u32;
+    for record in records {
+        let kind = match record {
+            Record::Account(_) => KIND_ACCOUNT,
+            Record::Transfer(_) => KIND_TRANSFER,
+            Record::Failed(_) => KIND_FAILED,
+            Record::Expired { .. } => KIND_EXPIRED,
+        };
+        let at = match run {
+            Some((k, at)) if k == kind => at,
+            _ => {
+                let at = out.len();
+                out.extend_from_slice(&kind.to_le_bytes());
+                out.resize(at + RUN_HEADER, 0);
+                count = 0;
+                run = Some((kind, at));
+                at
+            }
+        };
+        count += 1;
+        out[at + 4..at + 8].copy_from_slice(&count.to_le_bytes());
+        match record {
+            Record::Account(a) => encode_account(out, a),
+            Record::Transfer(t) => encode_transfer(out, t),
+            Record::Failed(id) => out.extend_from_slice(&id.to_le_bytes()),
+            Record::Expired { pending_id, timestamp } => {
+                out.extend_from_slice(&pending_id.to_le_bytes());
+                out.extend_from_slice(&timestamp.to_le_bytes());
+                out.extend_from_slice(&[0; 8]);
+            }
+        }
+    }
+    let payload_len = u32::try_from(out.len() - FRAME_HEADER).expect("a frame stays below 4 GiB");
+    let records = u32::try_from(records.len()).expect("fewer records than bytes");
+    let crc = crc32c::crc32c(&out[FRAME_HEADER..]);
+    out[..8].copy_from_slice(FRAME_MAGIC);
+    out[12..16].copy_from_slice(&crc.to_le_bytes());
+    out[16..24].copy_from_slice(&number.to_le_bytes());
+    out[24..32].copy_from_slice(&timestamp.to_le_bytes());
+    out[32..36].copy_from_slice(&payload_len.to_le_bytes());
+    out[36..40].copy_from_slice(&records.to_le_bytes());
+    out[64..96].copy_from_slice(&parent);
+    let crc = crc32c::crc32c(&out[12..FRAME_HEADER]);
+    out[8..12].copy_from_slice(&crc.to_le_bytes());
+    Sha256::digest(&out).into()
+}
+
+fn encode_account(out: &mut Vec<u8>, a: &Account) {
+    out.extend_from_slice(&a.id.to_le_bytes());
+    out.extend_from_slice(&a.user_data_128.to_le_bytes());
+    out.extend_from_slice(&a.user_data_64.to_le_bytes());
+    out.extend_from_slice(&a.user_data_32.to_le_bytes());
+    out.extend_from_slice(&a.ledger.to_le_bytes());
+    out.extend_from_slice(&a.code.to_le_bytes());
+    out.extend_from_slice(&a.flags.bits().to_le_bytes());
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&a.timestamp.to_le_bytes());
+}
+
+fn decode_account(b: &[u8]) -> Account {
+    Account {
+        id: u128_at(b, 0),
+        user_data_128: u128_at(b, 16),
+        user_data_64: u64_at(b, 32),
+        user_data_32: u32_at(b, 40),
+        ledger: u32_at(b, 44),
+        code: u16_at(b, 48),
+        flags: AccountFlags(u16_at(b, 50)),
+        timestamp: u64_at(b, 56),
+        ..Account::default()
+    }
+}
+
+fn encode_transfer(out: &mut Vec<u8>, t: &Transfer) {
+    out.extend_from_slice(&t.id.to_le_bytes());
+    out.extend_from_slice(&t.debit_account_id.to_le_bytes());
+    out.extend_from_slice(&t.credit_account_id.to_le_bytes());
+    out.extend_from_slice(&t.amount.to_le_bytes());
+    out.extend_from_slice(&t.pending_id.to_le_bytes());
+    out.extend_from_slice(&t.user_data_128.to_le_bytes());
+    out.extend_from_slice(&t.user_data_64.to_le_bytes());
+    out.extend_from_slice(&t.user_data_32.to_le_bytes());
+    out.extend_from_slice(&t.timeout.to_le_bytes());
+    out.extend_from_slice(&t.ledger.to_le_bytes());
+    out.extend_from_slice(&t.code.to_le_bytes());
+    out.extend_from_slice(&t.flags.bits().to_le_bytes());
+    out.extend_from_slice(&t.timestamp.to_le_bytes());
+}
+
+fn decode_transfer(b: &[u8]) -> Transfer {
+    Transfer {
+        id: u128_at(b, 0),
+        debit_account_id: u128_at(b, 16),
+        credit_account_id: u128_at(b, 32),
+        amount: u128_at(b, 48),
+        pending_id: u128_at(b, 64),
+        user_data_128: u128_at(b, 80),
+        user_data_64: u64_at(b, 96),
+        user_data_32: u32_at(b, 104),
+        timeout: u32_at(b, 108),
+        ledger: u32_at(b, 112),
+        code: u16_at(b, 116),
+        flags: TransferFlags(u16_at(b, 118)),
+        timestamp: u64_at(b, 120),
+    }
+}
