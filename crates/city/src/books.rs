@@ -1,0 +1,330 @@
+//! The chart of accounts, and the one way money is moved: [`pay_once`].
+//!
+//! Account ids are the ids of their owners or derived from names, so no table maps one to the other.
+//! `ledger` is the ISO 4217 number of the currency; caps live on shadow ledgers of their own, so that
+//! an allowance can never be mistaken for money.
+
+use kernel::ids::{BillerId, MerchantId, ResidentId};
+use kernel::{Currency, derive_u128};
+use ledger::{
+    Account, AccountFlags, CreateAccountStatus, CreateTransferStatus, Ledger, Transfer, TransferFlags,
+};
+
+use crate::Fault;
+
+/// Account codes: the kind of account in the chart.
+pub mod account_code {
+    /// Money at the bank (debit-normal).
+    pub const BANK_CLEARING: u16 = 1;
+    /// Fees earned (credit-normal).
+    pub const FEES: u16 = 2;
+    /// A resident's wallet (credit-normal, never overdrawn).
+    pub const WALLET: u16 = 10;
+    /// A shop's balance (credit-normal, never overdrawn).
+    pub const MERCHANT: u16 = 20;
+    /// What a biller is owed (credit-normal, never overdrawn).
+    pub const BILLER: u16 = 30;
+    /// A resident's allowance (shadow, never overdrawn).
+    pub const KYC_CAP: u16 = 101;
+    /// Where allowances come from and go to (shadow).
+    pub const CAP_POOL: u16 = 102;
+    /// What of a trade may still be refunded (shadow, never overdrawn).
+    pub const REFUNDABLE: u16 = 103;
+    /// The two ends of a marker transfer: used payment codes, closed trades (shadow).
+    pub const MARKER: u16 = 104;
+}
+
+/// Transfer codes: why money moved.
+pub mod transfer_code {
+    /// Bank clearing → wallet.
+    pub const DEPOSIT: u16 = 1;
+    /// Wallet → bank clearing.
+    pub const WITHDRAWAL: u16 = 2;
+    /// Wallet → wallet.
+    pub const WALLET_TRANSFER: u16 = 3;
+    /// Wallet → merchant, gross.
+    pub const TRADE_PAYMENT: u16 = 10;
+    /// Merchant → fees.
+    pub const TRADE_FEE: u16 = 11;
+    /// Merchant → wallet.
+    pub const TRADE_REFUND: u16 = 12;
+    /// Fees → merchant, the fee's share of a refund.
+    pub const TRADE_FEE_BACK: u16 = 13;
+    /// Marker in the place of a payment: this trade was closed and can never be paid.
+    pub const TRADE_CLOSED: u16 = 14;
+    /// Wallet → biller (pending, then posted or voided).
+    pub const BILL_PAYMENT: u16 = 20;
+    /// Biller → bank clearing: paid out.
+    pub const BILL_SETTLEMENT: u16 = 21;
+    /// Biller → fees: what the biller pays for collection.
+    pub const BILL_FEE: u16 = 22;
+    /// Merchant → bank clearing: paid out.
+    pub const MERCHANT_SETTLEMENT: u16 = 23;
+    /// Pool → allowance.
+    pub const CAP_GRANT: u16 = 101;
+    /// Allowance → pool: used by a payment.
+    pub const CAP_DRAW: u16 = 102;
+    /// Pool → allowance: given back by a refund.
+    pub const CAP_RETURN: u16 = 103;
+    /// Marker: this payment code was used.
+    pub const CODE_USED: u16 = 110;
+}
+
+/// The shadow ledgers of a currency. Numbers above every ISO 4217 code.
+pub mod shadow {
+    use kernel::Currency;
+    /// KYC allowances, in minor units.
+    pub fn kyc(currency: Currency) -> u32 {
+        10_000 + u32::from(currency.numeric())
+    }
+    /// Refundable amounts, in minor units.
+    pub fn refundable(currency: Currency) -> u32 {
+        20_000 + u32::from(currency.numeric())
+    }
+    /// Markers: transfers of amount 0 whose id alone matters.
+    pub const MARKERS: u32 = 30_000;
+}
+
+/// The money ledger of a currency.
+pub fn money(currency: Currency) -> u32 {
+    u32::from(currency.numeric())
+}
+
+/// The wallet of a resident: the same 128 bits.
+pub fn wallet(resident: ResidentId) -> u128 {
+    resident.as_u128()
+}
+
+/// The balance of a shop: the same 128 bits.
+pub fn merchant(merchant: MerchantId) -> u128 {
+    merchant.as_u128()
+}
+
+/// What a biller is owed: the same 128 bits.
+pub fn biller(biller: BillerId) -> u128 {
+    biller.as_u128()
+}
+
+/// The city's account of that name on that ledger.
+pub fn named(name: &str, ledger: u32) -> u128 {
+    derive_u128("account", &[name.as_bytes(), &ledger.to_be_bytes()])
+}
+
+/// Money at the bank.
+pub fn bank_clearing(currency: Currency) -> u128 {
+    named("bank_clearing", money(currency))
+}
+
+/// Fees earned.
+pub fn fees(currency: Currency) -> u128 {
+    named("fees", money(currency))
+}
+
+/// Where allowances of a shadow ledger come from and go back to.
+pub fn pool(shadow_ledger: u32) -> u128 {
+    named("pool", shadow_ledger)
+}
+
+/// The two ends of a marker.
+pub fn marker_ends() -> (u128, u128) {
+    (named("marker_from", shadow::MARKERS), named("marker_to", shadow::MARKERS))
+}
+
+/// An account as the chart wants it, empty.
+pub fn account(id: u128, ledger: u32, code: u16, flags: AccountFlags) -> Account {
+    Account { id, ledger, code, flags, ..Account::default() }
+}
+
+/// An account that may never be overdrawn: wallets, shops, billers, every cap.
+pub fn never_overdrawn(id: u128, ledger: u32, code: u16) -> Account {
+    account(id, ledger, code, AccountFlags::DebitsMustNotExceedCredits)
+}
+
+/// A plain transfer on the money ledger.
+pub fn transfer(id: u128, from: u128, to: u128, amount: i64, currency: Currency, code: u16) -> Transfer {
+    Transfer {
+        id,
+        debit_account_id: from,
+        credit_account_id: to,
+        // Negative amounts are refused by the rules long before; zero would be refused again here.
+        amount: u128::try_from(amount).unwrap_or(0),
+        ledger: money(currency),
+        code,
+        ..Transfer::default()
+    }
+}
+
+/// A marker: amount 0, its id is its meaning.
+pub fn marker(id: u128, code: u16) -> Transfer {
+    let (from, to) = marker_ends();
+    Transfer {
+        id,
+        debit_account_id: from,
+        credit_account_id: to,
+        ledger: shadow::MARKERS,
+        code,
+        ..Transfer::default()
+    }
+}
+
+/// Links `chain` so that it happens as a whole or not at all.
+pub fn linked(mut chain: Vec<Transfer>) -> Vec<Transfer> {
+    let last = chain.len().saturating_sub(1);
+    for transfer in &mut chain[..last] {
+        transfer.flags |= TransferFlags::Linked;
+    }
+    chain
+}
+
+/// The city's own accounts; made at every start, which is harmless when they are there.
+pub async fn open(ledger: &Ledger, currency: Currency) -> Result<(), Fault> {
+    let none = AccountFlags::empty();
+    let (from, to) = marker_ends();
+    let pools = [shadow::kyc(currency), shadow::refundable(currency)];
+    let mut accounts = vec![
+        account(bank_clearing(currency), money(currency), account_code::BANK_CLEARING, none),
+        account(fees(currency), money(currency), account_code::FEES, none),
+        account(from, shadow::MARKERS, account_code::MARKER, none),
+        account(to, shadow::MARKERS, account_code::MARKER, none),
+    ];
+    accounts.extend(pools.map(|l| account(pool(l), l, account_code::CAP_POOL, none)));
+    ensure(ledger, accounts).await
+}
+
+/// Makes sure that accounts exist as described.
+pub async fn ensure(ledger: &Ledger, accounts: Vec<Account>) -> Result<(), Fault> {
+    for result in ledger.create_accounts(accounts).await? {
+        if !matches!(result.status, CreateAccountStatus::Created | CreateAccountStatus::Exists) {
+            return Err(Fault::Books(format!("create account: {:?}", result.status)));
+        }
+    }
+    Ok(())
+}
+
+/// How often a payment of one trade or bill may fail for want of money before it needs a new one.
+/// Bounds the look-up in [`find_once`].
+pub const ATTEMPTS_MAX: u32 = 16;
+
+/// The transfer id of attempt `k` at what `base` names. A ledger never takes an id again whose
+/// transfer failed for want of funds (`id_already_failed`), so each failed attempt moves on to the
+/// next id, and because a burnt id can never come to life, at most one attempt ever succeeds.
+pub fn attempt_id(base: u128, k: u32) -> u128 {
+    if k == 0 { base } else { derive_u128("attempt", &[&base.to_be_bytes(), &k.to_be_bytes()]) }
+}
+
+/// What became of [`pay_once`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Once {
+    /// It happened now; holds the main transfer's id and commit timestamp.
+    Done {
+        /// The id it has in the ledger.
+        id: u128,
+        /// Ledger timestamp, ns.
+        timestamp: u64,
+    },
+    /// A transfer of this identity is there already, perhaps with other content: look and compare.
+    Already(Transfer),
+    /// The ledger refused the event at this index of the chain.
+    Refused(usize, CreateTransferStatus),
+    /// Every attempt id is burnt.
+    Exhausted,
+}
+
+/// Moves money at most once for what `base` names. `chain` builds the linked events for a main
+/// transfer id; the main event stands first and is the only one with an id that `base` determines.
+pub async fn pay_once(
+    ledger: &Ledger,
+    base: u128,
+    chain: impl Fn(u128) -> Vec<Transfer> + Send,
+) -> Result<Once, Fault> {
+    for k in 0..ATTEMPTS_MAX {
+        let id = attempt_id(base, k);
+        match submit(ledger, linked(chain(id))).await? {
+            Ok(timestamp) => return Ok(Once::Done { id, timestamp }),
+            Err((0, CreateTransferStatus::IdAlreadyFailed)) => {}
+            Err((0, status)) if is_exists(status) => {
+                let found = ledger.lookup_transfers(vec![id]).await?;
+                let found = found.into_iter().next();
+                return found.map(Once::Already).ok_or_else(|| Fault::Books("exists, but not found".into()));
+            }
+            Err((index, status)) => return Ok(Once::Refused(index, status)),
+        }
+    }
+    Ok(Once::Exhausted)
+}
+
+/// Submits one chain. `Ok` holds the timestamp of its first event, `Err` the event that failed.
+pub async fn submit(
+    ledger: &Ledger,
+    chain: Vec<Transfer>,
+) -> Result<Result<u64, (usize, CreateTransferStatus)>, Fault> {
+    let results = ledger.create_transfers(chain).await?;
+    let failed = results.iter().position(|r| {
+        !matches!(r.status, CreateTransferStatus::Created | CreateTransferStatus::LinkedEventFailed)
+    });
+    match (failed, results.first()) {
+        (Some(index), _) => Ok(Err((index, results[index].status))),
+        (None, Some(first)) if first.status == CreateTransferStatus::Created => Ok(Ok(first.timestamp)),
+        _ => Err(Fault::Books("a chain without an answer".into())),
+    }
+}
+
+/// The one transfer that happened for `base`, if any.
+pub async fn find_once(ledger: &Ledger, base: u128) -> Result<Option<Transfer>, Fault> {
+    let ids = (0..ATTEMPTS_MAX).map(|k| attempt_id(base, k)).collect();
+    Ok(ledger.lookup_transfers(ids).await?.into_iter().next())
+}
+
+/// Whether the status says that a transfer of this id is there.
+pub fn is_exists(status: CreateTransferStatus) -> bool {
+    use CreateTransferStatus as S;
+    matches!(
+        status,
+        S::Exists
+            | S::ExistsWithDifferentFlags
+            | S::ExistsWithDifferentPendingId
+            | S::ExistsWithDifferentTimeout
+            | S::ExistsWithDifferentDebitAccountId
+            | S::ExistsWithDifferentCreditAccountId
+            | S::ExistsWithDifferentAmount
+            | S::ExistsWithDifferentUserData128
+            | S::ExistsWithDifferentUserData64
+            | S::ExistsWithDifferentUserData32
+            | S::ExistsWithDifferentLedger
+            | S::ExistsWithDifferentCode
+    )
+}
+
+/// The balance of a credit-normal account that is free to be spent: credits posted, less debits
+/// posted and pending. 0 for an account nobody made.
+pub async fn available(ledger: &Ledger, account: u128) -> Result<i64, Fault> {
+    let found = ledger.lookup_accounts(vec![account]).await?;
+    Ok(found.first().map_or(0, |a| {
+        let spent = a.debits_posted.saturating_add(a.debits_pending);
+        i64::try_from(a.credits_posted.saturating_sub(spent)).unwrap_or(i64::MAX)
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ledgers_never_meet() {
+        let cny = Currency::CNY;
+        let ledgers = [money(cny), shadow::kyc(cny), shadow::refundable(cny), shadow::MARKERS];
+        let distinct: std::collections::HashSet<_> = ledgers.iter().collect();
+        assert_eq!(distinct.len(), ledgers.len());
+        assert_eq!(attempt_id(7, 0), 7);
+        assert_ne!(attempt_id(7, 1), attempt_id(7, 2));
+        assert_ne!(attempt_id(7, 1), attempt_id(8, 1));
+    }
+
+    #[test]
+    fn a_chain_links_all_but_its_last() {
+        let chain = linked(vec![marker(1, 1), marker(2, 1), marker(3, 1)]);
+        let flags: Vec<bool> = chain.iter().map(|t| t.flags.contains(TransferFlags::Linked)).collect();
+        assert_eq!(flags, [true, true, false]);
+        assert!(linked(vec![]).is_empty());
+    }
+}

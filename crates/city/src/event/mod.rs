@@ -1,0 +1,6 @@
+//! Under construction.
+#[derive(Debug, Default)]
+pub struct State {}
+pub fn start(_: &crate::City, _: &tokio::sync::watch::Receiver<bool>) -> Vec<tokio::task::JoinHandle<()>> {
+    vec![]
+}

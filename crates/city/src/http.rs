@@ -1,0 +1,152 @@
+//! What all routes share: problem details (RFC 9457), amounts, cursors, JSON that names what is wrong.
+
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use kernel::{Currency, Money};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::Refusal;
+
+/// The body of every error, `application/problem+json`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema, PartialEq, Eq)]
+pub struct Problem {
+    /// The HTTP status.
+    #[schema(example = 409)]
+    pub status: u16,
+    /// Stable and made for programs.
+    #[schema(example = "insufficient_balance")]
+    pub code: String,
+    /// One sentence for people.
+    #[schema(example = "the balance does not cover the amount")]
+    pub detail: String,
+}
+
+impl Problem {
+    /// A problem from its parts.
+    pub fn new(status: u16, code: &str, detail: impl Into<String>) -> Problem {
+        Problem { status, code: code.to_owned(), detail: detail.into() }
+    }
+}
+
+impl<E: Refusal> From<E> for Problem {
+    fn from(error: E) -> Problem {
+        if error.status() >= 500 {
+            // What broke inside is for the operator's log; the client learns the code only.
+            tracing::error!(code = error.code(), %error, "request failed");
+            let detail = "the service could not do this now; asking again with the same id is safe";
+            return Problem::new(error.status(), error.code(), detail);
+        }
+        Problem::new(error.status(), error.code(), error.to_string())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+    }
+}
+
+/// The result of a handler.
+pub type Answer<T> = Result<T, Problem>;
+
+/// A JSON body; what does not parse is refused as `malformed_body` with the place and the reason.
+#[derive(Clone, Copy, Debug)]
+pub struct Json<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        match axum::Json::<T>::from_request(request, state).await {
+            Ok(axum::Json(value)) => Ok(Json(value)),
+            Err(JsonRejection::BytesRejection(e)) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(Problem::new(413, "body_too_large", "the body is larger than this route accepts"))
+            }
+            Err(JsonRejection::MissingJsonContentType(_)) => {
+                Err(Problem::new(415, "not_json", "send `content-type: application/json`"))
+            }
+            Err(e) => Err(Problem::new(400, "malformed_body", e.body_text())),
+        }
+    }
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
+    }
+}
+
+/// The query string; refused as `malformed_query`.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        axum::extract::Query::<T>::from_request_parts(parts, state)
+            .await
+            .map(|q| Query(q.0))
+            .map_err(|e: QueryRejection| Problem::new(400, "malformed_query", e.body_text()))
+    }
+}
+
+/// A path parameter; refused as `malformed_id`.
+#[derive(Clone, Copy, Debug)]
+pub struct Path<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        axum::extract::Path::<T>::from_request_parts(parts, state)
+            .await
+            .map(|p| Path(p.0))
+            .map_err(|e| Problem::new(400, "malformed_id", e.body_text()))
+    }
+}
+
+/// An amount on the wire: integer minor units and the ISO 4217 currency.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Amount {
+    /// Minor units, `1250` for ¥12.50.
+    #[schema(example = 1250)]
+    pub minor: i64,
+    /// ISO 4217 alphabetic code.
+    #[schema(value_type = String, example = "CNY")]
+    pub currency: Currency,
+}
+
+impl From<Money> for Amount {
+    fn from(money: Money) -> Amount {
+        Amount { minor: money.minor, currency: money.currency }
+    }
+}
+
+impl From<Amount> for Money {
+    fn from(amount: Amount) -> Money {
+        Money::new(amount.minor, amount.currency)
+    }
+}
+
+/// How every list is paged: pass `next` of the last page as `cursor`.
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct Page {
+    /// `next` of the page before; absent for the first.
+    pub cursor: Option<String>,
+    /// How many, 1 to 200; 50 when absent.
+    pub limit: Option<u32>,
+}
+
+impl Page {
+    /// The number of rows asked for, within bounds.
+    pub fn limit(&self) -> u32 {
+        self.limit.unwrap_or(50).clamp(1, 200)
+    }
+}

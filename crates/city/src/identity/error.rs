@@ -1,0 +1,163 @@
+//! What identity refuses, in order of precedence.
+
+use std::fmt;
+
+use codes::payment_code::{CodeError, Refused};
+
+use super::{OwnerKind, Role};
+use crate::{Fault, Refusal};
+
+/// A refusal of identity. Nothing was changed, except that a wrong guess was counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdentityError {
+    /// No token or key, or one that is unknown, ended or revoked.
+    Unauthenticated,
+    /// The key is good, but speaks for somebody else than this route wants.
+    WrongKey(OwnerKind),
+    /// The key's role does not reach so far.
+    Forbidden(Role),
+    /// Not a phone number.
+    PhoneMalformed,
+    /// Not a usable name.
+    NameMalformed,
+    /// A code was sent to this phone less than a minute ago.
+    CodeTooSoon,
+    /// The message could not be handed over.
+    SenderUnavailable,
+    /// The one-time code is wrong; the guess counts.
+    CodeWrong,
+    /// No live one-time code: none sent, used, too old, or guessed at too often.
+    CodeGone,
+    /// No such resident.
+    ResidentUnknown,
+    /// Tiers are never lowered.
+    TierLower,
+    /// The PIN must be six digits, not all the same and not a run.
+    PinUnacceptable,
+    /// There is a PIN already; change or reset it.
+    PinExists,
+    /// A PIN is needed and none was set.
+    PinNotSet,
+    /// This needs the PIN and none was sent.
+    PinRequired,
+    /// The PIN is wrong; so many tries are left.
+    PinWrong(i64),
+    /// Five wrong PINs: reset it with a one-time code.
+    PinLocked,
+    /// No such device.
+    DeviceUnknown,
+    /// No such key.
+    KeyUnknown,
+    /// The text is no payment code of this city.
+    CodeMalformed(CodeError),
+    /// The payment code is not good for a payment.
+    CodeRefused(Refused),
+    /// Something below failed.
+    Fault(Fault),
+}
+
+impl fmt::Display for IdentityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unauthenticated => {
+                f.write_str("sign in: send `authorization: Bearer …` with a live token or key")
+            }
+            Self::WrongKey(kind) => write!(f, "this route wants the key of a {kind:?}"),
+            Self::Forbidden(role) => write!(f, "this needs a key of role {}", role.name()),
+            Self::PhoneMalformed => {
+                f.write_str("a phone number is 11 digits of a Chinese mobile, or + and 7 to 15 digits")
+            }
+            Self::NameMalformed => {
+                f.write_str("a name has 1 to 40 characters without control characters or outer spaces")
+            }
+            Self::CodeTooSoon => f.write_str("a code was sent less than a minute ago"),
+            Self::SenderUnavailable => f.write_str("the message could not be sent; try again"),
+            Self::CodeWrong => f.write_str("the one-time code is wrong"),
+            Self::CodeGone => f.write_str("there is no live one-time code for this phone; request one"),
+            Self::ResidentUnknown => f.write_str("no such resident"),
+            Self::TierLower => f.write_str("the resident has a higher tier; tiers are never lowered"),
+            Self::PinUnacceptable => {
+                f.write_str("a PIN is six digits, not all the same and not a run like 123456")
+            }
+            Self::PinExists => {
+                f.write_str("there is a PIN already; send the old one too, or reset it with a one-time code")
+            }
+            Self::PinNotSet => f.write_str("set a PIN first"),
+            Self::PinRequired => f.write_str("this amount needs the PIN"),
+            Self::PinWrong(left) => write!(f, "the PIN is wrong; {left} tries are left"),
+            Self::PinLocked => {
+                f.write_str("the PIN is locked after five wrong tries; reset it with a one-time code")
+            }
+            Self::DeviceUnknown => f.write_str("no such device"),
+            Self::KeyUnknown => f.write_str("no such key"),
+            Self::CodeMalformed(e) => e.fmt(f),
+            Self::CodeRefused(e) => e.fmt(f),
+            Self::Fault(e) => e.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for IdentityError {}
+
+impl Refusal for IdentityError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "unauthenticated",
+            Self::WrongKey(_) => "wrong_key",
+            Self::Forbidden(_) => "forbidden",
+            Self::PhoneMalformed => "phone_malformed",
+            Self::NameMalformed => "name_malformed",
+            Self::CodeTooSoon => "code_too_soon",
+            Self::SenderUnavailable => "sender_unavailable",
+            Self::CodeWrong => "code_wrong",
+            Self::CodeGone => "code_gone",
+            Self::ResidentUnknown => "resident_unknown",
+            Self::TierLower => "tier_lower",
+            Self::PinUnacceptable => "pin_unacceptable",
+            Self::PinExists => "pin_exists",
+            Self::PinNotSet => "pin_not_set",
+            Self::PinRequired => "pin_required",
+            Self::PinWrong(_) => "pin_wrong",
+            Self::PinLocked => "pin_locked",
+            Self::DeviceUnknown => "device_unknown",
+            Self::KeyUnknown => "key_unknown",
+            Self::CodeMalformed(e) => e.code(),
+            Self::CodeRefused(e) => e.code(),
+            Self::Fault(e) => e.code(),
+        }
+    }
+
+    fn status(&self) -> u16 {
+        match self {
+            Self::Unauthenticated => 401,
+            Self::WrongKey(_)
+            | Self::Forbidden(_)
+            | Self::PinRequired
+            | Self::PinWrong(_)
+            | Self::PinLocked => 403,
+            Self::ResidentUnknown | Self::DeviceUnknown | Self::KeyUnknown => 404,
+            Self::TierLower | Self::PinExists | Self::PinNotSet | Self::CodeRefused(_) => 409,
+            Self::CodeTooSoon => 429,
+            Self::SenderUnavailable => 503,
+            Self::PhoneMalformed
+            | Self::NameMalformed
+            | Self::CodeWrong
+            | Self::CodeGone
+            | Self::PinUnacceptable
+            | Self::CodeMalformed(_) => 422,
+            Self::Fault(e) => e.status(),
+        }
+    }
+}
+
+impl From<Fault> for IdentityError {
+    fn from(e: Fault) -> Self {
+        Self::Fault(e)
+    }
+}
+
+impl From<store::StoreError> for IdentityError {
+    fn from(e: store::StoreError) -> Self {
+        Self::Fault(e.into())
+    }
+}

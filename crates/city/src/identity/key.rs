@@ -1,0 +1,84 @@
+//! API keys of shops, billers and operators: shown once, kept as SHA-256 of 256 random bits.
+
+use kernel::ids::{KeyId, OperatorId, TillId};
+
+use super::{IdentityError, Key, OwnerKind, Role, secret, sha256, store};
+use crate::{City, Fault};
+
+/// A new key and its secret.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    /// The key without its secret.
+    pub key: Key,
+    /// The secret; shown once.
+    pub secret: String,
+}
+
+/// Makes a key for `owner`. Callers check who may do that.
+pub async fn create_key(
+    city: &City,
+    owner_kind: OwnerKind,
+    owner: u128,
+    role: Role,
+    till: Option<TillId>,
+    name: &str,
+) -> Result<NewKey, IdentityError> {
+    if !super::rules::name_acceptable(name) {
+        return Err(IdentityError::NameMalformed);
+    }
+    let now = city.now();
+    let prefix = match owner_kind {
+        OwnerKind::Merchant => "ymk",
+        OwnerKind::Biller => "ybk",
+        OwnerKind::Operator => "yok",
+    };
+    let secret = secret(prefix, &*city.rng);
+    let key = Key { id: KeyId::new(now, &*city.rng), owner_kind, owner, role, till, name: name.to_owned() };
+    let (row, hash) = (key.clone(), sha256(&secret).to_vec());
+    let added: Result<(), IdentityError> = city
+        .store
+        .write(move |conn| Box::pin(async move { Ok(store::add_key(conn, hash, &row, now).await?) }))
+        .await;
+    added?;
+    Ok(NewKey { key, secret })
+}
+
+/// The live keys of an owner.
+pub async fn keys(city: &City, owner: u128) -> Result<Vec<Key>, IdentityError> {
+    let mut conn = city.store.read().await?;
+    Ok(store::keys(&mut conn, owner).await?)
+}
+
+/// Ends a key of `owner`.
+pub async fn revoke_key(city: &City, owner: u128, key: KeyId) -> Result<(), IdentityError> {
+    let now = city.now();
+    let revoked: Result<(), IdentityError> = city
+        .store
+        .write(move |conn| Box::pin(async move { Ok(store::revoke_key(conn, owner, key, now).await?) }))
+        .await;
+    match revoked {
+        Err(IdentityError::Fault(Fault::Store(::store::StoreError::Guard))) => Err(IdentityError::KeyUnknown),
+        other => {
+            other?;
+            city.identity.keys.forget(|k| k.id == key);
+            Ok(())
+        }
+    }
+}
+
+/// Makes an operator and an admin key for it: how the first key of a city comes to be. Reached from
+/// the command line of the machine only, never over HTTP.
+pub async fn bootstrap_operator(city: &City, name: &str) -> Result<NewKey, IdentityError> {
+    if !super::rules::name_acceptable(name) {
+        return Err(IdentityError::NameMalformed);
+    }
+    let now = city.now();
+    let operator = OperatorId::new(now, &*city.rng);
+    let row = name.to_owned();
+    let added: Result<(), IdentityError> = city
+        .store
+        .write(move |conn| Box::pin(async move { Ok(store::add_operator(conn, operator, &row, now).await?) }))
+        .await;
+    added?;
+    create_key(city, OwnerKind::Operator, operator.as_u128(), Role::Admin, None, name).await
+}

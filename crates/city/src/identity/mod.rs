@@ -1,0 +1,469 @@
+//! Who somebody is and how they prove it: residents (phone, one-time code, session, PIN, devices),
+//! and merchants, billers and operators by API key.
+//!
+//! Invariants:
+//! - A handler that takes [`Resident`], [`Merchant`], [`Biller`] or [`Operator`] cannot be reached without it.
+//! - Secrets are kept as SHA-256 (tokens, keys, 256 random bits) or argon2id (PINs); only a device's
+//!   payment-code secret is kept as it is, because the server must compute with it.
+//! - Guesses are counted before they are compared, so no number of guesses at once gets extra tries.
+//! - What a resident may pay is a ledger account ([`caps`]), never a number in SQL.
+
+mod caps;
+mod device;
+mod error;
+pub mod http;
+mod key;
+mod pin;
+pub mod rules;
+mod sender;
+mod store;
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use kernel::ids::{BillerId, DeviceId, KeyId, MerchantId, OperatorId, ResidentId, SessionId, TillId};
+use kernel::{Rng, Timestamp};
+use sha2::{Digest, Sha256};
+
+pub use caps::{cap_account, cap_left, cap_return, cap_transfer};
+pub use device::{NewDevice, Payer, add_device, devices, load, resolve_code, revoke_device, start};
+pub use error::IdentityError;
+pub use key::{NewKey, bootstrap_operator, create_key, keys, revoke_key};
+pub use pin::{change_pin, require_pin, reset_pin, set_first_pin};
+pub use rules::Tier;
+pub use sender::{ConsoleSender, FileSender, Message, MessageSender};
+
+use self::store::Guess;
+use crate::{City, books};
+
+/// A signed-in resident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resident {
+    /// Who; also the wallet.
+    pub id: ResidentId,
+    /// How well known.
+    pub tier: Tier,
+    /// By which session.
+    pub session: SessionId,
+}
+
+/// A shop, by one of its API keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Merchant {
+    /// Which shop.
+    pub id: MerchantId,
+    /// What the key may do.
+    pub role: Role,
+    /// Which key.
+    pub key: KeyId,
+    /// The till the key belongs to, if to one.
+    pub till: Option<TillId>,
+}
+
+/// A biller, by one of its API keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Biller {
+    /// Which biller.
+    pub id: BillerId,
+    /// What the key may do.
+    pub role: Role,
+}
+
+/// Somebody who runs the city, by API key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operator {
+    /// Who.
+    pub id: OperatorId,
+    /// What the key may do.
+    pub role: Role,
+}
+
+/// What an API key may do; each includes those before it.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Reads.
+    Viewer,
+    /// Daily work: a till charges and cancels, a teller books deposits.
+    Staff,
+    /// Everything: refunds, keys, webhooks, tiers, packs.
+    Admin,
+}
+
+impl Role {
+    /// Refuses as `forbidden` unless this role includes `needed`.
+    pub fn require(self, needed: Role) -> Result<(), IdentityError> {
+        if self >= needed { Ok(()) } else { Err(IdentityError::Forbidden(needed)) }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Role::Viewer => "viewer",
+            Role::Staff => "staff",
+            Role::Admin => "admin",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Role> {
+        [Role::Viewer, Role::Staff, Role::Admin].into_iter().find(|r| r.name() == name)
+    }
+}
+
+/// Whom an API key speaks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnerKind {
+    /// A shop.
+    Merchant,
+    /// A biller.
+    Biller,
+    /// A person who runs the city.
+    Operator,
+}
+
+impl OwnerKind {
+    fn prefix(self) -> &'static str {
+        match self {
+            OwnerKind::Merchant => "mch",
+            OwnerKind::Biller => "blr",
+            OwnerKind::Operator => "opr",
+        }
+    }
+
+    fn from_prefix(prefix: &str) -> Option<OwnerKind> {
+        [OwnerKind::Merchant, OwnerKind::Biller, OwnerKind::Operator]
+            .into_iter()
+            .find(|k| k.prefix() == prefix)
+    }
+}
+
+/// An API key without its secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The key's public name.
+    pub id: KeyId,
+    /// What kind of owner.
+    pub owner_kind: OwnerKind,
+    /// The owner's 128 bits.
+    pub owner: u128,
+    /// What it may do.
+    pub role: Role,
+    /// The till it belongs to.
+    pub till: Option<TillId>,
+    /// What people call it.
+    pub name: String,
+}
+
+/// A resident's own data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// Who; also the wallet.
+    pub id: ResidentId,
+    /// E.164.
+    pub phone: String,
+    /// As given at sign-in.
+    pub name: String,
+    /// KYC class.
+    pub tier: Tier,
+    /// Whether a PIN was set.
+    pub has_pin: bool,
+    /// Whether five wrong PINs locked it.
+    pub pin_locked: bool,
+    /// When the resident first signed in.
+    pub created_at: Timestamp,
+}
+
+/// A resident's phone that makes payment codes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Which.
+    pub id: DeviceId,
+    /// Whose.
+    pub resident: ResidentId,
+    /// What its owner calls it.
+    pub name: String,
+    /// When it was added.
+    pub created_at: Timestamp,
+}
+
+/// How long a node trusts what it remembers of a session, a key or a phone; a revocation on another
+/// node is felt here after that.
+const TRUST: Duration = Duration::from_secs(30);
+/// How many of each kind a node remembers.
+const REMEMBER_MAX: usize = 500_000;
+
+/// What identity keeps in memory.
+pub struct State {
+    sender: Arc<dyn MessageSender>,
+    sessions: Memory<[u8; 32], (Resident, Timestamp)>,
+    keys: Memory<[u8; 32], Key>,
+    phones: Memory<String, (ResidentId, String)>,
+    funded: caps::Funded,
+    devices: device::Index,
+    /// Bounds how many PINs are hashed at once: each takes 19 MiB and a core.
+    pin_slots: tokio::sync::Semaphore,
+}
+
+impl State {
+    /// Empty memory; messages leave through `sender`.
+    pub fn new(sender: Arc<dyn MessageSender>) -> State {
+        State {
+            sender,
+            sessions: Memory::default(),
+            keys: Memory::default(),
+            phones: Memory::default(),
+            funded: caps::Funded::default(),
+            devices: device::Index::default(),
+            pin_slots: tokio::sync::Semaphore::new(2),
+        }
+    }
+}
+
+/// A small memory with an age limit. When it is full it is emptied: the tables still know.
+struct Memory<K, V>(RwLock<HashMap<K, (Timestamp, V)>>);
+
+impl<K, V> Default for Memory<K, V> {
+    fn default() -> Self {
+        Memory(RwLock::new(HashMap::new()))
+    }
+}
+
+impl<K: Hash + Eq, V: Clone> Memory<K, V> {
+    fn get(&self, key: &K, now: Timestamp) -> Option<V> {
+        let held = self.0.read().expect("no panic while held");
+        held.get(key).filter(|(at, _)| now.since(*at) < TRUST && now >= *at).map(|(_, v)| v.clone())
+    }
+    fn put(&self, key: K, value: V, now: Timestamp) {
+        let mut held = self.0.write().expect("no panic while held");
+        if held.len() >= REMEMBER_MAX {
+            held.clear();
+        }
+        held.insert(key, (now, value));
+    }
+    fn forget(&self, gone: impl Fn(&V) -> bool) {
+        self.0.write().expect("no panic while held").retain(|_, (_, v)| !gone(v));
+    }
+}
+
+fn sha256(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+/// A fresh secret: `prefix_` and 256 random bits.
+fn secret(prefix: &str, rng: &dyn Rng) -> String {
+    let mut bits = [0; 32];
+    rng.fill(&mut bits);
+    format!("{prefix}_{}", BASE64_URL_SAFE_NO_PAD.encode(bits))
+}
+
+fn code_hash(phone: &str, code: &str) -> Vec<u8> {
+    sha256(&format!("{phone}:{code}")).to_vec()
+}
+
+/// Sends a one-time code to a phone, for signing in or for resetting the PIN.
+pub async fn request_code(city: &City, phone: &str) -> Result<(), IdentityError> {
+    let phone = rules::phone(phone).ok_or(IdentityError::PhoneMalformed)?;
+    let now = city.now();
+    let code = rules::one_time_code(city.rng.u64());
+    let hash = code_hash(&phone, &code);
+    let expires = now.plus(Duration::from_secs(rules::CODE_TTL_S));
+    let not_after = now.minus(Duration::from_secs(rules::CODE_RESEND_S));
+    let to = phone.clone();
+    let put: Result<bool, IdentityError> = city
+        .store
+        .write(move |conn| {
+            Box::pin(async move { Ok(store::put_code(conn, &to, hash, now, expires, not_after).await?) })
+        })
+        .await;
+    if !put? {
+        return Err(IdentityError::CodeTooSoon);
+    }
+    let message = Message { phone: phone.clone(), template: "sign_in_code", code };
+    if let Err(why) = city.identity.sender.send(message).await {
+        tracing::error!(%why, "a one-time code could not be sent");
+        let forgotten: Result<(), IdentityError> = city
+            .store
+            .write(move |conn| Box::pin(async move { Ok(store::drop_code(conn, &phone).await?) }))
+            .await;
+        forgotten?;
+        return Err(IdentityError::SenderUnavailable);
+    }
+    Ok(())
+}
+
+/// Uses up a one-time code.
+async fn spend_code(city: &City, phone: &str, code: &str) -> Result<(), IdentityError> {
+    let (phone, hash, now) = (phone.to_owned(), code_hash(phone, code), city.now());
+    // A wrong guess is committed: it must count.
+    let guess: Result<Guess, IdentityError> = city
+        .store
+        .write(move |conn| Box::pin(async move { Ok(store::guess_code(conn, &phone, hash, now).await?) }))
+        .await;
+    match guess? {
+        Guess::Right => Ok(()),
+        Guess::Wrong => Err(IdentityError::CodeWrong),
+        Guess::NoCode => Err(IdentityError::CodeGone),
+    }
+}
+
+/// A new session and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedIn {
+    /// The opaque token; shown once, kept as a hash.
+    pub token: String,
+    /// When it ends by itself.
+    pub expires_at: Timestamp,
+    /// Whose it is.
+    pub resident: Profile,
+}
+
+/// Signs in by phone and one-time code. Who comes for the first time becomes a resident of tier I
+/// with an empty wallet, under `name`.
+pub async fn sign_in(
+    city: &City,
+    phone: &str,
+    code: &str,
+    name: Option<&str>,
+) -> Result<SignedIn, IdentityError> {
+    let phone = rules::phone(phone).ok_or(IdentityError::PhoneMalformed)?;
+    let name = name.unwrap_or("居民");
+    if !rules::name_acceptable(name) {
+        return Err(IdentityError::NameMalformed);
+    }
+    spend_code(city, &phone, code).await?;
+    let now = city.now();
+    let (new_id, session) = (ResidentId::new(now, &*city.rng), SessionId::new(now, &*city.rng));
+    let token = secret("yrs", &*city.rng);
+    let hash = sha256(&token).to_vec();
+    let expires_at = now.plus(Duration::from_secs(rules::SESSION_TTL_S));
+    let name = name.to_owned();
+    let resident: Result<Profile, IdentityError> = city
+        .store
+        .write(move |conn| {
+            Box::pin(async move {
+                let resident = store::resident_for_phone(conn, new_id, &phone, &name, now).await?;
+                store::add_session(conn, hash, session, resident.id, now, expires_at).await?;
+                Ok(resident)
+            })
+        })
+        .await;
+    let resident = resident?;
+    open_wallet(city, resident.id).await?;
+    Ok(SignedIn { token, expires_at, resident })
+}
+
+/// Makes sure that the wallet is there. Asked at every sign-in: harmless, and it mends a crash
+/// between the resident's row and the account.
+async fn open_wallet(city: &City, resident: ResidentId) -> Result<(), IdentityError> {
+    let ledger = books::money(city.settings.currency);
+    let wallet = books::never_overdrawn(books::wallet(resident), ledger, books::account_code::WALLET);
+    Ok(books::ensure(&city.ledger, vec![wallet]).await?)
+}
+
+/// Ends the session.
+pub async fn sign_out(city: &City, who: &Resident) -> Result<(), IdentityError> {
+    let (session, now) = (who.session, city.now());
+    let revoked: Result<(), IdentityError> = city
+        .store
+        .write(move |conn| Box::pin(async move { Ok(store::revoke_session(conn, session, now).await?) }))
+        .await;
+    revoked?;
+    city.identity.sessions.forget(|(resident, _)| resident.session == session);
+    Ok(())
+}
+
+/// The resident's own data.
+pub async fn profile(city: &City, who: &Resident) -> Result<Profile, IdentityError> {
+    let mut conn = city.store.read().await?;
+    store::by_id(&mut conn, who.id).await?.ok_or(IdentityError::ResidentUnknown)
+}
+
+/// Whose phone it is: id and name. From memory where possible: transfers ask for it.
+pub async fn resident_by_phone(city: &City, phone: &str) -> Result<(ResidentId, String), IdentityError> {
+    let phone = rules::phone(phone).ok_or(IdentityError::PhoneMalformed)?;
+    let now = city.now();
+    if let Some(found) = city.identity.phones.get(&phone, now) {
+        return Ok(found);
+    }
+    let mut conn = city.store.read().await?;
+    let found = store::by_phone(&mut conn, &phone).await?.ok_or(IdentityError::ResidentUnknown)?;
+    city.identity.phones.put(phone, (found.id, found.name.clone()), now);
+    Ok((found.id, found.name))
+}
+
+/// Raises a resident's tier after an operator has seen the papers. Never lowers it.
+pub async fn raise_tier(
+    city: &City,
+    by: &Operator,
+    resident: ResidentId,
+    tier: Tier,
+) -> Result<Profile, IdentityError> {
+    by.role.require(Role::Admin)?;
+    let raised: Result<bool, IdentityError> = city
+        .store
+        .write(move |conn| Box::pin(async move { Ok(store::raise_tier(conn, resident, tier).await?) }))
+        .await;
+    raised?;
+    city.identity.sessions.forget(|(who, _)| who.id == resident);
+    let mut conn = city.store.read().await?;
+    let profile = store::by_id(&mut conn, resident).await?.ok_or(IdentityError::ResidentUnknown)?;
+    if profile.tier > tier { Err(IdentityError::TierLower) } else { Ok(profile) }
+}
+
+/// Who holds this session token.
+pub async fn authenticate_resident(city: &City, token: &str) -> Result<Resident, IdentityError> {
+    if !token.starts_with("yrs_") {
+        return Err(IdentityError::Unauthenticated);
+    }
+    let (hash, now) = (sha256(token), city.now());
+    if let Some((resident, expires)) = city.identity.sessions.get(&hash, now)
+        && now < expires
+    {
+        return Ok(resident);
+    }
+    let mut conn = city.store.read().await?;
+    let found = store::session(&mut conn, hash.to_vec(), now).await?;
+    let (session, id, tier, expires) = found.ok_or(IdentityError::Unauthenticated)?;
+    let resident = Resident { id, tier, session };
+    city.identity.sessions.put(hash, (resident, expires), now);
+    Ok(resident)
+}
+
+/// Which API key this is.
+async fn authenticate_key(city: &City, secret: &str, kind: OwnerKind) -> Result<Key, IdentityError> {
+    let (hash, now) = (sha256(secret), city.now());
+    let key = match city.identity.keys.get(&hash, now) {
+        Some(key) => key,
+        None => {
+            let mut conn = city.store.read().await?;
+            let key = store::key_by_hash(&mut conn, hash.to_vec()).await?;
+            let key = key.ok_or(IdentityError::Unauthenticated)?;
+            city.identity.keys.put(hash, key.clone(), now);
+            key
+        }
+    };
+    if key.owner_kind == kind { Ok(key) } else { Err(IdentityError::WrongKey(kind)) }
+}
+
+/// Which shop this API key speaks for.
+pub async fn authenticate_merchant(city: &City, secret: &str) -> Result<Merchant, IdentityError> {
+    let key = authenticate_key(city, secret, OwnerKind::Merchant).await?;
+    Ok(Merchant { id: MerchantId::from_u128(key.owner), role: key.role, key: key.id, till: key.till })
+}
+
+/// Which biller this API key speaks for.
+pub async fn authenticate_biller(city: &City, secret: &str) -> Result<Biller, IdentityError> {
+    let key = authenticate_key(city, secret, OwnerKind::Biller).await?;
+    Ok(Biller { id: BillerId::from_u128(key.owner), role: key.role })
+}
+
+/// Which operator this API key speaks for.
+pub async fn authenticate_operator(city: &City, secret: &str) -> Result<Operator, IdentityError> {
+    let key = authenticate_key(city, secret, OwnerKind::Operator).await?;
+    Ok(Operator { id: OperatorId::from_u128(key.owner), role: key.role })
+}

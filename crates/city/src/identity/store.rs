@@ -1,0 +1,374 @@
+//! The tables of identity: resident, sign_in_code, session, device, operator, api_key.
+
+use kernel::Timestamp;
+use kernel::ids::{DeviceId, KeyId, OperatorId, ResidentId, SessionId, TillId};
+use store::{Conn, Row as _, StoreError, id, id_opt, query, query_scalar};
+
+use super::rules::{CODE_TRIES_MAX, PIN_FAILURES_MAX, Tier};
+use super::{Device, Key, OwnerKind, Profile, Role};
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+fn profile(row: &store::AnyRow) -> Result<Profile> {
+    Ok(Profile {
+        id: id(row, "id")?,
+        phone: row.try_get("phone")?,
+        name: row.try_get("name")?,
+        tier: Tier::from_number(row.try_get("tier")?).ok_or(StoreError::Corrupt("resident.tier"))?,
+        has_pin: row.try_get::<Option<String>, _>("pin")?.is_some(),
+        pin_locked: row.try_get::<i64, _>("pin_failures")? >= PIN_FAILURES_MAX,
+        created_at: Timestamp::from_millis(row.try_get("created_at")?),
+    })
+}
+
+/// Remembers a sent code unless one was sent after `not_after`; says whether it did.
+pub async fn put_code(
+    conn: &mut Conn,
+    phone: &str,
+    hash: Vec<u8>,
+    now: Timestamp,
+    expires: Timestamp,
+    not_after: Timestamp,
+) -> Result<bool> {
+    let put = query(
+        "INSERT INTO sign_in_code (phone, code_hash, tries, sent_at, expires_at) VALUES ($1, $2, 0, $3, $4)
+         ON CONFLICT (phone) DO UPDATE SET code_hash = excluded.code_hash, tries = 0, sent_at = excluded.sent_at,
+             expires_at = excluded.expires_at
+         WHERE sign_in_code.sent_at <= $5",
+    )
+    .bind(phone)
+    .bind(hash)
+    .bind(now.as_millis())
+    .bind(expires.as_millis())
+    .bind(not_after.as_millis())
+    .execute(conn)
+    .await?;
+    Ok(put.rows_affected() == 1)
+}
+
+/// Forgets a code that could not be sent.
+pub async fn drop_code(conn: &mut Conn, phone: &str) -> Result<()> {
+    query("DELETE FROM sign_in_code WHERE phone = $1").bind(phone).execute(conn).await?;
+    Ok(())
+}
+
+/// What a guess at a one-time code met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guess {
+    /// It was right; the code is gone now.
+    Right,
+    /// It was wrong, and was counted.
+    Wrong,
+    /// There is no live code, or its guesses are used up.
+    NoCode,
+}
+
+/// Counts a guess first, then compares: no number of guesses at once gets more than the allowed tries.
+pub async fn guess_code(conn: &mut Conn, phone: &str, hash: Vec<u8>, now: Timestamp) -> Result<Guess> {
+    let wanted: Option<Vec<u8>> = query_scalar(
+        "UPDATE sign_in_code SET tries = tries + 1 WHERE phone = $1 AND tries < $2 AND expires_at > $3 RETURNING code_hash",
+    )
+    .bind(phone)
+    .bind(CODE_TRIES_MAX)
+    .bind(now.as_millis())
+    .fetch_optional(&mut *conn)
+    .await?;
+    match wanted {
+        None => Ok(Guess::NoCode),
+        Some(wanted) if wanted != hash => Ok(Guess::Wrong),
+        Some(_) => {
+            drop_code(conn, phone).await?;
+            Ok(Guess::Right)
+        }
+    }
+}
+
+/// Adds a resident unless the phone has one; answers with whoever has the phone now.
+pub async fn resident_for_phone(
+    conn: &mut Conn,
+    new_id: ResidentId,
+    phone: &str,
+    name: &str,
+    now: Timestamp,
+) -> Result<Profile> {
+    query(
+        "INSERT INTO resident (id, phone, name, tier, pin_failures, created_at) VALUES ($1, $2, $3, 1, 0, $4)
+         ON CONFLICT (phone) DO NOTHING",
+    )
+    .bind(new_id.to_bytes())
+    .bind(phone)
+    .bind(name)
+    .bind(now.as_millis())
+    .execute(&mut *conn)
+    .await?;
+    by_phone(conn, phone).await?.ok_or(StoreError::Guard)
+}
+
+/// The resident of this phone.
+pub async fn by_phone(conn: &mut Conn, phone: &str) -> Result<Option<Profile>> {
+    let row = query("SELECT * FROM resident WHERE phone = $1").bind(phone).fetch_optional(conn).await?;
+    row.as_ref().map(profile).transpose()
+}
+
+/// The resident of this id.
+pub async fn by_id(conn: &mut Conn, resident: ResidentId) -> Result<Option<Profile>> {
+    let row =
+        query("SELECT * FROM resident WHERE id = $1").bind(resident.to_bytes()).fetch_optional(conn).await?;
+    row.as_ref().map(profile).transpose()
+}
+
+/// Raises (never lowers) the tier; says whether it was raised.
+pub async fn raise_tier(conn: &mut Conn, resident: ResidentId, tier: Tier) -> Result<bool> {
+    let raised = query("UPDATE resident SET tier = $1 WHERE id = $2 AND tier < $1")
+        .bind(i64::from(tier.number()))
+        .bind(resident.to_bytes())
+        .execute(conn)
+        .await?;
+    Ok(raised.rows_affected() == 1)
+}
+
+/// Sets the PIN and forgets wrong ones. With `only_first`, refuses (`false`) where there is one already.
+pub async fn set_pin(conn: &mut Conn, resident: ResidentId, pin: &str, only_first: bool) -> Result<bool> {
+    let sql = if only_first {
+        "UPDATE resident SET pin = $1, pin_failures = 0 WHERE id = $2 AND pin IS NULL"
+    } else {
+        "UPDATE resident SET pin = $1, pin_failures = 0 WHERE id = $2"
+    };
+    let set = query(sql).bind(pin).bind(resident.to_bytes()).execute(conn).await?;
+    Ok(set.rows_affected() == 1)
+}
+
+/// Counts a try at the PIN as wrong before it is checked; `None` when the PIN is locked. The inner
+/// `None` means that no PIN was set.
+pub async fn begin_pin_try(conn: &mut Conn, resident: ResidentId) -> Result<Option<Option<String>>> {
+    let pin = query_scalar(
+        "UPDATE resident SET pin_failures = pin_failures + 1 WHERE id = $1 AND pin_failures < $2 RETURNING pin",
+    )
+    .bind(resident.to_bytes())
+    .bind(PIN_FAILURES_MAX)
+    .fetch_optional(conn)
+    .await?;
+    Ok(pin)
+}
+
+/// The PIN was right (or there was none to try): forget the failures.
+pub async fn end_pin_try(conn: &mut Conn, resident: ResidentId) -> Result<()> {
+    query("UPDATE resident SET pin_failures = 0 WHERE id = $1")
+        .bind(resident.to_bytes())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// How many tries at the PIN are left.
+pub async fn pin_tries_left(conn: &mut Conn, resident: ResidentId) -> Result<i64> {
+    let failures: i64 = query_scalar("SELECT pin_failures FROM resident WHERE id = $1")
+        .bind(resident.to_bytes())
+        .fetch_one(conn)
+        .await?;
+    Ok((PIN_FAILURES_MAX - failures).max(0))
+}
+
+/// Adds a session.
+pub async fn add_session(
+    conn: &mut Conn,
+    hash: Vec<u8>,
+    session: SessionId,
+    resident: ResidentId,
+    now: Timestamp,
+    expires: Timestamp,
+) -> Result<()> {
+    query("INSERT INTO session (token_hash, id, resident_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)")
+        .bind(hash)
+        .bind(session.to_bytes())
+        .bind(resident.to_bytes())
+        .bind(now.as_millis())
+        .bind(expires.as_millis())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// The live session of a token: session, resident, tier and when it ends.
+pub async fn session(
+    conn: &mut Conn,
+    hash: Vec<u8>,
+    now: Timestamp,
+) -> Result<Option<(SessionId, ResidentId, Tier, Timestamp)>> {
+    let row = query(
+        "SELECT s.id AS id, s.resident_id AS resident_id, s.expires_at AS expires_at, r.tier AS tier
+         FROM session s JOIN resident r ON r.id = s.resident_id
+         WHERE s.token_hash = $1 AND s.revoked_at IS NULL AND s.expires_at > $2",
+    )
+    .bind(hash)
+    .bind(now.as_millis())
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| {
+        let tier = Tier::from_number(row.try_get("tier")?).ok_or(StoreError::Corrupt("resident.tier"))?;
+        let expires = Timestamp::from_millis(row.try_get("expires_at")?);
+        Ok((id(&row, "id")?, id(&row, "resident_id")?, tier, expires))
+    })
+    .transpose()
+}
+
+/// Ends a session.
+pub async fn revoke_session(conn: &mut Conn, session: SessionId, now: Timestamp) -> Result<()> {
+    query("UPDATE session SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL")
+        .bind(now.as_millis())
+        .bind(session.to_bytes())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Adds a device.
+pub async fn add_device(conn: &mut Conn, device: &Device, secret: &[u8; 32]) -> Result<()> {
+    query("INSERT INTO device (id, resident_id, name, secret, created_at) VALUES ($1, $2, $3, $4, $5)")
+        .bind(device.id.to_bytes())
+        .bind(device.resident.to_bytes())
+        .bind(device.name.clone())
+        .bind(secret.to_vec())
+        .bind(device.created_at.as_millis())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// The live devices of a resident, oldest first.
+pub async fn devices(conn: &mut Conn, resident: ResidentId) -> Result<Vec<Device>> {
+    let rows = query("SELECT * FROM device WHERE resident_id = $1 AND revoked_at IS NULL ORDER BY id")
+        .bind(resident.to_bytes())
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(device).collect()
+}
+
+fn device(row: &store::AnyRow) -> Result<Device> {
+    Ok(Device {
+        id: id(row, "id")?,
+        resident: id(row, "resident_id")?,
+        name: row.try_get("name")?,
+        created_at: Timestamp::from_millis(row.try_get("created_at")?),
+    })
+}
+
+/// Live devices with their secrets, `limit` of them with ids after `after`, in order of id.
+pub async fn devices_after(
+    conn: &mut Conn,
+    after: DeviceId,
+    limit: u32,
+) -> Result<Vec<(DeviceId, ResidentId, [u8; 32])>> {
+    let rows = query(
+        "SELECT id, resident_id, secret FROM device WHERE id > $1 AND revoked_at IS NULL ORDER BY id LIMIT $2",
+    )
+    .bind(after.to_bytes())
+    .bind(i64::from(limit))
+    .fetch_all(conn)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let secret: Vec<u8> = row.try_get("secret")?;
+            let secret = secret.try_into().map_err(|_| StoreError::Corrupt("device.secret"))?;
+            Ok((id(row, "id")?, id(row, "resident_id")?, secret))
+        })
+        .collect()
+}
+
+/// Ends a device; `Guard` when the resident has no such live device.
+pub async fn revoke_device(
+    conn: &mut Conn,
+    resident: ResidentId,
+    device: DeviceId,
+    now: Timestamp,
+) -> Result<()> {
+    let revoked =
+        query("UPDATE device SET revoked_at = $1 WHERE id = $2 AND resident_id = $3 AND revoked_at IS NULL")
+            .bind(now.as_millis())
+            .bind(device.to_bytes())
+            .bind(resident.to_bytes())
+            .execute(conn)
+            .await?;
+    store::one_row(revoked)
+}
+
+/// The devices revoked at `since` or later.
+pub async fn devices_revoked_since(conn: &mut Conn, since: Timestamp) -> Result<Vec<DeviceId>> {
+    let rows =
+        query("SELECT id FROM device WHERE revoked_at >= $1").bind(since.as_millis()).fetch_all(conn).await?;
+    rows.iter().map(|row| id(row, "id")).collect()
+}
+
+/// Adds an operator.
+pub async fn add_operator(conn: &mut Conn, operator: OperatorId, name: &str, now: Timestamp) -> Result<()> {
+    query("INSERT INTO operator (id, name, created_at) VALUES ($1, $2, $3)")
+        .bind(operator.to_bytes())
+        .bind(name)
+        .bind(now.as_millis())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Adds an API key.
+pub async fn add_key(conn: &mut Conn, hash: Vec<u8>, key: &Key, now: Timestamp) -> Result<()> {
+    query(
+        "INSERT INTO api_key (key_hash, id, owner_kind, owner_id, role, till_id, name, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(hash)
+    .bind(key.id.to_bytes())
+    .bind(key.owner_kind.prefix())
+    .bind(key.owner.to_be_bytes().to_vec())
+    .bind(key.role.name())
+    .bind(key.till.map(TillId::to_bytes))
+    .bind(key.name.clone())
+    .bind(now.as_millis())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+fn key(row: &store::AnyRow) -> Result<Key> {
+    let owner: Vec<u8> = row.try_get("owner_id")?;
+    let kind: String = row.try_get("owner_kind")?;
+    let role: String = row.try_get("role")?;
+    Ok(Key {
+        id: id(row, "id")?,
+        owner_kind: OwnerKind::from_prefix(&kind).ok_or(StoreError::Corrupt("api_key.owner_kind"))?,
+        owner: u128::from_be_bytes(owner.try_into().map_err(|_| StoreError::Corrupt("api_key.owner_id"))?),
+        role: Role::from_name(&role).ok_or(StoreError::Corrupt("api_key.role"))?,
+        till: id_opt(row, "till_id")?,
+        name: row.try_get("name")?,
+    })
+}
+
+/// The live key of this hash.
+pub async fn key_by_hash(conn: &mut Conn, hash: Vec<u8>) -> Result<Option<Key>> {
+    let row = query("SELECT * FROM api_key WHERE key_hash = $1 AND revoked_at IS NULL")
+        .bind(hash)
+        .fetch_optional(conn)
+        .await?;
+    row.as_ref().map(key).transpose()
+}
+
+/// The live keys of an owner, oldest first.
+pub async fn keys(conn: &mut Conn, owner: u128) -> Result<Vec<Key>> {
+    let rows = query("SELECT * FROM api_key WHERE owner_id = $1 AND revoked_at IS NULL ORDER BY id")
+        .bind(owner.to_be_bytes().to_vec())
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(key).collect()
+}
+
+/// Ends a key of this owner; `Guard` when there is none.
+pub async fn revoke_key(conn: &mut Conn, owner: u128, key: KeyId, now: Timestamp) -> Result<()> {
+    let revoked =
+        query("UPDATE api_key SET revoked_at = $1 WHERE id = $2 AND owner_id = $3 AND revoked_at IS NULL")
+            .bind(now.as_millis())
+            .bind(key.to_bytes())
+            .bind(owner.to_be_bytes().to_vec())
+            .execute(conn)
+            .await?;
+    store::one_row(revoked)
+}
