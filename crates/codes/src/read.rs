@@ -78,18 +78,85 @@ struct Grey {
 }
 
 /// The texts of all QR codes in a picture, in the order found; at least one.
+///
+/// Looks up to three times: as it is, in pure black and white, and at half size (which removes the noise of a large
+/// photograph); the first look that reads every code it sees wins, else the one that read most.
 pub fn qr_texts(image: &[u8], limits: &Limits) -> Result<Vec<String>, ReadError> {
     let grey = unpack(image, limits)?;
-    let mut prepared = rqrr::PreparedImage::prepare_from_greyscale(grey.width, grey.height, |x, y| {
-        grey.pixels[y * grey.width + x]
-    });
-    let grids = prepared.detect_grids();
-    if grids.is_empty() {
-        return Err(ReadError::NoCode);
+    let looks: [fn(&Grey) -> Option<Grey>; 2] = [|grey| Some(grey.black_and_white()), Grey::halved];
+    let (mut best, mut seen) = look(&grey);
+    for variant in looks {
+        if !best.is_empty() && best.len() == seen {
+            break;
+        }
+        let Some(variant) = variant(&grey) else { continue };
+        let (texts, found) = look(&variant);
+        if texts.len() > best.len() {
+            best = texts;
+            seen = found;
+        } else if best.is_empty() {
+            seen = seen.max(found);
+        }
     }
-    let texts: Vec<String> =
-        grids.iter().filter_map(|grid| grid.decode().ok()).map(|(_, text)| text).collect();
-    if texts.is_empty() { Err(ReadError::Unreadable) } else { Ok(texts) }
+    match (best.is_empty(), seen) {
+        (false, _) => Ok(best),
+        (true, 0) => Err(ReadError::NoCode),
+        (true, _) => Err(ReadError::Unreadable),
+    }
+}
+
+/// What can be read, and how many codes were seen.
+fn look(grey: &Grey) -> (Vec<String>, usize) {
+    let at = |x: usize, y: usize| grey.pixels[y * grey.width + x];
+    let mut prepared = rqrr::PreparedImage::prepare_from_greyscale(grey.width, grey.height, at);
+    let grids = prepared.detect_grids();
+    let texts = grids.iter().filter_map(|grid| grid.decode().ok()).map(|(_, text)| text).collect();
+    (texts, grids.len())
+}
+
+impl Grey {
+    /// Everything up to the threshold that separates the brightnesses best (Otsu 1979) black, the rest white.
+    fn black_and_white(&self) -> Self {
+        let mut histogram = [0u64; 256];
+        for pixel in &self.pixels {
+            histogram[usize::from(*pixel)] += 1;
+        }
+        let count = self.pixels.len() as u64;
+        let total: u64 = (0u64..).zip(histogram).map(|(level, n)| level * n).sum();
+        let (mut below, mut sum_below, mut best, mut threshold) = (0u64, 0u64, 0u128, 0u8);
+        for (level, n) in (0u8..=255).zip(histogram) {
+            below += n;
+            sum_below += u64::from(level) * n;
+            let above = count - below;
+            if below == 0 || above == 0 {
+                continue;
+            }
+            // Between-class variance times a constant: (Σ·n₀ − Σ₀·n)² / (n₀·n₁).
+            let apart =
+                (u128::from(total) * u128::from(below)).abs_diff(u128::from(sum_below) * u128::from(count));
+            let variance = (apart / u128::from(count)).pow(2) / (u128::from(below) * u128::from(above));
+            if variance > best {
+                (best, threshold) = (variance, level);
+            }
+        }
+        let pixels = self.pixels.iter().map(|p| if *p <= threshold { 0 } else { 255 }).collect();
+        Self { width: self.width, height: self.height, pixels }
+    }
+
+    /// Two by two pixels averaged to one; `None` for a picture too small to lose detail.
+    fn halved(&self) -> Option<Self> {
+        let (width, height) = (self.width / 2, self.height / 2);
+        if width.min(height) < 60 {
+            return None;
+        }
+        let at = |x: usize, y: usize| u16::from(self.pixels[y * self.width + x]);
+        let mean = |x: usize, y: usize| (at(x, y) + at(x + 1, y) + at(x, y + 1) + at(x + 1, y + 1)) / 4;
+        let pixels = (0..height)
+            .flat_map(|y| (0..width).map(move |x| (x * 2, y * 2)))
+            .map(|(x, y)| u8::try_from(mean(x, y)).unwrap_or(u8::MAX))
+            .collect();
+        Some(Self { width, height, pixels })
+    }
 }
 
 fn unpack(image: &[u8], limits: &Limits) -> Result<Grey, ReadError> {

@@ -201,7 +201,8 @@ fn one(bytes: &[u8]) -> Option<&u8> {
 
 /// Compressed digits (`cn`): two to a byte, one `F` filling up the last.
 fn unpack(bytes: &[u8]) -> String {
-    let mut text: String = bytes.iter().map(|b| format!("{b:02X}")).collect();
+    let nibbles = bytes.iter().flat_map(|b| [b >> 4, b & 15]);
+    let mut text: String = nibbles.map(|n| char::from(b"0123456789ABCDEF"[usize::from(n)])).collect();
     if text.ends_with('F') {
         text.pop();
     }

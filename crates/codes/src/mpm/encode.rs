@@ -1,6 +1,8 @@
 //! From model to payload. The strict reader is the only rulebook: what was written is read back before it is handed
 //! out, so the two cannot drift apart. Must never hand out a payload that [`decode`] would refuse.
 
+use std::fmt::Write as _;
+
 use super::tlv::crc16;
 use super::{
     AdditionalData, Content, Field, Initiation, LanguageTemplate, MerchantQr, MpmError, MpmErrorKind,
@@ -51,7 +53,7 @@ impl MerchantQr {
         let mut payload = out.text;
         payload.push_str("6304");
         let crc = crc16(payload.as_bytes());
-        payload.push_str(&format!("{crc:04X}"));
+        write!(payload, "{crc:04X}").expect("writing to a string");
         decode(&payload)?;
         Ok(payload)
     }
@@ -78,7 +80,7 @@ impl Writer {
         if length > 99 {
             return Err(MpmError::new(self.path(id), MpmErrorKind::TooLong { max: 99 }));
         }
-        self.text.push_str(&format!("{id:02}{length:02}{value}"));
+        write!(self.text, "{id:02}{length:02}{value}").expect("writing to a string");
         Ok(())
     }
 

@@ -16,8 +16,6 @@ use super::{CLOCK_AHEAD_S, CLOCK_BEHIND_S, DeviceSecret, EPOCH_S, PaymentCode, S
 const REMEMBER_S: u64 = 120;
 /// From the start of its step a code lives less than this, in seconds.
 const LIFE_S: u64 = VALID_S + CLOCK_BEHIND_S;
-/// The next epoch's table is started this long before the epoch, in seconds.
-const PREPARE_S: u64 = EPOCH_S - CLOCK_AHEAD_S;
 
 /// Whose code it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,7 +184,7 @@ impl LocatorIndex {
     pub fn resolve(&self, code: &PaymentCode, now_unix_s: u64) -> Result<Resolved, Refused> {
         let live = live_steps(now_unix_s);
         let mut found: Option<Resolved> = None;
-        for (slot, step) in self.makers(code, live.clone())? {
+        for (slot, step) in self.makers(*code, live.clone())? {
             let Some(device) = &self.devices[slot] else { continue };
             match found {
                 Some(earlier) if earlier.device_id != device.id => return Err(Refused::Ambiguous),
@@ -201,7 +199,7 @@ impl LocatorIndex {
             return Ok(resolved);
         }
         let earlier = live.start.saturating_sub(REMEMBER_S / STEP_S)..live.start;
-        match self.makers(code, earlier) {
+        match self.makers(*code, earlier) {
             Ok(makers) if !makers.is_empty() => Err(Refused::Expired),
             _ => Err(Refused::Unknown),
         }
@@ -224,7 +222,7 @@ impl LocatorIndex {
     }
 
     /// The slots that made `code` in one of `steps`, with the step.
-    fn makers(&self, code: &PaymentCode, steps: std::ops::Range<u64>) -> Result<Vec<(usize, u64)>, Refused> {
+    fn makers(&self, code: PaymentCode, steps: std::ops::Range<u64>) -> Result<Vec<(usize, u64)>, Refused> {
         let mut makers = Vec::new();
         let mut from = steps.start;
         while from < steps.end {
@@ -263,7 +261,7 @@ fn wanted_epochs(now_unix_s: u64) -> Vec<u64> {
         epoch(live.end - 1),
         epoch(live.start),
         epoch(live.start.saturating_sub(REMEMBER_S / STEP_S)),
-        (now_unix_s + PREPARE_S) / EPOCH_S,
+        now_unix_s / EPOCH_S + 1,
     ];
     let mut kept = Vec::with_capacity(wanted.len());
     wanted.retain(|epoch| {
