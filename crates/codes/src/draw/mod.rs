@@ -115,6 +115,12 @@ impl Symbol {
         self.width
     }
 
+    /// Whether the module at column `x` of row `y` is dark, for drawings that are not made here; beyond the
+    /// symbol nothing is.
+    pub fn is_dark(&self, x: u32, y: u32) -> bool {
+        self.rows.get(y as usize).and_then(|row| row.get(x as usize)).is_some_and(|dark| *dark)
+    }
+
     /// A scalable drawing, one path, black on white.
     pub fn to_svg(&self, options: &Options) -> Result<String, DrawError> {
         Ok(svg::draw(&self.layout(options)?, options))
