@@ -144,7 +144,7 @@ impl Embedded {
             records.iter().try_for_each(|r| books.apply(r)).map_err(|contradiction| contradiction.to_string())
         })?;
         let journal = Journal::resume(dir, &end, options.file_bytes)?;
-        let newest = end.timestamp.max(books.newest());
+        let newest = end.timestamp.max(books.newest()).min(TIMESTAMP_MAX);
         let (committed, _) = watch::channel(books.newest_transfer());
         let shared = Arc::new(Shared { books: RwLock::new(books), committed, state: AtomicU8::new(OPEN) });
         let (queue, requests) = mpsc::channel();
@@ -412,13 +412,16 @@ impl Writer {
         }
     }
 
-    /// The clock's reading, held inside the range of timestamps.
+    /// The clock's reading, unless timestamps are ahead of it already.
     fn now(&self) -> u64 {
-        u64::try_from(self.clock.now().as_nanos()).unwrap_or(0).min(TIMESTAMP_MAX)
+        u64::try_from(self.clock.now().as_nanos()).unwrap_or(0).clamp(self.newest, TIMESTAMP_MAX)
     }
 
     /// The timestamp of the last of `count` events that happen now: later than everything before.
     fn reserve(newest: &mut u64, now: u64, count: usize) -> Result<u64, Stop> {
+        if count == 0 {
+            return Ok(*newest); // an empty batch takes no time
+        }
         let last = newest.saturating_add(count as u64).max(now);
         if last > TIMESTAMP_MAX {
             return Err(Stop::Contradiction);
@@ -435,8 +438,9 @@ impl Writer {
         let books = self.shared.books.read().map_err(|_| Stop::Contradiction)?;
         let mut staged = Staged::new(&*books);
         let due: Vec<u128> = books.due(now).take(EXPIRE_MAX).collect();
-        let last = Self::reserve(&mut newest, now, due.len())?;
-        for (at, id) in (last + 1 - due.len() as u64..).zip(due) {
+        for id in due {
+            // One by one from now on, never back from now: nothing expires before its time.
+            let at = Self::reserve(&mut newest, now, 1)?;
             staged.expire(id, at)?;
         }
         for request in group.drain(..) {

@@ -8,9 +8,11 @@
 //! ([`posting`]), written as one [`frame`] of the [`journal`] and then taken into the committed books.
 //! See `docs/reference/ledger.md`.
 
+pub mod audit;
 pub mod batch;
 pub mod embedded;
 mod engine;
+pub mod export;
 pub mod frame;
 pub mod journal;
 mod memory;
