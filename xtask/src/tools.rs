@@ -1,0 +1,91 @@
+//! Independent programs that tests hold us against: they read our codes, our books and our posters.
+//! Installed with Debian's package manager where we may; otherwise we say exactly what is missing.
+
+use std::process::{Command, Stdio};
+
+use crate::postgres;
+use crate::run::{Result, find, output, run};
+
+/// A program, the Debian package that has it, and what it is for.
+struct Tool {
+    program: &'static str,
+    package: &'static str,
+    purpose: &'static str,
+}
+
+const TOOLS: &[Tool] = &[
+    Tool { program: "zbarimg", package: "zbar-tools", purpose: "reads the codes we draw" },
+    Tool { program: "hledger", package: "hledger", purpose: "balances the books we export" },
+    Tool { program: "bean-check", package: "beancount", purpose: "balances the books we export" },
+    Tool { program: "pdftotext", package: "poppler-utils", purpose: "reads the posters we print" },
+    Tool { program: "postgres", package: "postgresql", purpose: "is the second SQL engine" },
+];
+
+fn missing() -> Vec<&'static Tool> {
+    let installed = |tool: &&Tool| match tool.program {
+        "postgres" => postgres::bin_dir().is_some(),
+        program => find(program).is_some(),
+    };
+    TOOLS.iter().filter(|tool| !installed(tool)).collect()
+}
+
+/// Sets up every program. `Ok` lists what is still missing, for people; with `CI` set that is an error.
+pub fn set_up() -> Result<Vec<String>> {
+    let wanted = missing();
+    if !wanted.is_empty() {
+        let packages: Vec<_> = wanted.iter().map(|tool| tool.package).collect();
+        match may_install() {
+            Ok(prefix) => install(&prefix, &packages),
+            Err(why) => println!("cannot install: {why}"),
+        }
+    }
+    let missing: Vec<_> =
+        missing().iter().map(|t| format!("{}: {} ({})", t.package, t.program, t.purpose)).collect();
+    if missing.is_empty() {
+        println!("all {} programs are installed", TOOLS.len());
+    } else if std::env::var_os("CI").is_some() {
+        return Err(format!("missing Debian packages: {}", missing.join(", ")));
+    }
+    Ok(missing)
+}
+
+/// What to put before apt-get, or why it may not be used.
+fn may_install() -> Result<Vec<&'static str>> {
+    find("apt-get").ok_or("there is no apt-get here")?;
+    if is_root() {
+        return Ok(Vec::new());
+    }
+    let sudo = Command::new("sudo").args(["-n", "true"]).stdin(Stdio::null()).stderr(Stdio::null()).status();
+    if sudo.is_ok_and(|status| status.success()) {
+        Ok(vec!["sudo", "-n"])
+    } else {
+        Err("not root, and sudo would ask for a password".into())
+    }
+}
+
+/// Whether we run as root.
+pub fn is_root() -> bool {
+    output(Command::new("id").arg("-u")).is_ok_and(|id| id == "0")
+}
+
+/// Installs `packages`. A failure is told by what is then still missing.
+fn install(prefix: &[&str], packages: &[&str]) {
+    let apt = |words: &[&str]| {
+        let mut all = prefix.to_vec();
+        all.extend([
+            "env",
+            "DEBIAN_FRONTEND=noninteractive",
+            "apt-get",
+            "-q",
+            "-o",
+            "DPkg::Lock::Timeout=120",
+        ]);
+        all.extend(words);
+        println!("{}", all.join(" "));
+        if let Err(e) = run(Command::new(all[0]).args(&all[1..]).stdin(Stdio::null())) {
+            println!("{e}");
+        }
+    };
+    apt(&["update"]);
+    apt(&[&["install", "-y", "--no-install-recommends"], packages].concat());
+}
