@@ -231,18 +231,29 @@ pub enum Once {
 }
 
 /// Moves money at most once for what `base` names. `chain` builds the linked events for a main
-/// transfer id; the main event stands first and is the only one with an id that `base` determines.
+/// transfer id; the main event is the first, and the only one with an id that `base` determines.
 pub async fn pay_once(
     ledger: &Ledger,
     base: u128,
+    chain: impl Fn(u128) -> Vec<Transfer> + Send,
+) -> Result<Once, Fault> {
+    pay_once_at(ledger, base, 0, chain).await
+}
+
+/// [`pay_once`] for a chain whose main event stands at index `main`; what stands before it must
+/// never fail for want of funds.
+pub async fn pay_once_at(
+    ledger: &Ledger,
+    base: u128,
+    main: usize,
     chain: impl Fn(u128) -> Vec<Transfer> + Send,
 ) -> Result<Once, Fault> {
     for k in 0..ATTEMPTS_MAX {
         let id = attempt_id(base, k);
         match submit(ledger, linked(chain(id))).await? {
             Ok(timestamp) => return Ok(Once::Done { id, timestamp }),
-            Err((0, CreateTransferStatus::IdAlreadyFailed)) => {}
-            Err((0, status)) if is_exists(status) => {
+            Err((at, CreateTransferStatus::IdAlreadyFailed)) if at == main => {}
+            Err((at, status)) if at == main && is_exists(status) => {
                 let found = ledger.lookup_transfers(vec![id]).await?;
                 let found = found.into_iter().next();
                 return found.map(Once::Already).ok_or_else(|| Fault::Books("exists, but not found".into()));

@@ -150,3 +150,27 @@ impl Page {
         self.limit.unwrap_or(50).clamp(1, 200)
     }
 }
+
+/// The `Idempotency-Key` header: 1 to 64 visible ASCII characters, required. The payment's id is
+/// derived from it and from who asks, so sending a request again is safe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts
+            .headers
+            .get("idempotency-key")
+            .and_then(|value| value.to_str().ok())
+            .filter(|key| (1..=64).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()))
+            .map(|key| IdempotencyKey(key.to_owned()))
+            .ok_or_else(|| crate::wallet::WalletError::KeyMissing.into())
+    }
+}
+
+/// The cursor of a list that is ordered by ledger time.
+pub fn ledger_cursor(page: &Page) -> Answer<Option<u64>> {
+    let malformed = |_| Problem::new(400, "malformed_cursor", "pass `next` of the page before, unchanged");
+    page.cursor.as_deref().map(|text| text.parse().map_err(malformed)).transpose()
+}

@@ -116,7 +116,6 @@ impl City {
         }));
         identity::load(&city).await?;
         bill::load(&city).await?;
-        trade::load(&city).await?;
         Ok(city)
     }
 
@@ -130,7 +129,6 @@ impl City {
     pub fn start(&self, stop: &tokio::sync::watch::Receiver<bool>) -> Vec<tokio::task::JoinHandle<()>> {
         let mut tasks = identity::start(self, stop);
         tasks.extend(event::start(self, stop));
-        tasks.extend(trade::start(self, stop));
         tasks.extend(bill::start(self, stop));
         tasks
     }

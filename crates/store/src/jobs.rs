@@ -18,6 +18,11 @@ pub struct Job {
     pub attempts: u32,
 }
 
+/// The id of the job of this kind and key, for [`retry`] of a job that is not held.
+pub fn id_of(kind: &str, key: &[u8]) -> u128 {
+    derive_u128("job", &[kind.as_bytes(), key])
+}
+
 /// Adds a job unless one of the same kind and key is there already. Says whether it was added.
 pub async fn enqueue(
     conn: &mut Conn,
@@ -26,7 +31,7 @@ pub async fn enqueue(
     payload: &str,
     run_at: Timestamp,
 ) -> Result<bool, StoreError> {
-    let id = derive_u128("job", &[kind.as_bytes(), key]);
+    let id = id_of(kind, key);
     let added = sqlx::query(
         "INSERT INTO job (id, kind, payload, run_at, attempts) VALUES ($1, $2, $3, $4, 0) ON CONFLICT (id) DO NOTHING",
     )

@@ -38,9 +38,20 @@ pub async fn cap_transfer(
     amount: i64,
     main_id: u128,
 ) -> Result<Transfer, Fault> {
-    let allowance = who.tier.allowance(city.now().date(city.settings.offset));
-    let cap = cap_account(who.id, &allowance.window);
-    fund(city, cap, who.tier, &allowance).await?;
+    cap_transfer_of(city, who.id, who.tier, amount, main_id).await
+}
+
+/// [`cap_transfer`] for a resident who is not the caller: the one whose payment code was scanned.
+pub async fn cap_transfer_of(
+    city: &City,
+    resident: ResidentId,
+    tier: Tier,
+    amount: i64,
+    main_id: u128,
+) -> Result<Transfer, Fault> {
+    let allowance = tier.allowance(city.now().date(city.settings.offset));
+    let cap = cap_account(resident, &allowance.window);
+    fund(city, cap, tier, &allowance).await?;
     Ok(draw(city, cap, amount, main_id))
 }
 

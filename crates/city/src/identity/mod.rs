@@ -29,7 +29,7 @@ use kernel::ids::{BillerId, DeviceId, KeyId, MerchantId, OperatorId, ResidentId,
 use kernel::{Rng, Timestamp};
 use sha2::{Digest, Sha256};
 
-pub use caps::{cap_account, cap_left, cap_return, cap_transfer};
+pub use caps::{cap_account, cap_left, cap_return, cap_transfer, cap_transfer_of};
 pub use device::{NewDevice, Payer, add_device, devices, load, resolve_code, revoke_device, start};
 pub use error::IdentityError;
 pub use key::{NewKey, bootstrap_operator, create_key, keys, revoke_key};
@@ -203,6 +203,7 @@ pub struct State {
     sessions: Memory<[u8; 32], (Resident, Timestamp)>,
     keys: Memory<[u8; 32], Key>,
     phones: Memory<String, (ResidentId, String)>,
+    residents: Memory<ResidentId, (ResidentId, String, Tier)>,
     funded: caps::Funded,
     devices: device::Index,
     /// Bounds how many PINs are hashed at once: each takes 19 MiB and a core.
@@ -217,6 +218,7 @@ impl State {
             sessions: Memory::default(),
             keys: Memory::default(),
             phones: Memory::default(),
+            residents: Memory::default(),
             funded: caps::Funded::default(),
             devices: device::Index::default(),
             pin_slots: tokio::sync::Semaphore::new(2),
@@ -396,6 +398,18 @@ pub async fn resident_by_phone(city: &City, phone: &str) -> Result<(ResidentId, 
     Ok((found.id, found.name))
 }
 
+/// A resident's name and tier, from memory where possible: every scanned payment code asks for it.
+pub async fn name_and_tier(city: &City, resident: ResidentId) -> Result<(String, Tier), IdentityError> {
+    let now = city.now();
+    if let Some((_, name, tier)) = city.identity.residents.get(&resident, now) {
+        return Ok((name, tier));
+    }
+    let mut conn = city.store.read().await?;
+    let found = store::by_id(&mut conn, resident).await?.ok_or(IdentityError::ResidentUnknown)?;
+    city.identity.residents.put(resident, (resident, found.name.clone(), found.tier), now);
+    Ok((found.name, found.tier))
+}
+
 /// Raises a resident's tier after an operator has seen the papers. Never lowers it.
 pub async fn raise_tier(
     city: &City,
@@ -410,6 +424,7 @@ pub async fn raise_tier(
         .await;
     raised?;
     city.identity.sessions.forget(|(who, _)| who.id == resident);
+    city.identity.residents.forget(|(who, ..)| *who == resident);
     let mut conn = city.store.read().await?;
     let profile = store::by_id(&mut conn, resident).await?.ok_or(IdentityError::ResidentUnknown)?;
     if profile.tier > tier { Err(IdentityError::TierLower) } else { Ok(profile) }

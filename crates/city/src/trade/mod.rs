@@ -1,9 +1,354 @@
-//! Under construction.
-#[derive(Debug, Default)]
-pub struct State {}
-pub async fn load(_: &crate::City) -> Result<(), crate::Fault> {
-    Ok(())
+//! Trades between a shop and a payer: an order with a QR code (precreate, pay), a scanned payment
+//! code (charge, confirm), query, cancel, refunds, the daily statement.
+//!
+//! Invariants:
+//! - A trade has one identity in the ledger, derived from shop and order number (or, at a poster,
+//!   from payer and idempotency key). Paying it, closing it and paying it again meet on that id: the
+//!   first to be committed wins, on any node.
+//! - Whether a trade is paid, closed or refunded is read from the ledger; SQL has what the shop said
+//!   of it beforehand.
+//! - Closing puts a marker of amount 0 in the place of the payment. A trade that nobody knows can be
+//!   closed too, and can then never be paid.
+//! - What may still be refunded is a ledger account per trade, so refunds that race cannot exceed it.
+//! - A payment code is used up by its first try: the marker of its use is in the chain that pays, or
+//!   is written before a refusal is answered.
+
+mod error;
+pub mod http;
+mod pay;
+mod refund;
+pub mod rules;
+pub mod statement;
+mod store;
+
+use std::collections::HashMap;
+use std::sync::RwLock;
+use std::time::Duration;
+
+use kernel::ids::{MerchantId, ResidentId, TillId, TradeId};
+use kernel::{Money, Timestamp};
+use ledger::Transfer;
+
+pub use error::TradeError;
+pub use pay::{Charge, Paid, Pay, charge, confirm, pay};
+pub use refund::{Refund, Refunded, refund, refunded};
+
+use crate::books::{self, Once, transfer_code};
+use crate::identity::{Merchant, Resident, Role};
+use crate::merchant;
+use crate::wallet::instant;
+use crate::{City, Fault};
+
+/// What a shop said of a trade beforehand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Derived from shop and order number.
+    pub id: TradeId,
+    /// The shop.
+    pub merchant: MerchantId,
+    /// The shop's own number.
+    pub order_no: String,
+    /// Minor units of the city's currency.
+    pub amount_minor: i64,
+    /// What is sold, in the shop's words.
+    pub subject: Option<String>,
+    /// At which till.
+    pub till: Option<TillId>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Not payable from then on.
+    pub expires_at: Timestamp,
+    /// Whose PIN it waits for.
+    pub payer: Option<ResidentId>,
 }
-pub fn start(_: &crate::City, _: &tokio::sync::watch::Receiver<bool>) -> Vec<tokio::task::JoinHandle<()>> {
-    vec![]
+
+/// Where a trade stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Can be paid.
+    Open,
+    /// Waits for the payer's PIN.
+    Waiting,
+    /// Paid, perhaps refunded in part.
+    Paid,
+    /// Paid and wholly refunded.
+    Refunded,
+    /// Can never be paid.
+    Closed,
+}
+
+/// A trade as its shop may see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trade {
+    /// Which.
+    pub id: TradeId,
+    /// The shop's own number, where it gave one.
+    pub order_no: Option<String>,
+    /// Where it stands.
+    pub status: Status,
+    /// How much; absent for a trade that was closed before anybody knew it.
+    pub amount: Option<Money>,
+    /// How much of it was refunded.
+    pub refunded: Money,
+    /// What it cost the shop.
+    pub fee: Money,
+    /// When it was paid.
+    pub paid_at: Option<Timestamp>,
+    /// What is sold.
+    pub subject: Option<String>,
+    /// At which till.
+    pub till: Option<TillId>,
+}
+
+/// A new order and the text of its QR code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Precreated {
+    /// The order.
+    pub order: Order,
+    /// EMVCo merchant-presented payload, to be drawn.
+    pub qr: String,
+}
+
+/// What a shop wants to be paid for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Precreate {
+    /// The shop's own number: the idempotency key.
+    pub order_no: String,
+    /// How much.
+    pub amount: Money,
+    /// What is sold.
+    pub subject: Option<String>,
+    /// At which till; the key's own till if it belongs to one.
+    pub till: Option<TillId>,
+    /// How long it can be paid; [`rules::EXPIRES_S`] when absent.
+    pub expires_in_s: Option<u64>,
+}
+
+/// What others may know of a trade's order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TradeInfo {
+    /// The shop's own number.
+    pub order_no: Option<String>,
+    /// What is sold.
+    pub subject: Option<String>,
+    /// At which till.
+    pub till: Option<TillId>,
+}
+
+/// Orders in memory: they are asked for again within seconds, by the payer and the followers.
+#[derive(Debug, Default)]
+pub struct State(RwLock<HashMap<TradeId, Order>>);
+
+/// How many orders a node remembers.
+const REMEMBER_MAX: usize = 100_000;
+
+impl State {
+    fn get(&self, trade: TradeId) -> Option<Order> {
+        self.0.read().expect("no panic while held").get(&trade).cloned()
+    }
+    fn put(&self, order: &Order) {
+        let mut held = self.0.write().expect("no panic while held");
+        if held.len() >= REMEMBER_MAX {
+            held.clear(); // the table still knows
+        }
+        held.insert(order.id, order.clone());
+    }
+}
+
+/// The trade that a shop knows by this order number.
+pub fn id_of(merchant: MerchantId, order_no: &str) -> TradeId {
+    TradeId::derive(&[&merchant.to_bytes(), order_no.as_bytes()])
+}
+
+/// The order of a trade; `None` at a poster, and for a trade that nobody knows.
+async fn order(city: &City, trade: TradeId) -> Result<Option<Order>, Fault> {
+    if let Some(order) = city.trade.get(trade) {
+        return Ok(Some(order));
+    }
+    let mut conn = city.store.read().await?;
+    let found = store::by_id(&mut conn, trade).await?;
+    found.iter().for_each(|order| city.trade.put(order));
+    Ok(found)
+}
+
+/// What others may know of a trade's order; `None` at a poster.
+pub async fn describe(city: &City, trade: TradeId) -> Result<Option<TradeInfo>, Fault> {
+    let found = order(city, trade).await?;
+    Ok(found.map(|o| TradeInfo { order_no: Some(o.order_no), subject: o.subject, till: o.till }))
+}
+
+/// Makes an order that can be paid by scanning its QR code. The same order again is answered again.
+pub async fn precreate(city: &City, who: &Merchant, request: Precreate) -> Result<Precreated, TradeError> {
+    who.role.require(Role::Staff)?;
+    let life_s = request.expires_in_s.unwrap_or(rules::EXPIRES_S);
+    if !rules::EXPIRES_RANGE_S.contains(&life_s) {
+        return Err(TradeError::LifetimeUnacceptable);
+    }
+    let order = put_order(city, who, &request, Duration::from_secs(life_s)).await?;
+    let shop = merchant::get(city, who.id).await?;
+    let (merchant, currency) = (who.id.to_string(), format!("{:03}", city.settings.currency.numeric()));
+    let face = codes::mpm::ShopFace {
+        merchant: &merchant,
+        name: &shop.name,
+        latin_name: None,
+        city: &shop.city,
+        latin_city: Some(&city.settings.city_name),
+        category_code: &shop.mcc,
+        currency: &currency,
+        country: &city.settings.country,
+    };
+    let minor = u64::try_from(order.amount_minor).map_err(|_| TradeError::AmountUnacceptable)?;
+    let exponent = u32::from(city.settings.currency.exponent());
+    let qr = codes::mpm::merchant_dynamic(&face, &order.id.to_string(), minor, exponent)
+        .and_then(|qr| qr.encode())
+        .map_err(TradeError::Code)?;
+    Ok(Precreated { order, qr })
+}
+
+/// Writes the order unless it is there; the same order number with other content is refused.
+async fn put_order(
+    city: &City,
+    who: &Merchant,
+    request: &Precreate,
+    life: Duration,
+) -> Result<Order, TradeError> {
+    if !rules::number_acceptable(&request.order_no) {
+        return Err(TradeError::NumberMalformed);
+    }
+    if !request.subject.as_deref().is_none_or(rules::subject_acceptable) {
+        return Err(TradeError::SubjectMalformed);
+    }
+    if !crate::wallet::rules::amount_acceptable(request.amount, city.settings.currency) {
+        return Err(TradeError::AmountUnacceptable);
+    }
+    if !merchant::get(city, who.id).await?.is_open() {
+        return Err(TradeError::MerchantClosed);
+    }
+    let now = city.now();
+    let wanted = Order {
+        id: id_of(who.id, &request.order_no),
+        merchant: who.id,
+        order_no: request.order_no.clone(),
+        amount_minor: request.amount.minor,
+        subject: request.subject.clone(),
+        till: who.till.or(request.till),
+        created_at: now,
+        expires_at: now.plus(life),
+        payer: None,
+    };
+    let row = wanted.clone();
+    let put: Result<Order, TradeError> =
+        city.store.write(move |conn| Box::pin(async move { Ok(store::put(conn, row).await?) })).await;
+    let order = put?;
+    let same = (order.amount_minor, &order.subject, order.till)
+        == (wanted.amount_minor, &wanted.subject, wanted.till);
+    if !same {
+        return Err(TradeError::OrderDiffers);
+    }
+    city.trade.put(&order);
+    Ok(order)
+}
+
+/// Where a trade of the shop stands, by its order number.
+pub async fn query(city: &City, who: &Merchant, order_no: &str) -> Result<Trade, TradeError> {
+    view(city, who, id_of(who.id, order_no)).await
+}
+
+/// Where a trade of the shop stands, by its id.
+pub async fn view(city: &City, who: &Merchant, trade: TradeId) -> Result<Trade, TradeError> {
+    let order = order(city, trade).await?.filter(|o| o.merchant == who.id);
+    let mut decided = books::find_once(&city.ledger, trade.as_u128()).await?;
+    if order.is_none() && !decided.as_ref().is_some_and(|t| belongs_to(t, who.id)) {
+        return Err(TradeError::TradeUnknown);
+    }
+    let expired = order.as_ref().is_some_and(|o| city.now() >= o.expires_at);
+    if decided.is_none() && expired {
+        // Said to be closed means closed: nobody's clock can open it again.
+        decided = Some(close_in_ledger(city, who.id, trade).await?);
+    }
+    let mut refunded = 0;
+    let mut fee = 0;
+    let payment = decided.filter(|t| t.code == transfer_code::TRADE_PAYMENT);
+    if let Some(payment) = &payment {
+        refunded = refund::refunded(city, trade).await?;
+        fee = refund::fee_of(city, payment.id).await?;
+    }
+    let currency = city.settings.currency;
+    let paid = payment.map(|t| i64::try_from(t.amount).unwrap_or(i64::MAX));
+    Ok(Trade {
+        id: trade,
+        status: rules::status(
+            decided.as_ref(),
+            refunded,
+            order.as_ref().is_some_and(|o| o.payer.is_some()),
+            expired,
+        ),
+        amount: paid.or(order.as_ref().map(|o| o.amount_minor)).map(|minor| Money::new(minor, currency)),
+        refunded: Money::new(refunded, currency),
+        fee: Money::new(fee, currency),
+        paid_at: payment.map(|t| instant(t.timestamp)),
+        order_no: order.as_ref().map(|o| o.order_no.clone()),
+        subject: order.as_ref().and_then(|o| o.subject.clone()),
+        till: order.and_then(|o| o.till),
+    })
+}
+
+/// Whether the transfer that decided a trade names this shop.
+fn belongs_to(transfer: &Transfer, merchant: MerchantId) -> bool {
+    transfer.credit_account_id == books::merchant(merchant)
+        || (transfer.code == transfer_code::TRADE_CLOSED && transfer.user_data_128 == merchant.as_u128())
+}
+
+/// Puts the closing marker in the place of the payment, or answers with what is there already.
+async fn close_in_ledger(city: &City, merchant: MerchantId, trade: TradeId) -> Result<Transfer, TradeError> {
+    let marker =
+        |id| Transfer { user_data_128: merchant.as_u128(), ..books::marker(id, transfer_code::TRADE_CLOSED) };
+    match books::pay_once(&city.ledger, trade.as_u128(), |id| vec![marker(id)]).await? {
+        Once::Done { id, timestamp } => Ok(Transfer { timestamp, ..marker(id) }),
+        Once::Already(found) => Ok(found),
+        Once::Refused(_, status) => Err(Fault::Books(format!("close: {status:?}")).into()),
+        Once::Exhausted => Err(TradeError::AttemptsExhausted),
+    }
+}
+
+/// Cancels in whatever state: an unpaid trade, also one nobody knows, can never be paid after this;
+/// a paid one is refunded in full. Safe to ask again.
+pub async fn cancel(city: &City, who: &Merchant, order_no: &str) -> Result<Trade, TradeError> {
+    who.role.require(Role::Staff)?;
+    if !rules::number_acceptable(order_no) {
+        return Err(TradeError::NumberMalformed);
+    }
+    let trade = id_of(who.id, order_no);
+    let decided = close_in_ledger(city, who.id, trade).await?;
+    if decided.code == transfer_code::TRADE_PAYMENT {
+        refund::refund_rest(city, who.id, trade, &decided).await?;
+    }
+    view(city, who, trade).await
+}
+
+/// Closes an unpaid trade; refused when it was paid. For a shop that has changed its mind.
+pub async fn close(city: &City, who: &Merchant, order_no: &str) -> Result<Trade, TradeError> {
+    who.role.require(Role::Staff)?;
+    let trade = id_of(who.id, order_no);
+    order(city, trade).await?.ok_or(TradeError::TradeUnknown)?;
+    let decided = close_in_ledger(city, who.id, trade).await?;
+    if decided.code == transfer_code::TRADE_PAYMENT {
+        return Err(TradeError::TradeAlreadyPaid);
+    }
+    view(city, who, trade).await
+}
+
+/// What waits for this payer's PIN, newest first.
+pub async fn waiting(city: &City, who: &Resident) -> Result<Vec<Order>, TradeError> {
+    let mut conn = city.store.read().await?;
+    let orders = store::waiting(&mut conn, who.id, city.now()).await?;
+    drop(conn);
+    let mut open = Vec::new();
+    for order in orders {
+        if books::find_once(&city.ledger, order.id.as_u128()).await?.is_none() {
+            open.push(order);
+        }
+    }
+    Ok(open)
 }

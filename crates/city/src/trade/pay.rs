@@ -1,0 +1,282 @@
+//! The hot path: one linked chain of transfers moves the money, takes the fee, draws the payer's
+//! allowance and uses up the payment code, or none of it happens.
+//!
+//! Order in the chain: payment, allowance, payment code, fee. The payment comes first, so that a
+//! trade which is decided already is answered as such whatever else is wrong.
+
+use kernel::Money;
+use kernel::ids::{MerchantId, ResidentId, TillId, TradeId};
+use ledger::{CreateTransferStatus, Transfer};
+use std::time::Duration;
+
+use super::{Order, Precreate, TradeError, order, put_order, rules, store};
+use crate::books::{self, Once, transfer_code};
+use crate::identity::{self, Merchant, Resident, Role};
+use crate::merchant;
+use crate::wallet::instant;
+use crate::{City, Fault};
+
+/// A payment that happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paid {
+    /// The trade.
+    pub trade: TradeId,
+    /// The shop.
+    pub merchant: MerchantId,
+    /// Gross.
+    pub amount: Money,
+    /// When it was committed.
+    pub at: kernel::Timestamp,
+    /// Whether it had happened before this request.
+    pub repeated: bool,
+}
+
+/// What a payer scanned and wants to pay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pay {
+    /// The text of the shop's QR code.
+    pub code: String,
+    /// Needed at a poster; where the code has an amount it must be the same.
+    pub amount: Option<Money>,
+    /// Needed above the no-PIN limit.
+    pub pin: Option<String>,
+    /// The client's idempotency key; names the payment at a poster.
+    pub key: String,
+}
+
+/// What a till scanned and wants to be paid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Charge {
+    /// The order as for [`super::precreate`].
+    pub order_no: String,
+    /// How much.
+    pub amount: Money,
+    /// What is sold.
+    pub subject: Option<String>,
+    /// At which till.
+    pub till: Option<TillId>,
+    /// The payer's code, 18 digits.
+    pub payment_code: String,
+}
+
+/// What became of a charge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Charged {
+    /// Paid.
+    Paid(Paid),
+    /// Above the no-PIN limit: waits for the payer until the order expires.
+    Waiting(Order),
+}
+
+struct Parties {
+    trade: TradeId,
+    merchant: MerchantId,
+    payer: ResidentId,
+    tier: identity::Tier,
+    amount: i64,
+    /// The marker that uses up the payment code.
+    burn: Option<u128>,
+}
+
+/// Pays what a shop's QR code asks for.
+pub async fn pay(city: &City, who: &Resident, request: Pay) -> Result<Paid, TradeError> {
+    let qr = codes::mpm::decode(&request.code).map_err(TradeError::Code)?;
+    let reference = codes::mpm::yima_reference(&qr).ok_or(TradeError::ForeignCode)?;
+    let merchant = reference.merchant.parse().map_err(|_| TradeError::ForeignCode)?;
+    let currency = city.settings.currency;
+    if request.amount.is_some_and(|a| !crate::wallet::rules::amount_acceptable(a, currency)) {
+        return Err(TradeError::AmountUnacceptable);
+    }
+    let asked = request.amount.map(|a| a.minor);
+    let (trade, amount) = if let Some(text) = reference.trade {
+        let trade: TradeId = text.parse().map_err(|_| TradeError::ForeignCode)?;
+        // The shop's order says what is to be paid; the code is only the printer's word.
+        let order =
+            order(city, trade).await?.filter(|o| o.merchant == merchant).ok_or(TradeError::TradeUnknown)?;
+        if asked.is_some_and(|asked| asked != order.amount_minor) {
+            return Err(TradeError::AmountDiffers);
+        }
+        refuse_expired(city, &order).await?;
+        (trade, order.amount_minor)
+    } else {
+        let trade = TradeId::derive(&[b"poster", &who.id.to_bytes(), request.key.as_bytes()]);
+        (trade, asked.ok_or(TradeError::AmountMissing)?)
+    };
+    identity::require_pin(city, who, amount, request.pin.as_deref()).await?;
+    settle(city, Parties { trade, merchant, payer: who.id, tier: who.tier, amount, burn: None }).await
+}
+
+/// Charges the payer whose payment code the till scanned. The code is used up, whatever comes of it.
+pub async fn charge(city: &City, who: &Merchant, request: Charge) -> Result<Charged, TradeError> {
+    who.role.require(Role::Staff)?;
+    let order = Precreate {
+        order_no: request.order_no,
+        amount: request.amount,
+        subject: request.subject,
+        till: request.till,
+        expires_in_s: None,
+    };
+    let order = put_order(city, who, &order, Duration::from_secs(rules::EXPIRES_S)).await?;
+    // A till that asks again (its answer was lost) holds a code that is used up by now.
+    if let Some(decided) = books::find_once(&city.ledger, order.id.as_u128()).await? {
+        return decided_already(city, who.id, order.id, order.amount_minor, None, &decided)
+            .map(Charged::Paid);
+    }
+    if order.payer.is_some() {
+        refuse_expired(city, &order).await?;
+        return Ok(Charged::Waiting(order));
+    }
+    let payer = identity::resolve_code(city, &request.payment_code).await?;
+    if let Err(refused) = refuse_expired(city, &order).await {
+        use_up(city, payer.burn_id).await?;
+        return Err(refused);
+    }
+    if order.amount_minor > city.settings.no_pin_limit_minor {
+        use_up(city, payer.burn_id).await?;
+        return wait_for(city, order, payer.resident).await.map(Charged::Waiting);
+    }
+    let (_, tier) = identity::name_and_tier(city, payer.resident).await?;
+    let parties = Parties {
+        trade: order.id,
+        merchant: who.id,
+        payer: payer.resident,
+        tier,
+        amount: order.amount_minor,
+        burn: Some(payer.burn_id),
+    };
+    match settle(city, parties).await {
+        // The chain was rolled back, and the use of the code with it: write it before answering.
+        Err(refused) if refused != TradeError::PaymentCodeUsed => {
+            use_up(city, payer.burn_id).await?;
+            Err(refused)
+        }
+        other => other.map(Charged::Paid),
+    }
+}
+
+/// The payer's PIN for a charge that waits for it.
+pub async fn confirm(city: &City, who: &Resident, trade: TradeId, pin: &str) -> Result<Paid, TradeError> {
+    let order = order(city, trade).await?.filter(|o| o.payer.is_some()).ok_or(TradeError::TradeUnknown)?;
+    if order.payer != Some(who.id) {
+        return Err(TradeError::NotForYou);
+    }
+    refuse_expired(city, &order).await?;
+    identity::require_pin(city, who, order.amount_minor, Some(pin)).await?;
+    let (merchant, amount) = (order.merchant, order.amount_minor);
+    settle(city, Parties { trade, merchant, payer: who.id, tier: who.tier, amount, burn: None }).await
+}
+
+/// Refuses an order whose time is over, unless it was paid in time: then the payment answers.
+async fn refuse_expired(city: &City, order: &Order) -> Result<(), TradeError> {
+    if city.now() < order.expires_at || books::find_once(&city.ledger, order.id.as_u128()).await?.is_some() {
+        return Ok(());
+    }
+    Err(TradeError::TradeClosed)
+}
+
+/// Lets the order wait for the payer's PIN.
+async fn wait_for(city: &City, order: Order, payer: ResidentId) -> Result<Order, TradeError> {
+    let expires_at = city.now().plus(Duration::from_secs(rules::WAIT_S));
+    let trade = order.id;
+    let set: Result<(), TradeError> = city
+        .store
+        .write(move |conn| {
+            Box::pin(async move { Ok(store::wait_for(conn, trade, payer, expires_at).await?) })
+        })
+        .await;
+    match set {
+        Err(TradeError::Fault(Fault::Store(::store::StoreError::Guard))) => Err(TradeError::NotForYou),
+        other => {
+            other?;
+            let order = Order { payer: Some(payer), expires_at, ..order };
+            city.trade.put(&order);
+            Ok(order)
+        }
+    }
+}
+
+/// Writes the marker that a payment code was used; refused when it is there already.
+async fn use_up(city: &City, burn: u128) -> Result<(), TradeError> {
+    match books::submit(&city.ledger, vec![books::marker(burn, transfer_code::CODE_USED)]).await? {
+        Ok(_) => Ok(()),
+        Err((_, status)) if books::is_exists(status) => Err(TradeError::PaymentCodeUsed),
+        Err((_, status)) => Err(Fault::Books(format!("use up a code: {status:?}")).into()),
+    }
+}
+
+/// Moves the money of a trade, once.
+async fn settle(city: &City, parties: Parties) -> Result<Paid, TradeError> {
+    let Parties { trade, merchant, payer, tier, amount, burn } = parties;
+    let currency = city.settings.currency;
+    let shop = merchant::get(city, merchant).await?;
+    if !shop.is_open() {
+        return Err(TradeError::MerchantClosed);
+    }
+    let fee = shop.fee(Money::new(amount, currency)).minor;
+    let fee_id = city.rng.u128();
+    let cap = identity::cap_transfer_of(city, payer, tier, amount, trade.as_u128()).await?;
+    let shop_account = books::merchant(merchant);
+    let once = books::pay_once(&city.ledger, trade.as_u128(), |id| {
+        let main = books::transfer(
+            id,
+            books::wallet(payer),
+            shop_account,
+            amount,
+            currency,
+            transfer_code::TRADE_PAYMENT,
+        );
+        let mut chain =
+            vec![Transfer { user_data_128: trade.as_u128(), ..main }, Transfer { user_data_128: id, ..cap }];
+        chain.extend(burn.map(|burn| books::marker(burn, transfer_code::CODE_USED)));
+        if fee > 0 {
+            let to = books::fees(currency);
+            let fee = books::transfer(fee_id, shop_account, to, fee, currency, transfer_code::TRADE_FEE);
+            chain.push(Transfer { user_data_128: id, ..fee });
+        }
+        chain
+    });
+    match once.await? {
+        Once::Done { timestamp, .. } => {
+            let at = instant(timestamp);
+            Ok(Paid { trade, merchant, amount: Money::new(amount, currency), at, repeated: false })
+        }
+        Once::Already(found) => decided_already(city, merchant, trade, amount, Some(payer), &found),
+        Once::Refused(
+            0,
+            CreateTransferStatus::ExceedsCredits | CreateTransferStatus::DebitAccountNotFound,
+        ) => Err(TradeError::InsufficientBalance),
+        Once::Refused(1, CreateTransferStatus::ExceedsCredits) => Err(TradeError::CapReached),
+        Once::Refused(2, status) if burn.is_some() && books::is_exists(status) => {
+            Err(TradeError::PaymentCodeUsed)
+        }
+        Once::Refused(index, status) => {
+            Err(Fault::Books(format!("payment: event {index} {status:?}")).into())
+        }
+        Once::Exhausted => Err(TradeError::AttemptsExhausted),
+    }
+}
+
+/// What it means that the trade was decided before: the same payment again, somebody else's, or a
+/// closed trade. `payer` is who asks, if it is a payer who asks.
+fn decided_already(
+    city: &City,
+    merchant: MerchantId,
+    trade: TradeId,
+    amount: i64,
+    payer: Option<ResidentId>,
+    found: &Transfer,
+) -> Result<Paid, TradeError> {
+    if found.code != transfer_code::TRADE_PAYMENT {
+        return Err(TradeError::TradeClosed);
+    }
+    if payer.is_some_and(|payer| found.debit_account_id != books::wallet(payer)) {
+        return Err(TradeError::TradeAlreadyPaid);
+    }
+    if found.credit_account_id != books::merchant(merchant)
+        || Some(found.amount) != u128::try_from(amount).ok()
+    {
+        return Err(TradeError::KeyUsedDifferently);
+    }
+    let at = instant(found.timestamp);
+    Ok(Paid { trade, merchant, amount: Money::new(amount, city.settings.currency), at, repeated: true })
+}

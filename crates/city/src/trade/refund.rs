@@ -1,0 +1,219 @@
+//! Refunds: many, partial, never more than was paid.
+//!
+//! What may still be refunded of a trade is a ledger account, made at its first refund and granted
+//! the paid amount once. Every refund draws it in the chain that moves the money, so refunds that
+//! race cannot exceed it. The fee's share goes back to the shop, and the payer's allowance is given
+//! back, in the same chain.
+
+use kernel::ids::{MerchantId, RefundId, TradeId};
+use kernel::{Money, Timestamp, derive_u128};
+use ledger::{AccountFilter, AccountFilterFlags, CreateTransferStatus, QueryFilter, Transfer};
+
+use super::{TradeError, id_of, rules};
+use crate::books::{self, Once, account_code, shadow, transfer_code};
+use crate::identity::{self, Merchant, Role};
+use crate::wallet::instant;
+use crate::{City, Fault};
+
+/// What a shop wants to give back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refund {
+    /// Of which order.
+    pub order_no: String,
+    /// The shop's own number of the refund: the idempotency key.
+    pub refund_no: String,
+    /// How much.
+    pub amount: Money,
+}
+
+/// A refund that happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refunded {
+    /// Which.
+    pub refund: RefundId,
+    /// Of which trade.
+    pub trade: TradeId,
+    /// How much.
+    pub amount: Money,
+    /// How much of the fee the shop got back with it.
+    pub fee_back: Money,
+    /// When it was committed.
+    pub at: Timestamp,
+    /// Whether it had happened before this request.
+    pub repeated: bool,
+}
+
+/// The account of what may still be refunded.
+fn refundable(trade: TradeId) -> u128 {
+    derive_u128("refundable", &[&trade.to_bytes()])
+}
+
+/// Gives money of a paid trade back to its payer.
+pub async fn refund(city: &City, who: &Merchant, request: Refund) -> Result<Refunded, TradeError> {
+    who.role.require(Role::Staff)?;
+    if !rules::number_acceptable(&request.order_no) || !rules::number_acceptable(&request.refund_no) {
+        return Err(TradeError::NumberMalformed);
+    }
+    refund_trade(city, who, id_of(who.id, &request.order_no), &request.refund_no, request.amount).await
+}
+
+/// [`refund`] by the trade's id: also for what was paid at a poster.
+pub async fn refund_trade(
+    city: &City,
+    who: &Merchant,
+    trade: TradeId,
+    refund_no: &str,
+    amount: Money,
+) -> Result<Refunded, TradeError> {
+    who.role.require(Role::Staff)?;
+    if !rules::number_acceptable(refund_no) {
+        return Err(TradeError::NumberMalformed);
+    }
+    if !crate::wallet::rules::amount_acceptable(amount, city.settings.currency) {
+        return Err(TradeError::AmountUnacceptable);
+    }
+    let decided = books::find_once(&city.ledger, trade.as_u128()).await?;
+    let payment = decided.filter(|t| t.credit_account_id == books::merchant(who.id));
+    let known = payment.is_some() || super::order(city, trade).await?.is_some_and(|o| o.merchant == who.id);
+    let payment = payment.ok_or(if known { TradeError::TradeNotPaid } else { TradeError::TradeUnknown })?;
+    let refund = RefundId::derive(&[&trade.to_bytes(), refund_no.as_bytes()]);
+    give_back(city, who.id, trade, &payment, refund, amount.minor).await
+}
+
+/// Gives back whatever is left of a payment: the second half of a cancellation.
+pub(super) async fn refund_rest(
+    city: &City,
+    merchant: MerchantId,
+    trade: TradeId,
+    payment: &Transfer,
+) -> Result<(), TradeError> {
+    let paid = i64::try_from(payment.amount).unwrap_or(i64::MAX);
+    let refund = RefundId::derive(&[&trade.to_bytes(), b"cancel", b""]);
+    // A partial refund may come in between: what is left is asked for again then, in bounded tries.
+    for _ in 0..books::ATTEMPTS_MAX {
+        let rest = paid - refunded(city, trade).await?;
+        if rest == 0 {
+            return Ok(());
+        }
+        match give_back(city, merchant, trade, payment, refund, rest).await {
+            Err(TradeError::RefundExceedsPaid | TradeError::RefundDiffers) => {}
+            other => return other.map(|_| ()),
+        }
+    }
+    Err(TradeError::AttemptsExhausted)
+}
+
+/// How much of a trade was refunded, minor units.
+pub async fn refunded(city: &City, trade: TradeId) -> Result<i64, Fault> {
+    let found = city.ledger.lookup_accounts(vec![refundable(trade)]).await?;
+    Ok(found.first().map_or(0, |a| i64::try_from(a.debits_posted).unwrap_or(i64::MAX)))
+}
+
+/// What a payment cost the shop, minor units: the fee transfer that names it.
+pub(super) async fn fee_of(city: &City, payment: u128) -> Result<i64, Fault> {
+    let filter = QueryFilter {
+        user_data_128: payment,
+        ledger: books::money(city.settings.currency),
+        code: transfer_code::TRADE_FEE,
+        limit: 1,
+        ..QueryFilter::default()
+    };
+    let found = city.ledger.query_transfers(filter).await?;
+    Ok(found.first().map_or(0, |t| i64::try_from(t.amount).unwrap_or(i64::MAX)))
+}
+
+async fn give_back(
+    city: &City,
+    merchant: MerchantId,
+    trade: TradeId,
+    payment: &Transfer,
+    refund: RefundId,
+    amount: i64,
+) -> Result<Refunded, TradeError> {
+    let currency = city.settings.currency;
+    let paid = i64::try_from(payment.amount).unwrap_or(i64::MAX);
+    let fee_back = rules::fee_back(fee_of(city, payment.id).await?, amount, paid);
+    grant(city, trade, paid).await?;
+    let cap_return = identity::cap_return(city, payment.id, amount, refund.as_u128()).await?;
+    let (draw_id, fee_id) = (city.rng.u128(), city.rng.u128());
+    let shadow_ledger = shadow::refundable(currency);
+    let shop = books::merchant(merchant);
+    let has_fee = usize::from(fee_back > 0);
+    let once = books::pay_once_at(&city.ledger, refund.as_u128(), has_fee, |id| {
+        let mut chain = Vec::with_capacity(4);
+        // The fee's share comes first: it is part of what the shop gives back.
+        if fee_back > 0 {
+            let from = books::fees(currency);
+            let fee = books::transfer(fee_id, from, shop, fee_back, currency, transfer_code::TRADE_FEE_BACK);
+            chain.push(Transfer { user_data_128: id, ..fee });
+        }
+        let payer = payment.debit_account_id;
+        let main = books::transfer(id, shop, payer, amount, currency, transfer_code::TRADE_REFUND);
+        chain.push(Transfer { user_data_128: trade.as_u128(), ..main });
+        let (from, to) = (refundable(trade), books::pool(shadow_ledger));
+        let draw = books::transfer(draw_id, from, to, amount, currency, transfer_code::CAP_DRAW);
+        chain.push(Transfer { ledger: shadow_ledger, user_data_128: id, ..draw });
+        chain.extend(cap_return);
+        chain
+    });
+    let done = |timestamp, repeated| Refunded {
+        refund,
+        trade,
+        amount: Money::new(amount, currency),
+        fee_back: Money::new(fee_back, currency),
+        at: instant(timestamp),
+        repeated,
+    };
+    match once.await? {
+        Once::Done { timestamp, .. } => Ok(done(timestamp, false)),
+        Once::Already(t) if Some(t.amount) == u128::try_from(amount).ok() => Ok(done(t.timestamp, true)),
+        Once::Already(_) => Err(TradeError::RefundDiffers),
+        Once::Refused(at, CreateTransferStatus::ExceedsCredits) if at == has_fee => {
+            // Which of two refusals it is, the refundable account tells.
+            if amount > paid - refunded(city, trade).await? {
+                return Err(TradeError::RefundExceedsPaid);
+            }
+            Err(TradeError::MerchantBalanceInsufficient)
+        }
+        Once::Refused(at, CreateTransferStatus::ExceedsCredits) if at == has_fee + 1 => {
+            Err(TradeError::RefundExceedsPaid)
+        }
+        Once::Refused(index, status) => Err(Fault::Books(format!("refund: event {index} {status:?}")).into()),
+        Once::Exhausted => Err(TradeError::AttemptsExhausted),
+    }
+}
+
+/// Makes the account of what may still be refunded and grants it the paid amount, once.
+async fn grant(city: &City, trade: TradeId, paid: i64) -> Result<(), TradeError> {
+    let ledger = shadow::refundable(city.settings.currency);
+    let account = refundable(trade);
+    books::ensure(&city.ledger, vec![books::never_overdrawn(account, ledger, account_code::REFUNDABLE)])
+        .await?;
+    let id = derive_u128("refundable_grant", &[&trade.to_bytes()]);
+    let (from, currency) = (books::pool(ledger), city.settings.currency);
+    let grant = books::transfer(id, from, account, paid, currency, transfer_code::CAP_GRANT);
+    match books::submit(&city.ledger, vec![Transfer { ledger, ..grant }]).await? {
+        Ok(_) | Err((_, CreateTransferStatus::Exists)) => Ok(()),
+        Err((_, status)) => Err(Fault::Books(format!("refundable grant: {status:?}")).into()),
+    }
+}
+
+/// The refunds of a trade of the shop, oldest first: id, amount, time.
+pub async fn list(
+    city: &City,
+    who: &Merchant,
+    trade: TradeId,
+) -> Result<Vec<(RefundId, Money, Timestamp)>, TradeError> {
+    super::view(city, who, trade).await?;
+    let filter = AccountFilter {
+        account_id: refundable(trade),
+        limit: 1_000,
+        flags: AccountFilterFlags::Debits,
+        ..AccountFilter::default()
+    };
+    let draws = city.ledger.get_account_transfers(filter).await?;
+    let ids = draws.iter().map(|draw| draw.user_data_128).collect();
+    let refunds = city.ledger.lookup_transfers(ids).await?;
+    let money = |t: &Transfer| Money::new(i64::try_from(t.amount).unwrap_or(i64::MAX), city.settings.currency);
+    Ok(refunds.iter().map(|t| (RefundId::from_u128(t.id), money(t), instant(t.timestamp))).collect())
+}
