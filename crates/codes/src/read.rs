@@ -17,7 +17,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 pub struct Limits {
     /// Largest file in bytes.
     pub max_bytes: usize,
-    /// Most pixels, width times height. Unpacking takes up to eight bytes for each.
+    /// Most pixels, width times height. Unpacking and looking takes some twelve bytes for each.
     pub max_pixels: u64,
 }
 
@@ -183,6 +183,7 @@ fn unpack_png(image: &[u8], limits: &Limits) -> Result<Grey, ReadError> {
     let mut decoder = png::Decoder::new_with_limits(Cursor::new(image), spare);
     decoder.set_transformations(png::Transformations::normalize_to_color8());
     decoder.set_ignore_text_chunk(true);
+    decoder.set_ignore_iccp_chunk(true);
     let header = decoder.read_header_info().map_err(|_| ReadError::Damaged)?;
     let (width, height) = (header.width as usize, header.height as usize);
     check_size(width, height, limits)?;

@@ -19,15 +19,18 @@ const SOUND: &[(&str, &str)] = &[
 ];
 
 fn seal(objects: &[(&str, &str)]) -> String {
-    let mut text: String =
+    let objects: Vec<String> =
         objects.iter().map(|(id, value)| format!("{id}{:02}{value}", value.chars().count())).collect();
-    text.push_str("6304");
+    let text = objects.concat() + "6304";
     let crc = crc16(text.as_bytes());
     format!("{text}{crc:04X}")
 }
 
+/// Objects to put into [`SOUND`], as id and value.
+type Edits = &'static [(&'static str, &'static str)];
+
 /// SOUND with objects replaced or added; a value of `"-"` leaves the object out.
-fn with(edits: &[(&'static str, &'static str)]) -> String {
+fn with(edits: Edits) -> String {
     let mut objects: Vec<(&str, &str)> = SOUND.to_vec();
     for (id, value) in edits {
         match objects.iter_mut().find(|o| o.0 == *id) {
@@ -47,7 +50,7 @@ fn the_sound_payload_is_sound() {
 #[test]
 fn every_strict_refusal_names_its_field() {
     #[rustfmt::skip]
-    let cases: &[(&[(&'static str, &'static str)], &str, &str)] = &[
+    let cases: &[(Edits, &str, &str)] = &[
         (&[("00", "-")], "00", "missing"),
         (&[("00", "02")], "00", "not_allowed"),
         (&[("01", "13")], "01", "not_allowed"),

@@ -27,13 +27,14 @@ mod table;
 pub use index::{LocatorIndex, Refused, Resolved, Upkeep};
 
 use std::fmt;
+use std::ops::Range;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroize;
 
-/// First two digits. Free of the payer codes tills meet: Alipay 25–30, WeChat Pay 10–15, UnionPay 62, Alipay+ 25/28.
-/// (Cards beginning 81 exist, but no payer code does, and a card number is not scanned from a phone.)
+/// First two digits. Apart from the payer codes tills meet: Alipay 25–30, WeChat Pay 10–15, UnionPay 62, Alipay+ 25
+/// and 28. (UnionPay also has card numbers beginning 81; they have 16 or 19 digits, not 18.)
 pub const PREFIX: &str = "81";
 /// Length of a code in digits.
 pub const DIGITS: usize = 18;
@@ -70,8 +71,36 @@ impl DeviceSecret {
         Self(bytes)
     }
 
+    /// HMAC with the key worked in, to be used for many messages.
+    fn keyed(&self) -> Keyed {
+        Keyed(Hmac::new_from_slice(&self.0).expect("HMAC takes keys of any length"))
+    }
+
+    pub(crate) fn locator(&self, epoch: u64) -> u32 {
+        self.keyed().tag(LOCATOR_LABEL, &[epoch])
+    }
+
+    pub(crate) fn proof(&self, step: u64, locator: u32) -> u32 {
+        self.keyed().proof(step, locator)
+    }
+
+    /// The steps among `steps` for which this device would show `code`, its locator known to match.
+    pub(crate) fn steps_of(&self, code: PaymentCode, steps: Range<u64>) -> impl Iterator<Item = u64> {
+        let keyed = self.keyed();
+        steps.filter(move |step| keyed.proof(*step, code.locator) == code.proof)
+    }
+}
+
+/// A device secret as HMAC uses it.
+struct Keyed(Hmac<Sha256>);
+
+impl Keyed {
+    fn proof(&self, step: u64, locator: u32) -> u32 {
+        self.tag(PROOF_LABEL, &[step, u64::from(locator)])
+    }
+
     fn tag(&self, label: &[u8], parts: &[u64]) -> u32 {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
+        let mut mac = self.0.clone();
         mac.update(label);
         for part in parts {
             mac.update(&part.to_be_bytes());
@@ -79,14 +108,6 @@ impl DeviceSecret {
         let tag = mac.finalize().into_bytes();
         let wide = tag[..16].iter().fold(0u128, |wide, byte| (wide << 8) | u128::from(*byte));
         u32::try_from(wide % HALF).expect("below 10^8")
-    }
-
-    pub(crate) fn locator(&self, epoch: u64) -> u32 {
-        self.tag(LOCATOR_LABEL, &[epoch])
-    }
-
-    pub(crate) fn proof(&self, step: u64, locator: u32) -> u32 {
-        self.tag(PROOF_LABEL, &[step, u64::from(locator)])
     }
 }
 
@@ -150,6 +171,14 @@ impl PaymentCode {
         let (locator, proof) = rest.split_at(8);
         let number = |digits: &str| digits.parse().map_err(|_| CodeError::Digits);
         Ok(Self { locator: number(locator)?, proof: number(proof)? })
+    }
+}
+
+impl PaymentCode {
+    /// What the codes of one phone have in common for up to [`EPOCH_S`]: the key for counting wrong tries aimed at one
+    /// payer. Personal while it lasts; not for logs.
+    pub fn locator(&self) -> u32 {
+        self.locator
     }
 }
 

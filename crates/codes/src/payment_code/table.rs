@@ -4,13 +4,20 @@
 /// End of a chain.
 const NONE: u32 = u32::MAX;
 
-/// Maps 32-bit keys to the slots that carry them. Twelve bytes per slot at a load of one.
+/// Maps 32-bit keys to the slots that carry them. Twelve to sixteen bytes per slot.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     /// First slot of each chain; a power of two of them, or none.
     heads: Vec<u32>,
     /// Per slot: its key and the next slot of its chain.
     slots: Vec<(u32, u32)>,
+    /// After retirement: chains below this one still hold old entries.
+    dirty: usize,
+}
+
+/// Chains for so many slots: a load of one half to one.
+fn chains(slots: usize) -> usize {
+    slots.next_power_of_two().max(16)
 }
 
 impl Table {
@@ -19,12 +26,33 @@ impl Table {
         self.slots.len()
     }
 
-    /// Empties the table and makes room for `slots`, keeping the memory it has.
-    pub fn reset(&mut self, slots: usize) {
+    /// An empty table with room for `slots`.
+    pub fn with_room(slots: usize) -> Self {
+        Self { heads: vec![NONE; chains(slots)], slots: Vec::with_capacity(slots), dirty: 0 }
+    }
+
+    /// Drops every entry but keeps the memory, to be wiped in portions by [`Table::wipe`].
+    pub fn retire(&mut self) {
         self.slots.clear();
+        self.dirty = self.heads.len();
+    }
+
+    /// Wipes at most `chains` chains of a retired table; `true` when it is empty as new.
+    pub fn wipe(&mut self, chains: usize) -> bool {
+        let from = self.dirty.saturating_sub(chains);
+        self.heads[from..self.dirty].fill(NONE);
+        self.dirty = from;
+        from == 0
+    }
+
+    /// A retired table as an empty one with room for `slots`.
+    pub fn reuse(mut self, slots: usize) -> Self {
+        if self.heads.len() != chains(slots) {
+            return Self::with_room(slots);
+        }
+        self.wipe(usize::MAX);
         self.slots.reserve(slots);
-        self.heads.clear();
-        self.heads.resize(slots.next_power_of_two().max(16), NONE);
+        self
     }
 
     /// Adds the next slot, linked under `key`; `None` keeps the place of a slot that is not in use.
@@ -94,12 +122,11 @@ impl Table {
         usize::try_from(spread >> (64 - bits)).expect("an index fits")
     }
 
-    /// Four times the chains, every linked slot put anew.
+    /// More chains, every linked slot put anew.
     fn grow(&mut self) {
         let linked: Vec<u32> = (0..self.heads.len()).flat_map(|chain| self.chain_slots(chain)).collect();
-        let chains = (self.slots.len() * 2).next_power_of_two().max(16);
         self.heads.clear();
-        self.heads.resize(chains, NONE);
+        self.heads.resize(chains(self.slots.len() * 2), NONE);
         for slot in linked {
             let key = self.slots[slot as usize].0;
             self.link(slot as usize, key);
