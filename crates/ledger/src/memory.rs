@@ -211,8 +211,10 @@ impl Memory {
     /// The transfers with this `user_data_128` (not zero), newest first.
     pub fn with_data(&self, data: u128) -> impl Iterator<Item = Slot> {
         let newest = self.data_ends.get(&data).copied();
-        std::iter::successors(newest, |slot| Some(self.same_data[*slot as usize]))
-            .take_while(|slot| *slot != NONE)
+        std::iter::successors(newest, |slot| {
+            let before = self.same_data[*slot as usize];
+            (before != NONE).then_some(before)
+        })
     }
 
     /// When the next pending transfer expires, in nanoseconds since the Unix epoch.
