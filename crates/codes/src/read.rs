@@ -105,13 +105,22 @@ pub fn qr_texts(image: &[u8], limits: &Limits) -> Result<Vec<String>, ReadError>
     }
 }
 
-/// What can be read, and how many codes were seen.
+/// What can be read, and how many codes were seen. The library is given strangers' pictures; should one make it panic,
+/// that picture holds no code and the process goes on.
 fn look(grey: &Grey) -> (Vec<String>, usize) {
-    let at = |x: usize, y: usize| grey.pixels[y * grey.width + x];
-    let mut prepared = rqrr::PreparedImage::prepare_from_greyscale(grey.width, grey.height, at);
-    let grids = prepared.detect_grids();
-    let texts = grids.iter().filter_map(|grid| grid.decode().ok()).map(|(_, text)| text).collect();
-    (texts, grids.len())
+    std::panic::catch_unwind(|| search(grey)).unwrap_or_default()
+}
+
+fn search(grey: &Grey) -> (Vec<String>, usize) {
+    let mut quirc = quircs::Quirc::default();
+    let mut seen = 0;
+    let mut texts = Vec::new();
+    for code in quirc.identify(grey.width, grey.height, &grey.pixels) {
+        seen += 1;
+        let data = code.ok().and_then(|code| code.decode().ok());
+        texts.extend(data.and_then(|data| String::from_utf8(data.payload).ok()));
+    }
+    (texts, seen)
 }
 
 impl Grey {

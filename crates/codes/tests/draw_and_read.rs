@@ -340,3 +340,60 @@ fn terminal_drawing_both_ways() {
         .collect();
     assert_eq!(light, inverted);
 }
+
+#[test]
+fn a_turned_and_noisy_code_is_read() {
+    let text = payment_code();
+    let (width, height, grey) = pixels(&qr(&text, ErrorCorrection::Medium).unwrap(), 6);
+    // Turned by the angle of the 3-4-5 triangle, which integers can do exactly, with noise of 30 levels.
+    let side = width * 3 / 2;
+    let mut noise = 1u32;
+    let mut turned = Vec::with_capacity(side * side);
+    let centre = |pixels: usize| i64::try_from(pixels / 2).unwrap();
+    for y in 0..i64::try_from(side).unwrap() {
+        for x in 0..i64::try_from(side).unwrap() {
+            let (dx, dy) = (x - centre(side), y - centre(side));
+            let (u, v) = ((4 * dx + 3 * dy) / 5 + centre(width), (4 * dy - 3 * dx) / 5 + centre(height));
+            let inside =
+                usize::try_from(u).ok().zip(usize::try_from(v).ok()).filter(|p| p.0 < width && p.1 < height);
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let level = inside.map_or(235, |(u, v)| grey[v * width + u]);
+            turned.push(level.saturating_sub(u8::try_from((noise >> 24) % 30).unwrap()));
+        }
+    }
+    let picture = png_of(side, side, &turned, png::ColorType::Grayscale);
+    assert_eq!(qr_texts(&picture, &Limits::default()), Ok(vec![text.clone()]));
+    let picture = jpeg(side, side, &turned, jpeg_encoder::ColorType::Luma, 70);
+    assert_eq!(qr_texts(&picture, &Limits::default()), Ok(vec![text]));
+}
+
+/// Pictures made to keep a reader busy: noise, a wall of finder patterns, their stripes, all black.
+#[test]
+fn hostile_pictures_are_refused_in_bounded_time() {
+    type Paint = fn(usize, usize, &mut u32) -> bool;
+    let paints: [(&str, Paint); 5] = [
+        ("noise", |_, _, state| {
+            *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            *state & 0x8000_0000 == 0
+        }),
+        ("finder patterns", |x, y, _| {
+            let ring = (x % 9).abs_diff(3).max((y % 9).abs_diff(3));
+            ring <= 1 || ring == 3
+        }),
+        ("stripes", |x, _, _| [0, 2, 3, 4, 6].contains(&(x % 8))),
+        ("chequers", |x, y, _| (x + y) % 2 == 0),
+        ("black", |_, _, _| true),
+    ];
+    let side = 1500;
+    for (what, paint) in paints {
+        let mut state = 1;
+        let dark = |at: usize| if paint(at % side, at / side, &mut state) { 0 } else { 255 };
+        let samples: Vec<u8> = (0..side * side).map(dark).collect();
+        let picture = png_of(side, side, &samples, png::ColorType::Grayscale);
+        let start = std::time::Instant::now();
+        let read = qr_texts(&picture, &Limits::default());
+        assert!(matches!(read, Err(ReadError::NoCode | ReadError::Unreadable)), "{what}: {read:?}");
+        // Unoptimised builds take under two seconds; a search that is quadratic in patterns takes minutes.
+        assert!(start.elapsed().as_secs() < 20, "{what} took {:?}", start.elapsed());
+    }
+}
