@@ -148,7 +148,7 @@ impl Frame<'_> {
     /// Its records in order; the reason if the payload is not a sequence of records.
     pub fn records(&self) -> Result<Vec<Record>, &'static str> {
         let mut rest = &self.bytes[FRAME_HEADER..];
-        let mut out = Vec::with_capacity(self.header.records as usize);
+        let mut out = Vec::with_capacity((self.header.records as usize).min(rest.len() / 16));
         while !rest.is_empty() {
             let run = rest.get(..RUN_HEADER).ok_or("a run of records is incomplete")?;
             let (kind, count) = (u32_at(run, 0), u32_at(run, 4) as usize);

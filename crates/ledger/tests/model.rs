@@ -93,7 +93,7 @@ impl Model {
             let before = self.clone();
             let mut broken = None;
             let mut results = Vec::new();
-            for at in index..end {
+            for (at, event) in events.iter().enumerate().take(end).skip(index) {
                 let timestamp = first + at as u64;
                 let last_of_open = open && at + 1 == end;
                 let (status, existing) = if last_of_open {
@@ -101,7 +101,7 @@ impl Model {
                 } else if broken.is_some() {
                     (S::LinkedEventFailed, None)
                 } else {
-                    self.one(&events[at], timestamp)
+                    self.one(event, timestamp)
                 };
                 if status != S::Created && broken.is_none() {
                     broken = Some((at, status));

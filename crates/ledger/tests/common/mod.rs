@@ -107,23 +107,19 @@ impl Case<'_> {
             [] => self.submit().await,
             ["account", id, rest @ ..] => {
                 let event = account_fields(Account { ..account(int(id)) }, rest);
-                match &mut self.batch {
-                    Batch::Accounts(batch) => batch.push((number, event, status)),
-                    _ => {
-                        self.submit().await;
-                        self.batch = Batch::Accounts(vec![(number, event, status)]);
-                    }
+                if let Batch::Accounts(batch) = &mut self.batch {
+                    return batch.push((number, event, status));
                 }
+                self.submit().await;
+                self.batch = Batch::Accounts(vec![(number, event, status)]);
             }
             ["transfer" | "post" | "void", ..] => {
                 let event = parse_transfer(&words);
-                match &mut self.batch {
-                    Batch::Transfers(batch) => batch.push((number, event, status)),
-                    _ => {
-                        self.submit().await;
-                        self.batch = Batch::Transfers(vec![(number, event, status)]);
-                    }
+                if let Batch::Transfers(batch) = &mut self.batch {
+                    return batch.push((number, event, status));
                 }
+                self.submit().await;
+                self.batch = Batch::Transfers(vec![(number, event, status)]);
             }
             ["wait", seconds] => {
                 self.submit().await;
