@@ -367,6 +367,17 @@ fn a_turned_and_noisy_code_is_read() {
     assert_eq!(qr_texts(&picture, &Limits::default()), Ok(vec![text]));
 }
 
+#[test]
+fn a_large_picture_is_read() {
+    let text = "0123456789abcdef".repeat(30);
+    let options = Options { module_px: 40, ..Options::default() };
+    let symbol = qr(&text, ErrorCorrection::Low).unwrap();
+    let side = u64::from((symbol.width() + 8) * 40);
+    assert!(side * side > 1 << 22, "{side}: larger than what is searched at full size");
+    let limits = Limits { max_pixels: side * side, ..Limits::default() };
+    assert_eq!(qr_texts(&symbol.to_png(&options).unwrap(), &limits), Ok(vec![text]));
+}
+
 /// Pictures made to keep a reader busy: noise, a wall of finder patterns, their stripes, all black.
 #[test]
 fn hostile_pictures_are_refused_in_bounded_time() {
