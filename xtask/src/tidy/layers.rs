@@ -69,6 +69,8 @@ fn is_borrowed_mut(tokens: &[Token], mut i: usize) -> bool {
 
 /// Modules of the standard library that reach outside the process.
 const OUTSIDE: &[&str] = &["env", "fs", "net", "process", "thread"];
+/// What in them is a value like any other.
+const ADDRESSES: &[&str] = &["IpAddr", "Ipv4Addr", "Ipv6Addr", "SocketAddr"];
 /// Crates that do the same, or that wait.
 const OUTSIDE_CRATES: &[&str] = &["axum", "getrandom", "rand", "sqlx", "store", "tokio"];
 /// Clocks and generators.
@@ -113,7 +115,8 @@ pub fn pure(tree: &Tree) -> Vec<Hit> {
 fn impure(path: &Path) -> Option<&str> {
     let first = path.segments.first()?.as_str();
     let second = path.segments.get(1).map(String::as_str);
-    if first == "std" && second.is_some_and(|name| OUTSIDE.contains(&name)) {
+    let third = path.segments.get(2).is_some_and(|name| ADDRESSES.contains(&name.as_str()));
+    if first == "std" && second.is_some_and(|name| OUTSIDE.contains(&name)) && !third {
         return second;
     }
     // A local called `rand` or `store` is nobody's business; a path or an import of it is.

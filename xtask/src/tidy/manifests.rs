@@ -120,6 +120,11 @@ pub fn dependency_why(tree: &Tree) -> Vec<Hit> {
             hits.push(Hit::new(root, line_of_key(root, name), message));
         }
     }
+    let manifests: Vec<Table> = tree.manifests().map(|file| parse(file, &mut hits)).collect();
+    let named: Vec<_> = manifests.iter().flat_map(dependencies).map(|(name, _)| name).collect();
+    for name in used.keys().filter(|name| !named.contains(name)) {
+        hits.push(Hit::new(root, line_of_key(root, name), format!("`{name}`: no crate uses it")));
+    }
     for (line, name) in documented.iter().filter(|(_, name)| !used.contains_key(*name)) {
         let file = tree.get(REASONS).expect("it was read");
         hits.push(Hit::new(file, *line, format!("`{name}` is no dependency any more")));

@@ -143,7 +143,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "dependency-why",
-        promise: "every dependency has its line in docs/decisions/dependencies.md, and no line is stale",
+        promise: "every dependency is used and has its line in docs/decisions/dependencies.md; no line is stale",
         check: manifests::dependency_why,
     },
     Rule { name: "banned", promise: "Cargo.lock has nothing that deny.toml bans", check: manifests::banned },

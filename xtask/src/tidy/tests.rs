@@ -77,6 +77,7 @@ const LAYER_CASES: &[Case] = &[
         &[("crates/ledger/src/rules.rs", "let t = std::time::Instant::now();")],
         "crates/ledger/src/rules.rs:1",
     ),
+    ("pure", &[("crates/codes/src/qr.rs", "use std::net::{IpAddr, Ipv4Addr};")], ""),
     ("pure", &[("crates/codes/src/qr.rs", "use tokio::fs;")], "crates/codes/src/qr.rs:1"),
     ("pure", &[("crates/codes/src/qr.rs", "use std::net::TcpStream;")], "crates/codes/src/qr.rs:1"),
     ("pure", &[("crates/codes/src/qr.rs", "let rand = 1; #[cfg(test)]\nmod tests { use std::fs; }")], ""),
@@ -260,6 +261,10 @@ const BILLS: &str =
 const DENY: (&str, &str) =
     ("deny.toml", "[bans]\ndeny = [\n { crate = \"chrono\", reason = \"jiff\" },\n \"diesel\",\n]\n");
 
+/// A manifest of a crate that uses serde and a crate of our own.
+const USER: (&str, &str) =
+    ("crates/city/Cargo.toml", "[dependencies]\nserde.workspace = true\nkernel.workspace = true");
+
 const MANIFEST_CASES: &[Case] = &[
     ("direction", &[("crates/city/Cargo.toml", BILLS)], ""),
     (
@@ -302,6 +307,7 @@ const MANIFEST_CASES: &[Case] = &[
     (
         "dependency-why",
         &[
+            USER,
             ("Cargo.toml", "[workspace.dependencies]\nkernel = { path = \"k\" }\nserde = \"1\""),
             ("docs/decisions/dependencies.md", "| `serde` | why |"),
         ],
@@ -310,14 +316,16 @@ const MANIFEST_CASES: &[Case] = &[
     (
         "dependency-why",
         &[
+            USER,
             ("Cargo.toml", "[workspace.dependencies]\nserde_json = \"1\"\nserde = \"1\""),
             ("docs/decisions/dependencies.md", "| `serde_json` | why |"),
         ],
-        "Cargo.toml:3",
+        "Cargo.toml:2 Cargo.toml:3",
     ),
     (
         "dependency-why",
         &[
+            USER,
             ("Cargo.toml", "[workspace.dependencies]\n"),
             ("docs/decisions/dependencies.md", "# D\n| `serde` | why |"),
         ],
