@@ -46,7 +46,7 @@ async fn city() -> TempDir {
         pending(pay(21, 2, 3, 6_000, 156)),
         pending(pay(22, 2, 3, 7_000, 156)),
     ];
-    clock.advance(std::time::Duration::from_secs(86_400));
+    clock.advance(std::time::Duration::from_hours(24));
     let resolve =
         |id, pending_id, amount, flags| Transfer { id, pending_id, amount, flags, ..Transfer::default() };
     let second_day = vec![
