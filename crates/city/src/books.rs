@@ -154,6 +154,12 @@ pub fn transfer(id: u128, from: u128, to: u128, amount: i64, currency: Currency,
     }
 }
 
+/// The low half of a shop's id, which is a hash there: tells shops apart where a transfer has no account
+/// of theirs, in `user_data_64` of a [`transfer_code::TRADE_CLOSED`] marker.
+pub fn merchant_tag(merchant: MerchantId) -> u64 {
+    u64::try_from(merchant.as_u128() & u128::from(u64::MAX)).unwrap_or(0)
+}
+
 /// A marker: amount 0, its id is its meaning.
 pub fn marker(id: u128, code: u16) -> Transfer {
     let (from, to) = marker_ends();

@@ -26,17 +26,6 @@ use super::rules;
 /// How long a try may take, from the look-up of the name to the head of the answer.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Where webhooks may go and whom they trust.
-#[derive(Clone, Debug, Default)]
-pub struct Egress {
-    /// Whether they may go to this machine and private networks. Off, a shop cannot make this server
-    /// talk to its neighbours; on, for a city whose shops run their receivers inside one network.
-    pub allow_private: bool,
-    /// Root certificates (DER) trusted beside the system's own (`SSL_CERT_FILE` and `SSL_CERT_DIR`
-    /// are heeded).
-    pub extra_roots: Vec<Vec<u8>>,
-}
-
 /// The answer of a receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reply {
@@ -98,33 +87,33 @@ pub struct Post<'a> {
     pub body: String,
 }
 
-/// Sends webhooks. Trust is loaded at the first `https` URL.
+/// Sends webhooks. Trusts the roots of the system (`SSL_CERT_FILE` and `SSL_CERT_DIR` are heeded), loaded
+/// at the first `https` URL, and those it is given.
 #[derive(Default)]
 pub struct Client {
-    egress: Egress,
+    extra_roots: Vec<Vec<u8>>,
     tls: OnceLock<Option<TlsConnector>>,
 }
 
 impl Client {
-    pub fn new(egress: Egress) -> Client {
-        Client { egress, tls: OnceLock::new() }
+    pub fn new(extra_roots: Vec<Vec<u8>>) -> Client {
+        Client { extra_roots, tls: OnceLock::new() }
     }
 
-    pub fn allows_private(&self) -> bool {
-        self.egress.allow_private
+    /// Posts, and waits for the head of the answer. To this machine and private networks only where
+    /// `allow_private` says so: else a shop could make this server talk to its neighbours.
+    pub async fn post(&self, post: Post<'_>, allow_private: bool) -> Result<Reply, Failure> {
+        tokio::time::timeout(TIMEOUT, self.exchange(post, allow_private))
+            .await
+            .unwrap_or(Err(Failure::Timeout))
     }
 
-    /// Posts, and waits for the head of the answer.
-    pub async fn post(&self, post: Post<'_>) -> Result<Reply, Failure> {
-        tokio::time::timeout(TIMEOUT, self.exchange(post)).await.unwrap_or(Err(Failure::Timeout))
-    }
-
-    async fn exchange(&self, post: Post<'_>) -> Result<Reply, Failure> {
-        let stream = self.connect(post.url).await?;
+    async fn exchange(&self, post: Post<'_>, allow_private: bool) -> Result<Reply, Failure> {
+        let stream = connect(post.url, allow_private).await?;
         if post.url.scheme() != "https" {
             return send(stream, post).await;
         }
-        let tls = self.tls.get_or_init(|| connector(&self.egress.extra_roots)).as_ref();
+        let tls = self.tls.get_or_init(|| connector(&self.extra_roots)).as_ref();
         let tls = tls.ok_or_else(|| Failure::Tls("no trusted roots on this system".into()))?;
         let name = match post.url.host() {
             Some(Host::Domain(name)) => ServerName::try_from(name.to_owned()).ok(),
@@ -136,32 +125,32 @@ impl Client {
         let stream = tls.connect(name, stream).await.map_err(|e| Failure::Tls(e.to_string()))?;
         send(stream, post).await
     }
+}
 
-    async fn connect(&self, url: &Url) -> Result<TcpStream, Failure> {
-        let port = url.port_or_known_default().unwrap_or(443);
-        let addresses: Vec<SocketAddr> = match url.host() {
-            Some(Host::Ipv4(ip)) => vec![(ip, port).into()],
-            Some(Host::Ipv6(ip)) => vec![(ip, port).into()],
-            Some(Host::Domain(name)) => {
-                let found = tokio::net::lookup_host((name, port)).await;
-                found.map_err(|e| Failure::Resolve(e.to_string()))?.collect()
-            }
-            None => return Err(Failure::Resolve("no host".into())),
-        };
-        let allowed = |a: &SocketAddr| self.egress.allow_private || rules::is_public(a.ip());
-        let mut failure =
-            if addresses.is_empty() { Failure::Resolve("no address".into()) } else { Failure::Private };
-        for address in addresses.into_iter().filter(allowed) {
-            match TcpStream::connect(address).await {
-                Ok(stream) => {
-                    let _ = stream.set_nodelay(true); // only speed is at stake
-                    return Ok(stream);
-                }
-                Err(e) => failure = Failure::Connect(e.to_string()),
-            }
+async fn connect(url: &Url, allow_private: bool) -> Result<TcpStream, Failure> {
+    let port = url.port_or_known_default().unwrap_or(443);
+    let addresses: Vec<SocketAddr> = match url.host() {
+        Some(Host::Ipv4(ip)) => vec![(ip, port).into()],
+        Some(Host::Ipv6(ip)) => vec![(ip, port).into()],
+        Some(Host::Domain(name)) => {
+            let found = tokio::net::lookup_host((name, port)).await;
+            found.map_err(|e| Failure::Resolve(e.to_string()))?.collect()
         }
-        Err(failure)
+        None => return Err(Failure::Resolve("no host".into())),
+    };
+    let allowed = |a: &SocketAddr| allow_private || rules::is_public(a.ip());
+    let mut failure =
+        if addresses.is_empty() { Failure::Resolve("no address".into()) } else { Failure::Private };
+    for address in addresses.into_iter().filter(allowed) {
+        match TcpStream::connect(address).await {
+            Ok(stream) => {
+                let _ = stream.set_nodelay(true); // only speed is at stake
+                return Ok(stream);
+            }
+            Err(e) => failure = Failure::Connect(e.to_string()),
+        }
     }
+    Err(failure)
 }
 
 fn connector(extra: &[Vec<u8>]) -> Option<TlsConnector> {

@@ -198,7 +198,12 @@ async fn attempt(city: &City, target: &Target) -> (Attempt, Option<Duration>) {
         Err(e) => Err(Failure::Resolve(e.to_string())),
         Ok(url) => {
             let body = target.delivery.body.clone();
-            client.post(Post { url: &url, id: &id, timestamp_s, signature: &signature, body }).await
+            client
+                .post(
+                    Post { url: &url, id: &id, timestamp_s, signature: &signature, body },
+                    city.settings.webhook_private,
+                )
+                .await
         }
     };
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -26,7 +26,7 @@ pub async fn create_endpoint(
     types: &[String],
 ) -> Result<(Endpoint, SecretText), EventError> {
     who.role.require(Role::Admin)?;
-    let url = rules::url(url, city.event.client().allows_private()).map_err(EventError::Url)?;
+    let url = rules::url(url, city.settings.webhook_private).map_err(EventError::Url)?;
     let known =
         |name: &String| EventType::from_name(name).ok_or_else(|| EventError::TypeUnknown(name.clone()));
     let wanted = types.iter().map(known).collect::<Result<Vec<_>, _>>()?;

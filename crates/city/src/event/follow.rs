@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::message::{self, Fact};
 use super::store::NewDelivery;
 use super::{Endpoint, JOB, store as sql};
-use crate::{City, Fault};
+use crate::{City, Fault, books};
 
 /// The follower's name at its watermark.
 const NAME: &str = "webhook";
@@ -30,7 +30,7 @@ const REST: Duration = Duration::from_secs(1);
 struct Follower {
     /// Number of changes that [`Follower::hooks`] is of.
     changes: i64,
-    /// Endpoints in use, by [`message::tag`] of their shop.
+    /// Endpoints in use, by [`books::merchant_tag`] of their shop.
     hooks: HashMap<u64, Vec<Endpoint>>,
     /// The watermark in SQL.
     stored: u64,
@@ -116,7 +116,7 @@ async fn load(city: &City) -> Result<Follower, Fault> {
     let changes = sql::changes(&mut conn).await?;
     let mut hooks: HashMap<u64, Vec<Endpoint>> = HashMap::new();
     for endpoint in sql::endpoints_in_use(&mut conn).await? {
-        hooks.entry(message::tag(endpoint.merchant)).or_default().push(endpoint);
+        hooks.entry(books::merchant_tag(endpoint.merchant)).or_default().push(endpoint);
     }
     let stored = jobs::watermark(&mut conn, NAME).await?;
     Ok(Follower { changes, hooks, stored, read: stored, stored_at: Instant::now() })

@@ -17,7 +17,7 @@ use tokio::sync::{broadcast, watch};
 use super::message::{self, Fact, Message};
 use super::{EventError, LISTENERS_MAX};
 use crate::identity::Merchant;
-use crate::{City, Fault};
+use crate::{City, Fault, books};
 
 /// How many transfers a listener may fall behind before it reads the ledger again.
 const BUFFER: usize = 1024;
@@ -44,7 +44,7 @@ pub struct Subscription {
 pub fn subscribe(city: &City, who: &Merchant, after: Option<u64>) -> Result<Subscription, EventError> {
     let heard = {
         let mut listeners = city.event.listeners.write().expect("no panic while held");
-        let tag = message::tag(who.id);
+        let tag = books::merchant_tag(who.id);
         let sender = listeners.entry(tag).or_insert_with(|| broadcast::channel(BUFFER).0);
         if sender.receiver_count() >= LISTENERS_MAX {
             return Err(EventError::ListenersMax);

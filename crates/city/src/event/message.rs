@@ -41,18 +41,12 @@ impl EventType {
     }
 }
 
-/// The low half of a shop's id. A `TRADE_CLOSED` marker moves between the two ends of all markers, so
-/// it carries its shop in `user_data_64`; ids are hashes or random there, so 64 bits tell shops apart.
-pub fn tag(merchant: MerchantId) -> u64 {
-    u64::try_from(merchant.as_u128() & u128::from(u64::MAX)).unwrap_or(0)
-}
-
 /// A transfer that is news to a shop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fact {
     /// What it means.
     pub kind: EventType,
-    /// [`tag`] of the shop.
+    /// [`books::merchant_tag`] of the shop.
     pub tag: u64,
     /// The shop's account where the transfer names it.
     pub account: Option<u128>,
@@ -69,7 +63,7 @@ impl Fact {
     /// |---|---|---|---|
     /// | `TRADE_PAYMENT` | credit account | `user_data_128` | |
     /// | `TRADE_REFUND` | debit account | `user_data_128` | its id |
-    /// | `TRADE_CLOSED` | [`tag`] in `user_data_64` | `user_data_128` | |
+    /// | `TRADE_CLOSED` | [`books::merchant_tag`] in `user_data_64` | `user_data_128` | |
     pub fn of(transfer: &Transfer) -> Option<Fact> {
         let (kind, account) = match transfer.code {
             transfer_code::TRADE_PAYMENT => (EventType::Paid, Some(transfer.credit_account_id)),
@@ -77,14 +71,15 @@ impl Fact {
             transfer_code::TRADE_CLOSED if transfer.user_data_64 != 0 => (EventType::Closed, None),
             _ => return None,
         };
-        let tag = account.map_or(transfer.user_data_64, |a| tag(MerchantId::from_u128(a)));
+        let tag = account.map_or(transfer.user_data_64, |a| books::merchant_tag(MerchantId::from_u128(a)));
         let trade = TradeId::from_u128(transfer.user_data_128);
         Some(Fact { kind, tag, account, trade, transfer: *transfer })
     }
 
     /// Whether it is news to this shop.
     pub fn is_for(&self, merchant: MerchantId) -> bool {
-        self.tag == tag(merchant) && self.account.is_none_or(|a| a == books::merchant(merchant))
+        self.tag == books::merchant_tag(merchant)
+            && self.account.is_none_or(|a| a == books::merchant(merchant))
     }
 
     /// Ledger timestamp, ns: unique, and the order of events.
@@ -173,7 +168,7 @@ pub async fn history(city: &City, merchant: MerchantId, after: u64, limit: u32) 
             ..AccountFilter::default()
         });
         let closed = city.ledger.query_transfers(QueryFilter {
-            user_data_64: tag(merchant),
+            user_data_64: books::merchant_tag(merchant),
             ledger: shadow::MARKERS,
             code: transfer_code::TRADE_CLOSED,
             timestamp_min: cursor,
@@ -214,14 +209,18 @@ mod tests {
         let base = Transfer { id: 9, user_data_128: 7, timestamp: 5, amount: 100, ..Transfer::default() };
         let paid = Transfer { code: transfer_code::TRADE_PAYMENT, credit_account_id: account, ..base };
         let refunded = Transfer { code: transfer_code::TRADE_REFUND, debit_account_id: account, ..base };
-        let closed = Transfer { code: transfer_code::TRADE_CLOSED, user_data_64: tag(shop), ..base };
+        let closed =
+            Transfer { code: transfer_code::TRADE_CLOSED, user_data_64: books::merchant_tag(shop), ..base };
         for (transfer, kind) in [
             (paid, Some(EventType::Paid)),
             (refunded, Some(EventType::Refunded)),
             (closed, Some(EventType::Closed)),
             (Transfer { user_data_64: 0, ..closed }, None),
             (Transfer { code: transfer_code::TRADE_FEE, debit_account_id: account, ..base }, None),
-            (Transfer { code: transfer_code::CODE_USED, user_data_64: tag(shop), ..base }, None),
+            (
+                Transfer { code: transfer_code::CODE_USED, user_data_64: books::merchant_tag(shop), ..base },
+                None,
+            ),
         ] {
             let fact = Fact::of(&transfer);
             assert_eq!(fact.map(|f| f.kind), kind, "{transfer:?}");

@@ -37,7 +37,6 @@ use ledger::Transfer;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinHandle;
 
-pub use client::Egress;
 pub use endpoint::{
     create_endpoint, delete_endpoint, deliveries, delivery, enable_endpoint, endpoint, endpoints,
     rotate_secret,
@@ -59,7 +58,7 @@ const JOB: &str = "webhook";
 /// What the event slice keeps in memory.
 #[derive(Default)]
 pub struct State {
-    /// Who listens, by [`message::tag`] of the shop.
+    /// Who listens, by [`crate::books::merchant_tag`] of the shop.
     listeners: RwLock<HashMap<u64, broadcast::Sender<Transfer>>>,
     /// Wakes the worker: there is something to deliver.
     due: Notify,
@@ -72,10 +71,9 @@ pub struct State {
 }
 
 impl State {
-    /// Sets where webhooks may go and whom they trust. Without it they go to public addresses only and
-    /// trust the system's roots.
-    pub fn configure(&self, egress: Egress) {
-        *self.client.write().expect("no panic while held") = Arc::new(client::Client::new(egress));
+    /// Sets root certificates (DER) that webhooks trust beside the system's own.
+    pub fn trust(&self, roots: Vec<Vec<u8>>) {
+        *self.client.write().expect("no panic while held") = Arc::new(client::Client::new(roots));
     }
 
     fn client(&self) -> Arc<client::Client> {

@@ -30,8 +30,8 @@ use kernel::{Money, Timestamp};
 use ledger::Transfer;
 
 pub use error::TradeError;
-pub use pay::{Charge, Paid, Pay, charge, confirm, pay};
-pub use refund::{Refund, Refunded, refund, refunded};
+pub use pay::{Charge, Charged, Paid, Pay, charge, confirm, pay};
+pub use refund::{Refund, Refunded, list as refunds, refund, refund_trade, refunded};
 
 use crate::books::{self, Once, transfer_code};
 use crate::identity::{Merchant, Resident, Role};
@@ -297,13 +297,17 @@ pub async fn view(city: &City, who: &Merchant, trade: TradeId) -> Result<Trade, 
 /// Whether the transfer that decided a trade names this shop.
 fn belongs_to(transfer: &Transfer, merchant: MerchantId) -> bool {
     transfer.credit_account_id == books::merchant(merchant)
-        || (transfer.code == transfer_code::TRADE_CLOSED && transfer.user_data_128 == merchant.as_u128())
+        || (transfer.code == transfer_code::TRADE_CLOSED && transfer.user_data_64 == books::merchant_tag(merchant))
 }
 
 /// Puts the closing marker in the place of the payment, or answers with what is there already.
 async fn close_in_ledger(city: &City, merchant: MerchantId, trade: TradeId) -> Result<Transfer, TradeError> {
-    let marker =
-        |id| Transfer { user_data_128: merchant.as_u128(), ..books::marker(id, transfer_code::TRADE_CLOSED) };
+    // A later attempt's id does not lead back to the trade, so the marker names it, as payments do.
+    let marker = |id| Transfer {
+        user_data_128: trade.as_u128(),
+        user_data_64: books::merchant_tag(merchant),
+        ..books::marker(id, transfer_code::TRADE_CLOSED)
+    };
     match books::pay_once(&city.ledger, trade.as_u128(), |id| vec![marker(id)]).await? {
         Once::Done { id, timestamp } => Ok(Transfer { timestamp, ..marker(id) }),
         Once::Already(found) => Ok(found),
