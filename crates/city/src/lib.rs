@@ -26,7 +26,7 @@ use store::Store;
 pub use fault::{Fault, Refusal};
 
 /// What a city is configured with. Amounts are minor units of [`Settings::currency`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// The currency of the city; its numeric code is the number of the money ledger.
     pub currency: Currency,
@@ -36,6 +36,11 @@ pub struct Settings {
     pub no_pin_limit_minor: i64,
     /// Where the server's own files (message file, biller files in and out) live.
     pub data_dir: PathBuf,
+    /// Whether webhooks may go to this machine and to private networks.
+    pub webhook_private: bool,
+    /// The key that devices' payment-code secrets are derived from. Kept outside the database; whoever has
+    /// it can make every resident's payment codes, and without it none of them works any more.
+    pub device_key: [u8; 32],
     /// Two-letter country and city name printed into merchant codes.
     pub country: String,
     /// City name printed into merchant codes, at most 15 characters.
@@ -44,12 +49,14 @@ pub struct Settings {
 
 impl Settings {
     /// A Chinese city that keeps its files in `data_dir`: CNY, UTC+8, ¥1,000 without a PIN.
-    pub fn china(data_dir: PathBuf) -> Settings {
+    pub fn china(data_dir: PathBuf, device_key: [u8; 32]) -> Settings {
         Settings {
             currency: Currency::CNY,
             offset: UtcOffset::CHINA,
             no_pin_limit_minor: 100_000,
             data_dir,
+            webhook_private: false,
+            device_key,
             country: "CN".to_owned(),
             city_name: "HANGZHOU".to_owned(),
         }
@@ -114,6 +121,10 @@ impl City {
             bill: bill::State::default(),
             event: event::State::default(),
         }));
+        city.event.configure(event::Egress {
+            allow_private: city.settings.webhook_private,
+            ..event::Egress::default()
+        });
         identity::load(&city).await?;
         bill::load(&city).await?;
         Ok(city)

@@ -1,5 +1,5 @@
--- Who people and organisations are, and how they prove it. Secrets are kept as hashes only, except
--- a device's payment-code secret, which the server must know to recognise its codes.
+-- Who people and organisations are, and how they prove it. Secrets are kept as hashes only; a device's
+-- payment-code secret is not kept at all but derived from a key outside the database.
 CREATE TABLE resident (
     id           BYTEA NOT NULL PRIMARY KEY, -- also the wallet account in the ledger
     phone        TEXT NOT NULL UNIQUE,       -- E.164, +8613800000000
@@ -32,7 +32,6 @@ CREATE TABLE device (
     id          BYTEA NOT NULL PRIMARY KEY,
     resident_id BYTEA NOT NULL REFERENCES resident (id),
     name        TEXT NOT NULL,
-    secret      BYTEA NOT NULL, -- 32 bytes
     created_at  BIGINT NOT NULL,
     revoked_at  BIGINT
 );

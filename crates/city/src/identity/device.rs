@@ -5,8 +5,10 @@ use std::sync::RwLock;
 use std::time::Duration;
 
 use codes::payment_code::{DeviceSecret, LocatorIndex, PaymentCode, Refused};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use kernel::Timestamp;
-use kernel::ids::{DeviceId, ResidentId};
+use kernel::ids::{DeviceId, KeyId, ResidentId};
+use sha2::Sha256;
 use std::collections::HashMap;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -57,15 +59,12 @@ pub async fn add_device(city: &City, who: &Resident, name: &str) -> Result<NewDe
     if !super::rules::name_acceptable(name) {
         return Err(IdentityError::NameMalformed);
     }
-    let mut secret = [0; 32];
-    city.rng.fill(&mut secret);
     let id = DeviceId::new(city.now(), &*city.rng);
+    let secret = device_secret(city, id);
     let device = Device { id, resident: who.id, name: name.to_owned(), created_at: city.now() };
     let row = device.clone();
-    let added: Result<(), IdentityError> = city
-        .store
-        .write(move |conn| Box::pin(async move { Ok(store::add_device(conn, &row, &secret).await?) }))
-        .await;
+    let added: Result<(), IdentityError> =
+        city.store.write(move |conn| Box::pin(async move { Ok(store::add_device(conn, &row).await?) })).await;
     added?;
     let mut index = city.identity.devices.0.write().expect("no panic while held");
     index.codes.insert(id.as_u128(), &DeviceSecret::new(secret));
@@ -113,11 +112,12 @@ impl Loaded {
     }
 }
 
-/// Who made this payment code. Knows nothing of whether it was used: the ledger does.
-pub async fn resolve_code(city: &City, text: &str) -> Result<Payer, IdentityError> {
+/// Who made this payment code, which `scanner` scanned. Knows nothing of whether it was used: the ledger does.
+pub async fn resolve_code(city: &City, scanner: KeyId, text: &str) -> Result<Payer, IdentityError> {
     let code = PaymentCode::parse(text).map_err(IdentityError::CodeMalformed)?;
     let now_s = u64::try_from(city.now().as_secs()).unwrap_or(0);
-    let index = &city.identity.devices.0;
+    let (index, guesses) = (&city.identity.devices.0, &city.identity.guesses);
+    guesses.lock().expect("no panic while held").admit(scanner, code.locator(), now_s)?;
     let first = index.read().expect("no panic while held").resolve(&code, now_s);
     let found = match first {
         Err(Refused::NotReady) => {
@@ -132,8 +132,23 @@ pub async fn resolve_code(city: &City, text: &str) -> Result<Payer, IdentityErro
         }
         other => other,
     };
-    let payer = found.map_err(IdentityError::CodeRefused)?;
-    Ok(payer)
+    if found == Err(Refused::Unknown) {
+        let alarm = guesses.lock().expect("no panic while held").unknown(scanner, code.locator(), now_s);
+        if alarm {
+            tracing::warn!("many unknown payment codes are being scanned: somebody may be guessing");
+        }
+    }
+    found.map_err(IdentityError::CodeRefused)
+}
+
+/// The secret of a device: HMAC-SHA-256 of its id under a key that is kept outside the database, so that
+/// whoever steals the tables cannot make a single payment code.
+fn device_secret(city: &City, device: DeviceId) -> [u8; 32] {
+    let key = &city.settings.device_key;
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
+    mac.update(b"yima device secret v1");
+    mac.update(&device.to_bytes());
+    mac.finalize().into_bytes().into()
 }
 
 /// Takes in the devices that the table has and memory has not.
@@ -146,9 +161,9 @@ pub async fn load(city: &City) -> Result<(), Fault> {
         let rows = store::devices_after(&mut conn, after, READ_MAX).await?;
         drop(conn);
         let mut index = city.identity.devices.0.write().expect("no panic while held");
-        for (device, resident, secret) in &rows {
+        for (device, resident) in &rows {
             if index.owners.insert(device.as_u128(), *resident).is_none() {
-                index.codes.insert(device.as_u128(), &DeviceSecret::new(*secret));
+                index.codes.insert(device.as_u128(), &DeviceSecret::new(device_secret(city, *device)));
             }
             index.newest = index.newest.max(Some(*device));
             after = *device;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use codes::payment_code::{CodeError, Refused};
 
+use super::guesses::Blocked;
 use super::{OwnerKind, Role};
 use crate::{Fault, Refusal};
 
@@ -50,6 +51,8 @@ pub enum IdentityError {
     KeyUnknown,
     /// The text is no payment code of this city.
     CodeMalformed(CodeError),
+    /// Too many unknown payment codes, by this till or with this beginning.
+    Guessing(Blocked),
     /// The payment code is not good for a payment.
     CodeRefused(Refused),
     /// Something below failed.
@@ -91,6 +94,12 @@ impl fmt::Display for IdentityError {
             Self::DeviceUnknown => f.write_str("no such device"),
             Self::KeyUnknown => f.write_str("no such key"),
             Self::CodeMalformed(e) => e.fmt(f),
+            Self::Guessing(Blocked::Key) => {
+                f.write_str("this till scanned too many unknown codes; wait 15 minutes")
+            }
+            Self::Guessing(Blocked::Locator) => {
+                f.write_str("too many unknown codes like this one; show a fresh code in 5 minutes")
+            }
             Self::CodeRefused(e) => e.fmt(f),
             Self::Fault(e) => e.fmt(f),
         }
@@ -122,6 +131,8 @@ impl Refusal for IdentityError {
             Self::DeviceUnknown => "device_unknown",
             Self::KeyUnknown => "key_unknown",
             Self::CodeMalformed(e) => e.code(),
+            Self::Guessing(Blocked::Key) => "too_many_unknown_codes",
+            Self::Guessing(Blocked::Locator) => "payment_code_blocked",
             Self::CodeRefused(e) => e.code(),
             Self::Fault(e) => e.code(),
         }
@@ -137,7 +148,7 @@ impl Refusal for IdentityError {
             | Self::PinLocked => 403,
             Self::ResidentUnknown | Self::DeviceUnknown | Self::KeyUnknown => 404,
             Self::TierLower | Self::PinExists | Self::PinNotSet | Self::CodeRefused(_) => 409,
-            Self::CodeTooSoon => 429,
+            Self::CodeTooSoon | Self::Guessing(_) => 429,
             Self::SenderUnavailable => 503,
             Self::PhoneMalformed
             | Self::NameMalformed
@@ -147,6 +158,12 @@ impl Refusal for IdentityError {
             | Self::CodeMalformed(_) => 422,
             Self::Fault(e) => e.status(),
         }
+    }
+}
+
+impl From<Blocked> for IdentityError {
+    fn from(e: Blocked) -> Self {
+        Self::Guessing(e)
     }
 }
 

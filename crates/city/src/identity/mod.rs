@@ -3,14 +3,15 @@
 //!
 //! Invariants:
 //! - A handler that takes [`Resident`], [`Merchant`], [`Biller`] or [`Operator`] cannot be reached without it.
-//! - Secrets are kept as SHA-256 (tokens, keys, 256 random bits) or argon2id (PINs); only a device's
-//!   payment-code secret is kept as it is, because the server must compute with it.
+//! - Secrets are kept as SHA-256 (tokens, keys, 256 random bits) or argon2id (PINs). A device's payment-code
+//!   secret is not kept at all: it is derived from a key that lies outside the database.
 //! - Guesses are counted before they are compared, so no number of guesses at once gets extra tries.
 //! - What a resident may pay is a ledger account ([`caps`]), never a number in SQL.
 
 mod caps;
 mod device;
 mod error;
+mod guesses;
 pub mod http;
 mod key;
 mod pin;
@@ -20,7 +21,7 @@ mod store;
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -206,6 +207,7 @@ pub struct State {
     residents: Memory<ResidentId, (ResidentId, String, Tier)>,
     funded: caps::Funded,
     devices: device::Index,
+    guesses: Mutex<guesses::Guesses>,
     /// Bounds how many PINs are hashed at once: each takes 19 MiB and a core.
     pin_slots: tokio::sync::Semaphore,
 }
@@ -221,6 +223,7 @@ impl State {
             residents: Memory::default(),
             funded: caps::Funded::default(),
             devices: device::Index::default(),
+            guesses: Mutex::default(),
             pin_slots: tokio::sync::Semaphore::new(2),
         }
     }

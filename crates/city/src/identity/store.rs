@@ -223,12 +223,11 @@ pub async fn revoke_session(conn: &mut Conn, session: SessionId, now: Timestamp)
 }
 
 /// Adds a device.
-pub async fn add_device(conn: &mut Conn, device: &Device, secret: &[u8; 32]) -> Result<()> {
-    query("INSERT INTO device (id, resident_id, name, secret, created_at) VALUES ($1, $2, $3, $4, $5)")
+pub async fn add_device(conn: &mut Conn, device: &Device) -> Result<()> {
+    query("INSERT INTO device (id, resident_id, name, created_at) VALUES ($1, $2, $3, $4)")
         .bind(device.id.to_bytes())
         .bind(device.resident.to_bytes())
         .bind(device.name.clone())
-        .bind(secret.to_vec())
         .bind(device.created_at.as_millis())
         .execute(conn)
         .await?;
@@ -253,26 +252,19 @@ fn device(row: &store::AnyRow) -> Result<Device> {
     })
 }
 
-/// Live devices with their secrets, `limit` of them with ids after `after`, in order of id.
+/// Live devices and their owners: `limit` of them with ids after `after`, in order of id.
 pub async fn devices_after(
     conn: &mut Conn,
     after: DeviceId,
     limit: u32,
-) -> Result<Vec<(DeviceId, ResidentId, [u8; 32])>> {
-    let rows = query(
-        "SELECT id, resident_id, secret FROM device WHERE id > $1 AND revoked_at IS NULL ORDER BY id LIMIT $2",
-    )
-    .bind(after.to_bytes())
-    .bind(i64::from(limit))
-    .fetch_all(conn)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            let secret: Vec<u8> = row.try_get("secret")?;
-            let secret = secret.try_into().map_err(|_| StoreError::Corrupt("device.secret"))?;
-            Ok((id(row, "id")?, id(row, "resident_id")?, secret))
-        })
-        .collect()
+) -> Result<Vec<(DeviceId, ResidentId)>> {
+    let rows =
+        query("SELECT id, resident_id FROM device WHERE id > $1 AND revoked_at IS NULL ORDER BY id LIMIT $2")
+            .bind(after.to_bytes())
+            .bind(i64::from(limit))
+            .fetch_all(conn)
+            .await?;
+    rows.iter().map(|row| Ok((id(row, "id")?, id(row, "resident_id")?))).collect()
 }
 
 /// Ends a device; `Guard` when the resident has no such live device.

@@ -433,7 +433,8 @@ async fn refunds(
     Path(trade): Path<TradeId>,
 ) -> Answer<Json<Vec<RefundEntry>>> {
     let refunds = super::refund::list(&city, &who, trade).await?;
-    let entries = refunds.into_iter().map(|(refund, amount, at)| RefundEntry { refund, amount: amount.into(), at });
+    let entries =
+        refunds.into_iter().map(|(refund, amount, at)| RefundEntry { refund, amount: amount.into(), at });
     Ok(Json(entries.collect()))
 }
 

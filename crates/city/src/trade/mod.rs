@@ -297,7 +297,8 @@ pub async fn view(city: &City, who: &Merchant, trade: TradeId) -> Result<Trade, 
 /// Whether the transfer that decided a trade names this shop.
 fn belongs_to(transfer: &Transfer, merchant: MerchantId) -> bool {
     transfer.credit_account_id == books::merchant(merchant)
-        || (transfer.code == transfer_code::TRADE_CLOSED && transfer.user_data_64 == books::merchant_tag(merchant))
+        || (transfer.code == transfer_code::TRADE_CLOSED
+            && transfer.user_data_64 == books::merchant_tag(merchant))
 }
 
 /// Puts the closing marker in the place of the payment, or answers with what is there already.

@@ -126,7 +126,7 @@ pub async fn charge(city: &City, who: &Merchant, request: Charge) -> Result<Char
         refuse_expired(city, &order).await?;
         return Ok(Charged::Waiting(order));
     }
-    let payer = identity::resolve_code(city, &request.payment_code).await?;
+    let payer = identity::resolve_code(city, who.key, &request.payment_code).await?;
     if let Err(refused) = refuse_expired(city, &order).await {
         use_up(city, payer.burn_id).await?;
         return Err(refused);

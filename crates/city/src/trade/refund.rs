@@ -214,6 +214,7 @@ pub async fn list(
     let draws = city.ledger.get_account_transfers(filter).await?;
     let ids = draws.iter().map(|draw| draw.user_data_128).collect();
     let refunds = city.ledger.lookup_transfers(ids).await?;
-    let money = |t: &Transfer| Money::new(i64::try_from(t.amount).unwrap_or(i64::MAX), city.settings.currency);
+    let money =
+        |t: &Transfer| Money::new(i64::try_from(t.amount).unwrap_or(i64::MAX), city.settings.currency);
     Ok(refunds.iter().map(|t| (RefundId::from_u128(t.id), money(t), instant(t.timestamp))).collect())
 }

@@ -1,0 +1,207 @@
+//! What the server is configured with, and where from: a flag wins over an environment variable
+//! (`YIMA_…`), which wins over the file (`--config`, TOML), which wins over the default.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// One sentence about why a command did not do its work.
+#[derive(Debug)]
+pub struct Fail(String);
+
+impl Fail {
+    /// With this sentence.
+    pub fn new(why: impl Into<String>) -> Fail {
+        Fail(why.into())
+    }
+}
+
+impl fmt::Display for Fail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<E: std::error::Error> From<E> for Fail {
+    fn from(e: E) -> Fail {
+        Fail(e.to_string())
+    }
+}
+
+/// The settings as flags; each has its environment variable and its key in the file.
+#[derive(clap::Args, Debug, Clone, Default)]
+pub struct Flags {
+    /// A TOML file with the same settings.
+    #[arg(long, env = "YIMA_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Where to listen [default: 127.0.0.1:8888]
+    #[arg(long, env = "YIMA_ADDR")]
+    pub addr: Option<SocketAddr>,
+    /// Directory of the embedded engines and of the server's own files [default: data/city]
+    #[arg(long, env = "YIMA_DATA")]
+    pub data: Option<PathBuf>,
+    /// The ledger: embedded:DIR [default: embedded:DATA/ledger]
+    #[arg(long, env = "YIMA_LEDGER")]
+    pub ledger: Option<String>,
+    /// The database: sqlite:FILE or postgres://… [default: sqlite:DATA/yima.db]
+    #[arg(long, env = "YIMA_DATABASE")]
+    pub database: Option<String>,
+    /// Where one-time codes go: console or file:PATH [default: console]
+    #[arg(long, env = "YIMA_SENDER")]
+    pub sender: Option<String>,
+    /// Up to this amount (minor units) a payment needs no PIN [default: 100000]
+    #[arg(long, env = "YIMA_NO_PIN_LIMIT")]
+    pub no_pin_limit: Option<i64>,
+    /// Requests a second for each token, key or address; 0 for no limit [default: 200]
+    #[arg(long, env = "YIMA_RATE_LIMIT")]
+    pub rate_limit: Option<u32>,
+    /// Seconds after which a request is given up [default: 30]
+    #[arg(long, env = "YIMA_TIMEOUT")]
+    pub timeout_s: Option<u64>,
+    /// Log as: text or json [default: text]
+    #[arg(long, env = "YIMA_LOG_FORMAT")]
+    pub log_format: Option<String>,
+    /// Log from this level on: error, warn, info, debug [default: info]
+    #[arg(long, env = "YIMA_LOG")]
+    pub log: Option<String>,
+    /// Let webhooks go to addresses of this machine and of private networks: true or false [default: false]
+    #[arg(long, env = "YIMA_WEBHOOK_PRIVATE")]
+    pub webhook_private: Option<bool>,
+}
+
+/// The same settings as keys of the file.
+#[derive(Deserialize, Debug, Default)]
+#[serde(deny_unknown_fields)]
+struct File {
+    addr: Option<SocketAddr>,
+    data: Option<PathBuf>,
+    ledger: Option<String>,
+    database: Option<String>,
+    sender: Option<String>,
+    no_pin_limit: Option<i64>,
+    rate_limit: Option<u32>,
+    timeout_s: Option<u64>,
+    log_format: Option<String>,
+    log: Option<String>,
+    webhook_private: Option<bool>,
+}
+
+/// Where one-time codes go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sender {
+    /// To standard output.
+    Console,
+    /// Appended to this file.
+    File(PathBuf),
+}
+
+/// The settings in force.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to listen.
+    pub addr: SocketAddr,
+    /// The server's own files.
+    pub data: PathBuf,
+    /// Directory of the embedded ledger.
+    pub ledger: PathBuf,
+    /// Address of the database.
+    pub database: String,
+    /// Where one-time codes go.
+    pub sender: Sender,
+    /// Minor units.
+    pub no_pin_limit: i64,
+    /// Requests a second for each caller; 0 for no limit.
+    pub rate_limit: u32,
+    /// Seconds.
+    pub timeout_s: u64,
+    /// Whether logs are JSON.
+    pub log_json: bool,
+    /// From which level on.
+    pub log: tracing::Level,
+    /// Whether webhooks may go to private addresses.
+    pub webhook_private: bool,
+}
+
+impl Flags {
+    /// Reads the file if there is one and settles every value.
+    pub fn load(&self) -> Result<Config, Fail> {
+        let file = match &self.config {
+            Some(path) => read_file(path)?,
+            None => File::default(),
+        };
+        let data = self.data.clone().or(file.data).unwrap_or_else(|| PathBuf::from("data/city"));
+        let ledger = match self.ledger.as_ref().or(file.ledger.as_ref()) {
+            None => data.join("ledger"),
+            Some(address) => PathBuf::from(address.strip_prefix("embedded:").ok_or_else(|| {
+                Fail::new(format!("ledger `{address}`: an address of the form embedded:DIR is wanted"))
+            })?),
+        };
+        let database = self.database.clone().or(file.database);
+        let database = database.unwrap_or_else(|| format!("sqlite:{}", data.join("yima.db").display()));
+        let sender = self.sender.clone().or(file.sender).unwrap_or_else(|| "console".to_owned());
+        let sender = match sender.split_once(':') {
+            None if sender == "console" => Sender::Console,
+            Some(("file", path)) => Sender::File(PathBuf::from(path)),
+            _ => return Err(Fail::new(format!("sender `{sender}`: console or file:PATH is wanted"))),
+        };
+        let format = self.log_format.clone().or(file.log_format).unwrap_or_else(|| "text".to_owned());
+        let log = self.log.clone().or(file.log).unwrap_or_else(|| "info".to_owned());
+        Ok(Config {
+            addr: self.addr.or(file.addr).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8888))),
+            data,
+            ledger,
+            database,
+            sender,
+            no_pin_limit: self.no_pin_limit.or(file.no_pin_limit).unwrap_or(100_000),
+            rate_limit: self.rate_limit.or(file.rate_limit).unwrap_or(200),
+            timeout_s: self.timeout_s.or(file.timeout_s).unwrap_or(30),
+            log_json: match format.as_str() {
+                "text" => false,
+                "json" => true,
+                _ => return Err(Fail::new(format!("log format `{format}`: text or json is wanted"))),
+            },
+            log: log
+                .parse()
+                .map_err(|_| Fail::new(format!("log level `{log}`: error, warn, info or debug is wanted")))?,
+            webhook_private: self.webhook_private.or(file.webhook_private).unwrap_or(false),
+        })
+    }
+}
+
+fn read_file(path: &Path) -> Result<File, Fail> {
+    let text = std::fs::read_to_string(path).map_err(|e| Fail::new(format!("{}: {e}", path.display())))?;
+    toml::from_str(&text).map_err(|e| Fail::new(format!("{}: {e}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("yima.toml");
+        std::fs::write(&path, "addr = \"127.0.0.1:1\"\nrate_limit = 7\nsender = \"file:/tmp/m\"\n").unwrap();
+        let flags = Flags { config: Some(path.clone()), rate_limit: Some(9), ..Flags::default() };
+        let config = flags.load().unwrap();
+        assert_eq!((config.addr.port(), config.rate_limit, config.timeout_s), (1, 9, 30));
+        assert_eq!(config.sender, Sender::File(PathBuf::from("/tmp/m")));
+        assert_eq!(config.database, "sqlite:data/city/yima.db");
+
+        for (text, wanted) in [
+            ("adr = 1", "unknown field"),
+            ("ledger = \"tape:1\"", "embedded:DIR"),
+            ("sender = \"pigeon\"", "console or file"),
+            ("log = \"loud\"", "error, warn"),
+            ("log_format = \"xml\"", "text or json"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let flags = Flags { config: Some(path.clone()), ..Flags::default() };
+            assert!(flags.load().unwrap_err().to_string().contains(wanted), "{text}");
+        }
+        let missing = Flags { config: Some(dir.path().join("none.toml")), ..Flags::default() };
+        assert!(missing.load().unwrap_err().to_string().contains("none.toml"));
+    }
+}

@@ -1,0 +1,52 @@
+//! What `/metrics` shows, in Prometheus' text format. Labels have few values: never an id, never a path
+//! with an id in it.
+
+use prometheus::{
+    Encoder as _, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
+
+/// The counters of one server.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Registry,
+    /// Requests by method, route and status.
+    pub requests: IntCounterVec,
+    /// How long requests took, seconds, by route.
+    pub seconds: HistogramVec,
+    /// Requests being answered.
+    pub in_flight: IntGauge,
+    /// Newest committed ledger timestamp, seconds since the epoch.
+    pub ledger_committed: IntGauge,
+}
+
+impl Metrics {
+    /// Fresh counters.
+    pub fn new() -> Result<Metrics, prometheus::Error> {
+        let registry = Registry::new();
+        let requests = IntCounterVec::new(
+            Opts::new("yima_http_requests_total", "requests answered"),
+            &["method", "route", "status"],
+        )?;
+        let buckets = vec![0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+        let seconds = HistogramVec::new(
+            HistogramOpts::new("yima_http_request_seconds", "time to answer").buckets(buckets),
+            &["route"],
+        )?;
+        let in_flight = IntGauge::new("yima_http_in_flight", "requests being answered")?;
+        let ledger_committed =
+            IntGauge::new("yima_ledger_committed_seconds", "time of the newest committed ledger entry")?;
+        registry.register(Box::new(requests.clone()))?;
+        registry.register(Box::new(seconds.clone()))?;
+        registry.register(Box::new(in_flight.clone()))?;
+        registry.register(Box::new(ledger_committed.clone()))?;
+        Ok(Metrics { registry, requests, seconds, in_flight, ledger_committed })
+    }
+
+    /// The text that a scraper reads.
+    pub fn text(&self) -> String {
+        let mut out = Vec::new();
+        // Encoding counters into memory fails only on a registry that `new` could not have made.
+        let _ = TextEncoder::new().encode(&self.registry.gather(), &mut out);
+        String::from_utf8(out).unwrap_or_default()
+    }
+}

@@ -1,0 +1,302 @@
+//! The HTTP server: opens the engines, wraps every route in the same few habits (request id, limits,
+//! deadline, log, metrics), and stops without losing anything it acknowledged.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::{HeaderValue, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::serve::ListenerExt as _;
+use city::http::Problem;
+use city::identity::{ConsoleSender, FileSender, MessageSender};
+use city::{City, Settings};
+use kernel::{Clock, OsRng, Rng, SystemClock};
+use ledger::Embedded;
+use store::Store;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::config::{Config, Fail, Sender};
+use crate::limits::Limits;
+use crate::metrics::Metrics;
+
+/// The largest body that a route takes unless it says otherwise, bytes.
+const BODY_MAX: usize = 256 * 1024;
+/// How long open connections may go on after the server was told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// A city on its engines.
+pub struct Running {
+    /// The city.
+    pub city: City,
+    ledger: Arc<Embedded>,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Opens the engines that the configuration names, and the city on them.
+    pub async fn open(config: &Config) -> Result<Running, Fail> {
+        std::fs::create_dir_all(&config.data)
+            .map_err(|e| Fail::new(format!("{}: {e}", config.data.display())))?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (engine, recovery) = Embedded::open(&config.ledger, clock.clone())?;
+        if let Some(torn) = &recovery.torn {
+            tracing::warn!(
+                bytes = torn.bytes,
+                frame = torn.frame,
+                "cut an unfinished write at the journal's end"
+            );
+        }
+        let ledger = Arc::new(engine);
+        let store = Store::open(&config.database).await?;
+        let sender: Arc<dyn MessageSender> = match &config.sender {
+            Sender::Console => Arc::new(ConsoleSender),
+            Sender::File(path) => Arc::new(FileSender::new(path.clone())),
+        };
+        let settings = Settings {
+            no_pin_limit_minor: config.no_pin_limit,
+            webhook_private: config.webhook_private,
+            ..Settings::china(config.data.clone(), device_key(&config.data.join("keys"))?)
+        };
+        let city = City::open(store, ledger.clone(), clock, Arc::new(OsRng), settings, sender).await?;
+        let (stop, _) = watch::channel(false);
+        Ok(Running { city, ledger, stop, tasks: Vec::new() })
+    }
+
+    /// Starts what runs beside the requests.
+    pub fn start(&mut self) {
+        self.tasks.extend(self.city.start(&self.stop.subscribe()));
+    }
+
+    /// Becomes true when the city is told to stop.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
+    /// Stops the followers, then closes the engines: what was accepted is finished first.
+    pub async fn close(self) {
+        let _ = self.stop.send(true);
+        for task in self.tasks {
+            let _ = task.await; // a follower that panicked has nothing left to finish
+        }
+        self.city.store.close().await;
+        let ledger = self.ledger;
+        let _ = tokio::task::spawn_blocking(move || ledger.close()).await;
+    }
+}
+
+/// The key of devices' secrets: 32 bytes in a file of its own beside the database, made at the first start.
+/// Nodes of one city share the file.
+fn device_key(dir: &Path) -> Result<[u8; 32], Fail> {
+    let path = dir.join("device.key");
+    let at = |e: std::io::Error| Fail::new(format!("{}: {e}", path.display()));
+    match std::fs::read(&path) {
+        Ok(bytes) => {
+            bytes.try_into().map_err(|_| Fail::new(format!("{}: a key has 32 bytes", path.display())))
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            let mut key = [0; 32];
+            OsRng.fill(&mut key);
+            std::fs::create_dir_all(dir).map_err(at)?;
+            let mut options = std::fs::OpenOptions::new();
+            options.write(true).create_new(true).mode(0o600);
+            let mut file = options.open(&path).map_err(at)?;
+            file.write_all(&key).and_then(|()| file.sync_all()).map_err(at)?;
+            std::fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(at)?;
+            Ok(key)
+        }
+        Err(e) => Err(at(e)),
+    }
+}
+
+/// Serves until Ctrl-C or SIGTERM.
+pub async fn serve(config: &Config) -> Result<(), Fail> {
+    logs(config);
+    let mut running = Running::open(config).await?;
+    running.start();
+    let listener = TcpListener::bind(config.addr)
+        .await
+        .map_err(|e| Fail::new(format!("cannot listen on {}: {e}", config.addr)))?;
+    tracing::info!(addr = %listener.local_addr()?, database = running.city.store.engine(), "serving");
+    listen(listener, running.city.clone(), config, stop_signal()).await?;
+    running.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Answers requests until `stop` completes, then lets open ones finish within [`DRAIN`].
+pub async fn listen(
+    listener: TcpListener,
+    city: City,
+    config: &Config,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Fail> {
+    let (draining, mut drained) = watch::channel(false);
+    let app = app(city, config)?.into_make_service_with_connect_info::<SocketAddr>();
+    let listener = listener.tap_io(|tcp| {
+        let _ = tcp.set_nodelay(true); // a socket that cannot is only slower
+    });
+    let server = axum::serve(listener, app).with_graceful_shutdown(async move {
+        stop.await;
+        let _ = draining.send(true);
+    });
+    let deadline = async move {
+        let _ = drained.wait_for(|draining| *draining).await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        served = server => Ok(served?),
+        () = deadline => Ok(()), // streams of live events never end by themselves
+    }
+}
+
+/// Logs to standard error, once per process.
+pub fn logs(config: &Config) {
+    let builder =
+        tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(config.log).with_target(false);
+    let _ = if config.log_json { builder.json().try_init() } else { builder.try_init() };
+}
+
+/// Completes on Ctrl-C or SIGTERM.
+pub async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let term = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut term) => {
+                term.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = term => {}
+    }
+}
+
+/// What the habits around every request need.
+#[derive(Clone)]
+struct Around {
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    limits: Arc<Limits>,
+    metrics: Metrics,
+    deadline: Duration,
+}
+
+/// The whole application: the city's routes, the pages, health and metrics.
+pub fn app(city: City, config: &Config) -> Result<Router, Fail> {
+    let (routes, document) = crate::api::split();
+    let document: &'static str = document.to_json()?.leak(); // one per process, for as long as it lives
+    let around = Around {
+        clock: city.clock.clone(),
+        rng: city.rng.clone(),
+        limits: Arc::new(Limits::new(config.rate_limit)),
+        metrics: Metrics::new()?,
+        deadline: Duration::from_secs(config.timeout_s),
+    };
+    let metrics = around.metrics.clone();
+    let committed = city.ledger.committed();
+    let metrics = get(move || async move {
+        let seconds = *committed.borrow() / 1_000_000_000;
+        metrics.ledger_committed.set(i64::try_from(seconds).unwrap_or(0));
+        ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.text())
+    });
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    Ok(routes
+        .merge(crate::web::routes())
+        .route("/openapi.json", get(move || async move { (json, document) }))
+        .route("/healthz", get(healthz))
+        .route("/metrics", metrics)
+        .fallback(|| async { Problem::new(404, "not_found", "there is nothing at this path; see /docs") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(405, "method_not_allowed", "this path does not take this method; see /docs")
+        })
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(from_fn_with_state(around, habits))
+        .with_state(city))
+}
+
+/// Whether both engines answer.
+async fn healthz(State(city): State<City>) -> Response {
+    let store = city.store.ping().await;
+    let ledger = city.ledger.lookup_accounts(vec![1]).await;
+    if let Err(e) = &store {
+        tracing::error!(%e, "the database does not answer");
+    }
+    if store.is_ok() && ledger.is_ok() {
+        return axum::Json(serde_json::json!({"status": "ok"})).into_response();
+    }
+    let (store, ledger) = (store.is_ok(), ledger.is_ok());
+    Problem::new(503, "unhealthy", format!("database answers: {store}; ledger answers: {ledger}"))
+        .into_response()
+}
+
+/// Request id, limit, deadline, metrics and one log line, around every route. Logs say method, route
+/// pattern, status and time: no path, no query, no body, nothing of a person.
+async fn habits(State(around): State<Around>, request: Request, next: Next) -> Response {
+    let begun = around.clock.now();
+    let id = request_id(&request, &*around.rng);
+    let method = request.method().clone();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "none".to_owned(), |p| p.as_str().to_owned());
+    around.metrics.in_flight.inc();
+    let mut response = if around.limits.admit(caller(&request).as_slice(), begun) {
+        match tokio::time::timeout(around.deadline, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => {
+                let detail = "no answer in time; asking again with the same id is safe";
+                Problem::new(503, "timeout", detail).into_response()
+            }
+        }
+    } else {
+        let mut refused =
+            Problem::new(429, "rate_limited", "too many requests; wait a second").into_response();
+        refused.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        refused
+    };
+    around.metrics.in_flight.dec();
+    let took = around.clock.now().since(begun);
+    let status = response.status().as_u16();
+    around.metrics.requests.with_label_values(&[method.as_str(), &route, response.status().as_str()]).inc();
+    around.metrics.seconds.with_label_values(&[route.as_str()]).observe(took.as_secs_f64());
+    let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    if status >= 500 {
+        tracing::warn!(request = id, %method, route, status, took_us, "answered");
+    } else {
+        tracing::debug!(request = id, %method, route, status, took_us, "answered");
+    }
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert("x-request-id", id);
+    }
+    response
+}
+
+/// The caller's own `x-request-id` where it is 1 to 64 visible ASCII characters, else a fresh one.
+fn request_id(request: &Request<Body>, rng: &dyn Rng) -> String {
+    let own = request.headers().get("x-request-id").and_then(|v| v.to_str().ok());
+    let own = own.filter(|v| (1..=64).contains(&v.len()) && v.bytes().all(|b| b.is_ascii_graphic()));
+    own.map_or_else(|| format!("{:016x}", rng.u64()), str::to_owned)
+}
+
+/// Who asks, for the limits: the bearer token or, without one, the address.
+fn caller(request: &Request<Body>) -> Vec<u8> {
+    if let Some(token) = request.headers().get(header::AUTHORIZATION) {
+        return token.as_bytes().to_vec();
+    }
+    let address = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    address.map(|a| a.0.ip().to_string().into_bytes()).unwrap_or_default()
+}
