@@ -121,10 +121,6 @@ impl City {
             bill: bill::State::default(),
             event: event::State::default(),
         }));
-        city.event.configure(event::Egress {
-            allow_private: city.settings.webhook_private,
-            ..event::Egress::default()
-        });
         identity::load(&city).await?;
         bill::load(&city).await?;
         Ok(city)
