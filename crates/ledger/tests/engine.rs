@@ -290,31 +290,37 @@ async fn invalid_filters_find_nothing() {
 }
 
 #[tokio::test]
-async fn a_scan_longer_than_one_step_misses_nothing() {
+async fn a_scan_longer_than_one_step_misses_nothing_and_repeats_nothing() {
     let dir = tempdir().unwrap();
     let engine = open(dir.path(), &clock());
     engine.create_accounts((1..=3).map(account).collect()).await.unwrap();
+    // Every third is marked, so that the last entry of a step (8,192 forward, 15,809 backward) is one of them.
     for batch in 0..3_u128 {
-        let marked = |i: u128| u64::from(i.is_multiple_of(1000));
+        let marked = |i: u128| u64::from(i % 3 == 2);
         let ids = batch * 8000 + 1..=(batch + 1) * 8000;
         let events = ids.map(|i| Transfer { user_data_64: marked(i), ..transfer(i, 1, 2 + i % 2, 1) });
         create(&engine, events.collect()).await;
     }
-    let want: Vec<u128> = (1..=24).map(|i| i * 1000).collect();
-    let filter = QueryFilter { user_data_64: 1, limit: 100, ..QueryFilter::default() };
+    let want: Vec<u128> = (1..=24_000).filter(|i| i % 3 == 2).collect();
+    let newest_first = |count: usize| want.iter().rev().take(count).copied().collect::<Vec<_>>();
     let ids = |found: Vec<Transfer>| found.iter().map(|t| t.id).collect::<Vec<_>>();
+    let filter = QueryFilter { user_data_64: 1, limit: 8189, ..QueryFilter::default() };
     assert_eq!(ids(engine.query_transfers(filter).await.unwrap()), want);
-    let few = QueryFilter { limit: 20, flags: QueryFilterFlags::Reversed, ..filter };
-    let newest_first: Vec<u128> = want.iter().rev().take(20).copied().collect();
-    assert_eq!(ids(engine.query_transfers(few).await.unwrap()), newest_first);
-    let of_account = AccountFilter {
-        account_id: 1,
-        user_data_64: 1,
-        limit: 20,
-        flags: AccountFilterFlags::Debits | AccountFilterFlags::Reversed,
-        ..AccountFilter::default()
-    };
-    assert_eq!(ids(engine.get_account_transfers(of_account).await.unwrap()), newest_first);
+    for limit in [8189, 5000] {
+        let back = QueryFilter { limit, flags: QueryFilterFlags::Reversed, ..filter };
+        assert_eq!(ids(engine.query_transfers(back).await.unwrap()), newest_first(limit as usize));
+        let of_account = AccountFilter {
+            account_id: 1,
+            user_data_64: 1,
+            limit,
+            flags: AccountFilterFlags::Debits | AccountFilterFlags::Reversed,
+            ..AccountFilter::default()
+        };
+        assert_eq!(
+            ids(engine.get_account_transfers(of_account).await.unwrap()),
+            newest_first(limit as usize)
+        );
+    }
 }
 
 #[tokio::test]
