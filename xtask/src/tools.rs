@@ -36,7 +36,7 @@ pub fn set_up() -> Result<Vec<String>> {
         let packages: Vec<_> = wanted.iter().map(|tool| tool.package).collect();
         match may_install() {
             Ok(prefix) => install(&prefix, &packages),
-            Err(why) => println!("cannot install: {why}"),
+            Err(why) => println!("cannot install ({why}); as root: apt-get install {}", packages.join(" ")),
         }
     }
     let missing: Vec<_> =
