@@ -141,7 +141,9 @@ pub fn float(tree: &Tree) -> Vec<Hit> {
                 .any(|c| c.text.split_once("// float: ").is_some_and(|(_, reason)| !reason.trim().is_empty()))
         };
         for token in &source.tokens {
-            if is_float(token) && !marked(token.line) {
+            // Tests offer fractions to be refused, and probabilities to generators.
+            let offered = token.kind == Kind::Number && (token.test || file.is_test());
+            if is_float(token) && !offered && !marked(token.line) {
                 hits.push(Hit::new(
                     file,
                     token.line,

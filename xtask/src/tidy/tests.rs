@@ -118,6 +118,8 @@ const LAYER_CASES: &[Case] = &[
         "",
     ),
     ("float", &[("crates/store/src/a.rs", "let x: f64 = y; // float: \n")], "crates/store/src/a.rs:1"),
+    ("float", &[("crates/city/tests/a.rs", "json!({\"minor\": 1.5})")], ""),
+    ("float", &[("crates/city/tests/a.rs", "let x: f64 = 1.5;")], "crates/city/tests/a.rs:1"),
     ("float", &[("crates/yima/src/bench.rs", "let x: f64 = y;")], ""),
 ];
 
