@@ -65,6 +65,7 @@ pub fn routes() -> OpenApiRouter<City> {
         .routes(routes!(reset_pin))
         .routes(routes!(list_devices, add_device))
         .routes(routes!(revoke_device))
+        .routes(routes!(enrol))
         .routes(routes!(put_tier))
         .routes(routes!(merchant_keys, add_merchant_key))
         .routes(routes!(revoke_merchant_key))
@@ -319,6 +320,31 @@ async fn revoke_device(
 ) -> Answer<StatusCode> {
     super::revoke_device(&city, &who, device).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Somebody at a counter.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct EnrolRequest {
+    /// Eleven digits of a Chinese mobile, or E.164.
+    #[schema(example = "13800001111")]
+    phone: String,
+    #[schema(example = "王小明")]
+    name: String,
+}
+
+/// Enrol a resident
+///
+/// By an operator of role staff, at a counter. Who has the phone already is answered as they are.
+#[utoipa::path(post, path = "/v1/residents", tag = "operator", security(("bearer" = [])),
+    request_body = EnrolRequest,
+    responses((status = 200, body = ProfileAnswer), (status = "default", body = Problem)))]
+async fn enrol(
+    State(city): State<City>,
+    by: Operator,
+    Json(request): Json<EnrolRequest>,
+) -> Answer<Json<ProfileAnswer>> {
+    Ok(Json(super::enrol(&city, &by, &request.phone, &request.name).await?.into()))
 }
 
 /// The tier an operator found.

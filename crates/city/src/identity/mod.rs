@@ -362,6 +362,27 @@ pub async fn sign_in(
     Ok(SignedIn { token, expires_at, resident })
 }
 
+/// Makes a resident without a sign-in: an operator enrols somebody at a counter. Who has the phone already is
+/// answered as they are.
+pub async fn enrol(city: &City, by: &Operator, phone: &str, name: &str) -> Result<Profile, IdentityError> {
+    by.role.require(Role::Staff)?;
+    let phone = rules::phone(phone).ok_or(IdentityError::PhoneMalformed)?;
+    if !rules::name_acceptable(name) {
+        return Err(IdentityError::NameMalformed);
+    }
+    let now = city.now();
+    let (new_id, name) = (ResidentId::new(now, &*city.rng), name.to_owned());
+    let resident: Result<Profile, IdentityError> = city
+        .store
+        .write(move |conn| {
+            Box::pin(async move { Ok(store::resident_for_phone(conn, new_id, &phone, &name, now).await?) })
+        })
+        .await;
+    let resident = resident?;
+    open_wallet(city, resident.id).await?;
+    Ok(resident)
+}
+
 /// Makes sure that the wallet is there. Asked at every sign-in: harmless, and it mends a crash
 /// between the resident's row and the account.
 async fn open_wallet(city: &City, resident: ResidentId) -> Result<(), IdentityError> {
