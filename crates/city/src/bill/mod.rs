@@ -1,9 +1,187 @@
-//! Under construction.
-#[derive(Debug, Default)]
-pub struct State {}
-pub async fn load(_: &crate::City) -> Result<(), crate::Fault> {
-    Ok(())
+//! Bills: from a biller's file to settled, reconciled money.
+//!
+//! A biller is a [`pack`]: one text file that says how its account numbers, bill files, prices and
+//! settlement work. Its bills are imported ([`import_path`], [`receive`]), found by account number
+//! ([`fetch`]), priced ([`quote`]), paid ([`pay`]) and, day by day, settled and matched ([`reconcile`]).
+//!
+//! Invariants:
+//! - A bill is a row that never changes. Whether it is paid is read from the ledger ([`standing`]).
+//! - The claim IS the pending transfer, and its id is derived from the bill: of any number of people
+//!   and channels that pay a bill, one succeeds. Nothing in SQL is written on the way.
+//! - A price is computed, never stored; a payment names its quote, and the price of that instant holds.
+//! - After a crash or a silent biller the outcome is asked for, then posted or voided: [`follow`].
+//!
+//! | phase | ledger | fails with |
+//! |---|---|---|
+//! | claim | pending wallet → biller and pending allowance → pool, one chain | `bill_claimed`, `bill_already_settled`, `insufficient_balance`, `cap_reached` |
+//! | confirm | – (the biller is asked, in time or not) | `biller_refused` |
+//! | settle | post of both, or void of both, one chain | `bill_claim_lapsed` |
+//!
+//! Billers who hand over files need no asking: claim and settlement are then one chain.
+
+pub mod account;
+pub mod calendar;
+pub mod connector;
+mod error;
+mod follow;
+mod import;
+pub mod layout;
+pub mod pack;
+mod pay;
+mod query;
+mod receipt;
+pub mod rules;
+mod shipped;
+mod standing;
+mod store;
+mod upload;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, RwLock};
+
+use kernel::ids::{BillId, BillerId};
+
+pub use error::BillError;
+pub use follow::{settle_pending, start};
+pub use import::{FileFault, Import, ROW_ERRORS_KEPT, RowError, import_id, import_path, lookup, survey};
+pub use pack::{Category, Pack, PackError};
+pub use pay::{Paid, PayBill, PayState, pay};
+pub use query::{
+    BillerFilter, BillView, HistoryEntry, bill, biller, billers, fetch, history, imports, quote, row_errors,
+};
+pub use receipt::{Receipt, receipt};
+pub use rules::{Bill, Quote};
+pub use standing::{Standing, standing};
+pub use upload::{Upload, receive};
+
+use self::connector::{BillerConnector, FileConnector};
+use crate::identity::{Operator, Role};
+use crate::{City, Fault, books};
+
+/// What the bill slice keeps in memory.
+#[derive(Default)]
+pub struct State {
+    packs: RwLock<HashMap<BillerId, Arc<Pack>>>,
+    bills: Recent,
+    connectors: RwLock<HashMap<BillerId, Arc<dyn BillerConnector>>>,
+    /// Held by the import at work.
+    importing: tokio::sync::Mutex<()>,
 }
-pub fn start(_: &crate::City, _: &tokio::sync::watch::Receiver<bool>) -> Vec<tokio::task::JoinHandle<()>> {
-    vec![]
+
+/// Bills asked for lately. They never change, so remembering them is safe.
+#[derive(Default)]
+struct Recent(Mutex<HashMap<BillId, Arc<Bill>>>);
+
+/// How many bills a node remembers; beyond it the memory is dropped: the table still knows.
+const RECENT_MAX: usize = 200_000;
+
+impl Recent {
+    fn get(&self, id: BillId) -> Option<Arc<Bill>> {
+        self.0.lock().expect("no panic while held").get(&id).cloned()
+    }
+
+    fn put(&self, bill: Arc<Bill>) {
+        let mut held = self.0.lock().expect("no panic while held");
+        if held.len() >= RECENT_MAX {
+            held.clear();
+        }
+        held.insert(bill.id, bill);
+    }
+}
+
+/// Brings the shipped packs up to date, reads every pack and makes sure their accounts exist.
+pub async fn load(city: &City) -> Result<(), Fault> {
+    let now = city.now();
+    let seeded: Result<(), Fault> = city
+        .store
+        .write(move |conn| {
+            Box::pin(async move {
+                for pack in shipped::packs() {
+                    store::seed_biller(&mut *conn, &pack, now).await?;
+                }
+                Ok(())
+            })
+        })
+        .await;
+    seeded?;
+    refresh(city).await
+}
+
+/// Takes in packs that another node was given.
+async fn refresh(city: &City) -> Result<(), Fault> {
+    let mut conn = city.store.read().await?;
+    let known = |biller: BillerId, hash: &str| {
+        let packs = city.bill.packs.read().expect("no panic while held");
+        packs.get(&biller).is_some_and(|pack| pack.hash == hash)
+    };
+    let mut accounts = Vec::new();
+    for (biller, hash) in store::biller_versions(&mut conn).await? {
+        if known(biller, &hash) {
+            continue;
+        }
+        let text = store::pack_text(&mut conn, biller).await?.unwrap_or_default();
+        // A pack of a newer release may have keys that this node does not know: the old one stays.
+        match Pack::parse(&text) {
+            Ok(pack) => {
+                accounts.push(payable(city, biller));
+                city.bill.packs.write().expect("no panic while held").insert(biller, Arc::new(pack));
+            }
+            Err(why) => tracing::error!(%biller, %why, "a stored pack cannot be read"),
+        }
+    }
+    drop(conn);
+    if accounts.is_empty() { Ok(()) } else { books::ensure(&city.ledger, accounts).await }
+}
+
+fn payable(city: &City, biller: BillerId) -> ledger::Account {
+    let ledger = books::money(city.settings.currency);
+    books::never_overdrawn(books::biller(biller), ledger, books::account_code::BILLER)
+}
+
+/// Adds a biller, or gives it new rules: bills keep their content, quotes already given are void.
+pub async fn add_pack(city: &City, by: &Operator, text: &str) -> Result<Arc<Pack>, BillError> {
+    by.role.require(Role::Admin)?;
+    let pack = Pack::parse(text)?;
+    books::ensure(&city.ledger, vec![payable(city, pack.biller)]).await?;
+    let (row, now) = (pack.clone(), city.now());
+    let put: Result<bool, BillError> = city
+        .store
+        .write(move |conn| Box::pin(async move { Ok(store::put_biller(conn, &row, now).await?) }))
+        .await;
+    put?;
+    let pack = Arc::new(pack);
+    city.bill.packs.write().expect("no panic while held").insert(pack.biller, pack.clone());
+    Ok(pack)
+}
+
+/// Connects a biller that is asked live. Until then, and without it, bills are the files' alone.
+pub fn connect(city: &City, biller: BillerId, connector: Arc<dyn BillerConnector>) {
+    city.bill.connectors.write().expect("no panic while held").insert(biller, connector);
+}
+
+/// The pack of a biller.
+async fn pack(city: &City, biller: BillerId) -> Result<Arc<Pack>, BillError> {
+    let held = |city: &City| city.bill.packs.read().expect("no panic while held").get(&biller).cloned();
+    if let Some(pack) = held(city) {
+        return Ok(pack);
+    }
+    refresh(city).await?;
+    held(city).ok_or(BillError::BillerUnknown)
+}
+
+fn connector(city: &City, biller: BillerId) -> Arc<dyn BillerConnector> {
+    let connectors = city.bill.connectors.read().expect("no panic while held");
+    connectors.get(&biller).cloned().unwrap_or_else(|| Arc::new(FileConnector))
+}
+
+/// A bill, from memory where possible.
+async fn bill_row(city: &City, id: BillId) -> Result<Arc<Bill>, BillError> {
+    if let Some(bill) = city.bill.bills.get(id) {
+        return Ok(bill);
+    }
+    let mut conn = city.store.read().await?;
+    let found = store::bills(&mut conn, &[id]).await?.pop().ok_or(BillError::BillUnknown)?;
+    let bill = Arc::new(found);
+    city.bill.bills.put(bill.clone());
+    Ok(bill)
 }

@@ -1,0 +1,192 @@
+//! What the bill slice refuses, in order of precedence.
+
+use std::fmt;
+
+use super::account::AccountFault;
+use super::import::FileFault;
+use super::pack::PackError;
+use crate::identity::IdentityError;
+use crate::{Fault, Refusal};
+
+/// A refusal. Nothing was changed, except where a variant says otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BillError {
+    /// Not signed in, wrong role, wrong PIN.
+    Identity(IdentityError),
+    /// The text is no biller pack.
+    Pack(PackError),
+    /// No such biller.
+    BillerUnknown,
+    /// No biller has such an account number.
+    AccountMalformed(AccountFault),
+    /// A well-formed account number that no bill was ever imported for.
+    AccountUnknown,
+    /// No such bill.
+    BillUnknown,
+    /// No such import.
+    ImportUnknown,
+    /// The file is not what the layout says; nothing of it was taken in.
+    File(FileFault),
+    /// Not a quote of this city.
+    QuoteMalformed,
+    /// The quote is older than it may be.
+    QuoteExpired,
+    /// The rules have changed since the quote: ask for a new one.
+    QuoteChanged,
+    /// The biller does not take this amount for this bill.
+    AmountUnacceptable,
+    /// The client's own payment id is 1 to 64 visible ASCII characters.
+    RequestIdMalformed,
+    /// The bill is paid.
+    AlreadySettled,
+    /// Somebody is paying it right now; try again shortly.
+    Claimed,
+    /// The claim ran out before it could be settled; the money is free again.
+    ClaimLapsed,
+    /// The biller refuses the payment; the money is free again. Holds its reason.
+    BillerRefused(String),
+    /// The balance does not cover it.
+    InsufficientBalance,
+    /// The KYC allowance does not cover it.
+    CapReached,
+    /// Payments of this bill failed so often that it cannot be paid here any more.
+    AttemptsExhausted,
+    /// No such payment of this resident.
+    PaymentUnknown,
+    /// Not a day.
+    DayMalformed,
+    /// The day is not over: its books are not complete.
+    DayNotOver,
+    /// The day was not reconciled yet.
+    NotReconciled,
+    /// Something below failed.
+    Fault(Fault),
+}
+
+impl fmt::Display for BillError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Identity(e) => return e.fmt(f),
+            Self::Pack(e) => return e.fmt(f),
+            Self::File(e) => return e.fmt(f),
+            Self::Fault(e) => return e.fmt(f),
+            Self::AccountMalformed(fault) => return write!(f, "the account number: {fault}"),
+            Self::BillerRefused(why) => return write!(f, "the biller refuses the payment: {why}"),
+            Self::BillerUnknown => "no such biller",
+            Self::AccountUnknown => "the biller has no bill for this account number",
+            Self::BillUnknown => "no such bill",
+            Self::ImportUnknown => "no such import",
+            Self::QuoteMalformed => "this is not a quote; ask for one and send its id unchanged",
+            Self::QuoteExpired => "the quote has expired; ask for a new one",
+            Self::QuoteChanged => "what is due has changed since the quote; ask for a new one",
+            Self::AmountUnacceptable => "the biller does not take this amount for this bill",
+            Self::RequestIdMalformed => "a request id is 1 to 64 visible ASCII characters",
+            Self::AlreadySettled => "the bill is paid already",
+            Self::Claimed => "somebody is paying this bill right now; try again shortly",
+            Self::ClaimLapsed => "the payment took too long and was given up; the money is free again",
+            Self::InsufficientBalance => "the balance does not cover the amount",
+            Self::CapReached => "the allowance of this account's tier does not cover the amount",
+            Self::AttemptsExhausted => "payments of this bill failed too often; pay it at the biller",
+            Self::PaymentUnknown => "no such payment",
+            Self::DayMalformed => "a day is written 2026-03-01",
+            Self::DayNotOver => "the day is not over yet",
+            Self::NotReconciled => "this day was not reconciled yet",
+        })
+    }
+}
+
+impl std::error::Error for BillError {}
+
+impl Refusal for BillError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Identity(e) => e.code(),
+            Self::Pack(e) => e.code(),
+            Self::File(e) => e.code(),
+            Self::Fault(e) => e.code(),
+            Self::BillerUnknown => "biller_unknown",
+            Self::AccountMalformed(AccountFault::Shape) => "account_shape",
+            Self::AccountMalformed(AccountFault::CheckDigit) => "account_check_digit",
+            Self::AccountUnknown => "account_unknown",
+            Self::BillUnknown => "bill_unknown",
+            Self::ImportUnknown => "import_unknown",
+            Self::QuoteMalformed => "quote_malformed",
+            Self::QuoteExpired => "quote_expired",
+            Self::QuoteChanged => "quote_changed",
+            Self::AmountUnacceptable => "amount_unacceptable",
+            Self::RequestIdMalformed => "request_id_malformed",
+            Self::AlreadySettled => "bill_already_settled",
+            Self::Claimed => "bill_claimed",
+            Self::ClaimLapsed => "bill_claim_lapsed",
+            Self::BillerRefused(_) => "biller_refused",
+            Self::InsufficientBalance => "insufficient_balance",
+            Self::CapReached => "cap_reached",
+            Self::AttemptsExhausted => "attempts_exhausted",
+            Self::PaymentUnknown => "payment_unknown",
+            Self::DayMalformed => "day_malformed",
+            Self::DayNotOver => "day_not_over",
+            Self::NotReconciled => "not_reconciled",
+        }
+    }
+
+    fn status(&self) -> u16 {
+        match self {
+            Self::Identity(e) => e.status(),
+            Self::Fault(e) => e.status(),
+            Self::QuoteMalformed | Self::RequestIdMalformed | Self::DayMalformed => 400,
+            Self::BillerUnknown
+            | Self::AccountUnknown
+            | Self::BillUnknown
+            | Self::ImportUnknown
+            | Self::PaymentUnknown
+            | Self::NotReconciled => 404,
+            Self::Pack(_) | Self::AccountMalformed(_) | Self::File(_) | Self::AmountUnacceptable => 422,
+            Self::QuoteExpired
+            | Self::QuoteChanged
+            | Self::AlreadySettled
+            | Self::Claimed
+            | Self::ClaimLapsed
+            | Self::BillerRefused(_)
+            | Self::InsufficientBalance
+            | Self::CapReached
+            | Self::AttemptsExhausted
+            | Self::DayNotOver => 409,
+        }
+    }
+}
+
+impl From<IdentityError> for BillError {
+    fn from(e: IdentityError) -> Self {
+        Self::Identity(e)
+    }
+}
+
+impl From<PackError> for BillError {
+    fn from(e: PackError) -> Self {
+        Self::Pack(e)
+    }
+}
+
+impl From<FileFault> for BillError {
+    fn from(e: FileFault) -> Self {
+        Self::File(e)
+    }
+}
+
+impl From<Fault> for BillError {
+    fn from(e: Fault) -> Self {
+        Self::Fault(e)
+    }
+}
+
+impl From<store::StoreError> for BillError {
+    fn from(e: store::StoreError) -> Self {
+        Self::Fault(e.into())
+    }
+}
+
+impl From<ledger::EngineError> for BillError {
+    fn from(e: ledger::EngineError) -> Self {
+        Self::Fault(e.into())
+    }
+}

@@ -1,0 +1,292 @@
+//! Paying a bill: claim, confirm, settle. See the table in [`super`].
+//!
+//! The hot path reads a remembered row and writes the ledger; no SQL. Must never settle on a guess:
+//! a silent biller leaves the claim pending, and [`super::follow`] asks until it knows.
+
+use std::time::Duration;
+
+use kernel::ids::{BillId, PaymentId};
+use ledger::{CreateTransferStatus, Transfer, TransferFlags};
+
+use super::connector::{Claim, Outcome};
+use super::pack::Pack;
+use super::rules::{self, Bill, Quote, ids};
+use super::standing::{self, Attempt, Resolve, Resolved, Settled};
+use super::{BillError, bill_row, connector, pack};
+use crate::books::{self, ATTEMPTS_MAX, attempt_id, transfer_code};
+use crate::identity::{self, Resident};
+use crate::{City, Fault};
+
+/// A wish to pay.
+#[derive(Clone, Debug)]
+pub struct PayBill {
+    /// Which bill. Anyone may pay anyone's.
+    pub bill: BillId,
+    /// The id of the quote whose price holds.
+    pub quote: String,
+    /// Minor units; what the quote says when absent.
+    pub amount_minor: Option<i64>,
+    /// Above the no-PIN limit.
+    pub pin: Option<String>,
+    /// The client's own id of this payment, 1 to 64 visible ASCII characters; the quote's when
+    /// absent. The same payer, amount and id again is the same payment, not a second.
+    pub request_id: Option<String>,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paid {
+    /// The payment.
+    pub settled: Settled,
+    /// Settled, or waiting for the biller.
+    pub state: PayState,
+    /// Whether it had been settled before this request.
+    pub repeated: bool,
+}
+
+/// Settled, or waiting for the biller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PayState {
+    /// The money is the biller's.
+    Settled,
+    /// The money is held; the biller has not answered yet and is being asked.
+    Pending,
+}
+
+/// How long a payer waits for a biller's answer.
+const CONFIRM_WITHIN: Duration = Duration::from_secs(10);
+
+/// Pays a bill.
+pub async fn pay(city: &City, who: &Resident, request: PayBill) -> Result<Paid, BillError> {
+    let bill = bill_row(city, request.bill).await?;
+    let pack = pack(city, bill.biller).await?;
+    let own_id = request.request_id.as_deref().unwrap_or(&request.quote);
+    if !(1..=64).contains(&own_id.len()) || !own_id.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(BillError::RequestIdMalformed);
+    }
+    let own_id = ids::request(own_id);
+    let quoted = match pinned(city, &pack, &bill, &request.quote) {
+        Ok(quoted) => quoted,
+        // A repeated request may come after its quote has run out: the payment still is what it was.
+        Err(refusal) => {
+            return repeated(city, who, &bill, own_id, request.amount_minor).await?.ok_or(refusal);
+        }
+    };
+    let amount = request.amount_minor.unwrap_or(quoted.total_minor);
+    if !rules::amount_accepted(quoted.amount_rule, quoted.total_minor, amount) {
+        return Err(BillError::AmountUnacceptable);
+    }
+    identity::require_pin(city, who, amount, request.pin.as_deref()).await?;
+    // An attempt that the ledger refuses for want of funds burns its id, of which a bill has few.
+    if books::available(&city.ledger, books::wallet(who.id)).await? < amount {
+        let refusal = BillError::InsufficientBalance;
+        return repeated(city, who, &bill, own_id, Some(amount)).await?.ok_or(refusal);
+    }
+    let intent = Intent { city, who, bill: &bill, pack: &pack, quoted: &quoted, amount, own_id };
+    intent.pay().await
+}
+
+/// The quote that the id names, if it still holds.
+fn pinned(city: &City, pack: &Pack, bill: &Bill, id: &str) -> Result<Quote, BillError> {
+    let issued = rules::quote_issued(id).ok_or(BillError::QuoteMalformed)?;
+    let quote = rules::quote(pack, bill, issued, issued.date(city.settings.offset));
+    let now = city.now();
+    if now >= quote.valid_until {
+        return Err(BillError::QuoteExpired);
+    }
+    // Second 0 of an instant lies up to a second before it.
+    if issued > now || quote.id != id {
+        return Err(BillError::QuoteChanged);
+    }
+    Ok(quote)
+}
+
+/// The payment that this request is a repetition of, if it is one.
+async fn repeated(
+    city: &City,
+    who: &Resident,
+    bill: &Bill,
+    own_id: u64,
+    amount: Option<i64>,
+) -> Result<Option<Paid>, BillError> {
+    let standing = standing::standing(city, &[bill.id]).await?;
+    let Some(standing::Standing::Settled(settled)) = standing.into_iter().next() else { return Ok(None) };
+    Ok(same_payment(&settled, who, own_id, amount).then_some(Paid {
+        settled,
+        state: PayState::Settled,
+        repeated: true,
+    }))
+}
+
+fn same_payment(settled: &Settled, who: &Resident, own_id: u64, amount: Option<i64>) -> bool {
+    settled.payer == who.id
+        && settled.request == own_id
+        && amount.is_none_or(|amount| amount == settled.amount_minor)
+}
+
+/// A payment under way.
+struct Intent<'a> {
+    city: &'a City,
+    who: &'a Resident,
+    bill: &'a Bill,
+    pack: &'a Pack,
+    quoted: &'a Quote,
+    amount: i64,
+    own_id: u64,
+}
+
+/// Where the post stands in a chain of claim, draw, post of the claim, post of the draw.
+const POST: usize = 2;
+
+/// Submits a chain: the timestamp of each event, or the event that failed and how.
+async fn submit(
+    city: &City,
+    chain: Vec<Transfer>,
+) -> Result<Result<Vec<u64>, (usize, CreateTransferStatus)>, Fault> {
+    use CreateTransferStatus as S;
+    let results = city.ledger.create_transfers(books::linked(chain)).await?;
+    let failed = results.iter().position(|r| !matches!(r.status, S::Created | S::LinkedEventFailed));
+    if let Some(at) = failed {
+        return Ok(Err((at, results[at].status)));
+    }
+    if results.iter().any(|r| r.status != S::Created) {
+        return Err(Fault::Books("a chain without an answer".to_owned()));
+    }
+    Ok(Ok(results.iter().map(|r| r.timestamp).collect()))
+}
+
+/// What a try at one attempt id came to.
+enum Tried {
+    /// It is over.
+    Paid(Paid),
+    /// This attempt is dead for good; the next may live.
+    Dead,
+}
+
+impl Intent<'_> {
+    async fn pay(&self) -> Result<Paid, BillError> {
+        for k in 0..ATTEMPTS_MAX {
+            match self.attempt(attempt_id(self.bill.id.as_u128(), k)).await? {
+                Tried::Paid(paid) => return Ok(paid),
+                Tried::Dead => {}
+            }
+        }
+        Err(BillError::AttemptsExhausted)
+    }
+
+    async fn attempt(&self, id: u128) -> Result<Tried, BillError> {
+        use CreateTransferStatus as S;
+        let connector = connector(self.city, self.bill.biller);
+        let local = connector.is_local();
+        let claim = self.claim(id, local).await?;
+        let draw = claim[1].id;
+        let mut chain = claim;
+        if local {
+            chain.extend(standing::resolving(id, &[draw], Resolve::Post));
+        }
+        let timestamps = match submit(self.city, chain).await? {
+            Ok(timestamps) => timestamps,
+            Err((0, S::IdAlreadyFailed)) => return Ok(Tried::Dead),
+            Err((0, status)) if books::is_exists(status) => return self.taken(id).await,
+            Err((0, S::ExceedsCredits)) => return Err(BillError::InsufficientBalance),
+            Err((1, S::ExceedsCredits)) => return Err(BillError::CapReached),
+            Err((at, status)) => {
+                return Err(Fault::Books(format!("bill payment, event {at}: {status:?}")).into());
+            }
+        };
+        let done = |state, timestamp: u64| {
+            let settled = Settled {
+                payment: PaymentId::from_u128(id),
+                payer: self.who.id,
+                bill: self.bill.id,
+                amount_minor: self.amount,
+                late_fee_minor: rules::late_fee_within(self.quoted, self.amount),
+                request: self.own_id,
+                at: crate::wallet::instant(timestamp),
+                timestamp,
+            };
+            Ok(Tried::Paid(Paid { settled, state, repeated: false }))
+        };
+        if local {
+            return done(PayState::Settled, timestamps[POST]);
+        }
+        let asked = Claim {
+            payment: PaymentId::from_u128(id),
+            bill: self.bill.id,
+            payer: self.who.id,
+            amount_minor: self.amount,
+        };
+        let answer = tokio::time::timeout(CONFIRM_WITHIN, connector.confirm(&asked)).await;
+        match answer.unwrap_or(Outcome::Silent) {
+            Outcome::Silent => done(PayState::Pending, timestamps[0]),
+            Outcome::Confirmed => match standing::resolve(self.city, id, &[draw], Resolve::Post).await? {
+                Resolved::Done => self.settled(id).await,
+                Resolved::Otherwise | Resolved::Lapsed => Err(BillError::ClaimLapsed),
+            },
+            Outcome::Refused(why) => {
+                standing::resolve(self.city, id, &[draw], Resolve::Void).await?;
+                Err(BillError::BillerRefused(why))
+            }
+        }
+    }
+
+    /// The claim: the payment first, then the draw of the payer's allowance, both pending.
+    async fn claim(&self, id: u128, local: bool) -> Result<Vec<Transfer>, BillError> {
+        let currency = self.city.settings.currency;
+        // A biller that must be asked is asked until it answers; only then may the claim end.
+        let timeout = if local { self.pack.spec.bills.claim_timeout_s } else { 0 };
+        let late_fee = rules::late_fee_within(self.quoted, self.amount);
+        let (from, to) = (books::wallet(self.who.id), books::biller(self.bill.biller));
+        let payment = Transfer {
+            flags: TransferFlags::Pending,
+            timeout,
+            user_data_128: self.bill.id.as_u128(),
+            user_data_64: self.own_id,
+            user_data_32: u32::try_from(late_fee).map_err(|_| BillError::AmountUnacceptable)?,
+            ..books::transfer(id, from, to, self.amount, currency, transfer_code::BILL_PAYMENT)
+        };
+        let draw = identity::cap_transfer(self.city, self.who, self.amount, id).await?;
+        Ok(vec![payment, Transfer { flags: TransferFlags::Pending, timeout, ..draw }])
+    }
+
+    /// Somebody was here first: who, and how does it stand?
+    async fn taken(&self, id: u128) -> Result<Tried, BillError> {
+        let city = self.city;
+        match standing::attempts(city, &[id]).await?[..] {
+            [Attempt::Posted(settled)] => {
+                if same_payment(&settled, self.who, self.own_id, Some(self.amount)) {
+                    return Ok(Tried::Paid(Paid { settled, state: PayState::Settled, repeated: true }));
+                }
+                Err(BillError::AlreadySettled)
+            }
+            [Attempt::Voided] => Ok(Tried::Dead),
+            [Attempt::Pending(t)] => {
+                let run_out = t.expires_at().is_some_and(|at| city.now() >= crate::wallet::instant(at));
+                if !run_out {
+                    let settled = Settled { payment: PaymentId::from_u128(id), ..Settled::of(&t) };
+                    return if same_payment(&settled, self.who, self.own_id, Some(self.amount)) {
+                        Ok(Tried::Paid(Paid { settled, state: PayState::Pending, repeated: true }))
+                    } else {
+                        Err(BillError::Claimed)
+                    };
+                }
+                // By this clock it has run out; only the ledger's own word makes the next attempt safe.
+                let draws = standing::draws_of(city, id).await?;
+                match standing::resolve(city, id, &draws, Resolve::Void).await? {
+                    Resolved::Done | Resolved::Lapsed => Ok(Tried::Dead),
+                    Resolved::Otherwise => Err(BillError::AlreadySettled),
+                }
+            }
+            _ => Err(Fault::Books("exists, but not found".to_owned()).into()),
+        }
+    }
+
+    async fn settled(&self, id: u128) -> Result<Tried, BillError> {
+        match standing::attempts(self.city, &[id]).await?[..] {
+            [Attempt::Posted(settled)] => {
+                Ok(Tried::Paid(Paid { settled, state: PayState::Settled, repeated: false }))
+            }
+            _ => Err(Fault::Books("posted, but not found".to_owned()).into()),
+        }
+    }
+}

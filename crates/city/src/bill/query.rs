@@ -1,0 +1,211 @@
+//! Reading: billers, open bills of an account, quotes, a resident's payments, imports.
+//!
+//! Whether a bill is paid comes from the ledger at the moment of asking, never from a table.
+
+use std::sync::Arc;
+
+use kernel::Timestamp;
+use kernel::ids::{BillId, BillerId, ImportId};
+use ledger::{AccountFilter, AccountFilterFlags, TransferFlags};
+
+use super::import::{self, Import, RowError};
+use super::pack::{Category, Pack};
+use super::rules::{self, Bill, Quote};
+use super::standing::{Settled, Standing, standing};
+use super::{BillError, bill_row, pack, refresh, store};
+use crate::books::{self, transfer_code};
+use crate::identity::Resident;
+use crate::{City, Fault};
+
+/// Which billers.
+#[derive(Clone, Debug, Default)]
+pub struct BillerFilter {
+    /// Those whose region begins so: `33` is all of Zhejiang, `330100` the city of Hangzhou.
+    pub region: Option<String>,
+    /// Those who bill this.
+    pub category: Option<Category>,
+    /// Those whose name (Chinese or English, in any case) or id holds this text.
+    pub text: Option<String>,
+}
+
+/// The billers, by region and id.
+pub async fn billers(city: &City, filter: &BillerFilter) -> Result<Vec<Arc<Pack>>, BillError> {
+    let text = filter.text.as_deref().map(str::to_lowercase);
+    let wanted = |pack: &Arc<Pack>| {
+        let spec = &pack.spec;
+        filter.region.as_deref().is_none_or(|r| spec.region.starts_with(r))
+            && filter.category.is_none_or(|c| spec.category == c)
+            && text.as_deref().is_none_or(|t| {
+                [&spec.name.zh, &spec.name.en, &spec.id].iter().any(|n| n.to_lowercase().contains(t))
+            })
+    };
+    let mut found: Vec<_> = {
+        let packs = city.bill.packs.read().expect("no panic while held");
+        packs.values().filter(|pack| wanted(pack)).cloned().collect()
+    };
+    found.sort_unstable_by(|a, b| (&a.spec.region, &a.spec.id).cmp(&(&b.spec.region, &b.spec.id)));
+    Ok(found)
+}
+
+/// A biller.
+pub async fn biller(city: &City, id: BillerId) -> Result<Arc<Pack>, BillError> {
+    match pack(city, id).await {
+        Err(BillError::BillerUnknown) => {
+            refresh(city).await?;
+            pack(city, id).await
+        }
+        found => found,
+    }
+}
+
+/// A bill, how it stands, and what paying it costs now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BillView {
+    /// What the biller handed over.
+    pub bill: Arc<Bill>,
+    /// How it stands.
+    pub standing: Standing,
+    /// What is due now; also for a bill that is paid, where it means nothing any more.
+    pub quote: Quote,
+}
+
+/// The bills of an account, newest due date first. Anyone who knows the number may ask, as for paying
+/// a parent's bill; names are shown masked ([`masked`]).
+pub async fn fetch(city: &City, biller: BillerId, account_no: &str) -> Result<Vec<BillView>, BillError> {
+    let pack = pack(city, biller).await?;
+    pack.spec.account.check(account_no).map_err(BillError::AccountMalformed)?;
+    let (least, greatest) = rules::account_range(biller, account_no);
+    let mut conn = city.store.read().await?;
+    let mut bills = store::bills_between(&mut conn, least, greatest).await?;
+    drop(conn);
+    bills.retain(|bill| bill.biller == biller && bill.account_no == account_no);
+    if bills.is_empty() {
+        return Err(BillError::AccountUnknown);
+    }
+    let bills: Vec<Arc<Bill>> = bills.into_iter().map(Arc::new).collect();
+    for bill in &bills {
+        city.bill.bills.put(bill.clone());
+    }
+    views(city, &pack, bills).await
+}
+
+/// One bill.
+pub async fn bill(city: &City, id: BillId) -> Result<BillView, BillError> {
+    let bill = bill_row(city, id).await?;
+    let pack = pack(city, bill.biller).await?;
+    views(city, &pack, vec![bill]).await?.pop().ok_or(BillError::BillUnknown)
+}
+
+async fn views(city: &City, pack: &Pack, bills: Vec<Arc<Bill>>) -> Result<Vec<BillView>, BillError> {
+    let ids: Vec<BillId> = bills.iter().map(|bill| bill.id).collect();
+    let standings = standing(city, &ids).await?;
+    let now = city.now();
+    let today = now.date(city.settings.offset);
+    let view = |(bill, standing): (Arc<Bill>, Standing)| {
+        let quote = rules::quote(pack, &bill, now, today);
+        BillView { bill, standing, quote }
+    };
+    Ok(bills.into_iter().zip(standings).map(view).collect())
+}
+
+/// What paying a bill costs now; the price stands until the quote runs out. A bill that is paid has
+/// no price.
+pub async fn quote(city: &City, id: BillId) -> Result<Quote, BillError> {
+    let view = bill(city, id).await?;
+    match view.standing {
+        Standing::Settled(_) => Err(BillError::AlreadySettled),
+        Standing::Open | Standing::Claimed { .. } => Ok(view.quote),
+    }
+}
+
+/// A bill that a resident paid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryEntry {
+    /// The payment.
+    pub settled: Settled,
+    /// Its bill.
+    pub bill: Arc<Bill>,
+}
+
+/// The bills a resident has paid, newest first, straight from the ledger: `limit` of them before the
+/// ledger timestamp `before`, and the cursor of the next page.
+pub async fn history(
+    city: &City,
+    who: &Resident,
+    before: Option<u64>,
+    limit: u32,
+) -> Result<(Vec<HistoryEntry>, Option<u64>), BillError> {
+    let (mut entries, mut before) = (Vec::new(), before);
+    loop {
+        if before.is_some_and(|t| t <= 1) {
+            return Ok((entries, None));
+        }
+        let filter = AccountFilter {
+            account_id: books::wallet(who.id),
+            code: transfer_code::BILL_PAYMENT,
+            timestamp_max: before.map_or(0, |t| t - 1),
+            limit: limit + 1,
+            flags: AccountFilterFlags::Debits | AccountFilterFlags::Reversed,
+            ..AccountFilter::default()
+        };
+        let page = city.ledger.get_account_transfers(filter).await?;
+        let more = page.len() > limit as usize;
+        // A page may hold claims and voids, which are no payments: go on until full.
+        for transfer in page.iter().take(limit as usize) {
+            before = Some(transfer.timestamp);
+            if transfer.flags.contains(TransferFlags::PostPendingTransfer) {
+                let settled = Settled::of(transfer);
+                entries.push(HistoryEntry { settled, bill: known_bill(city, settled.bill).await? });
+            }
+            if entries.len() == limit as usize {
+                return Ok((entries, before));
+            }
+        }
+        if !more {
+            return Ok((entries, None));
+        }
+    }
+}
+
+/// The bill of a payment in the ledger. It must be there: payments are made of bills.
+pub(super) async fn known_bill(city: &City, id: BillId) -> Result<Arc<Bill>, BillError> {
+    match bill_row(city, id).await {
+        Err(BillError::BillUnknown) => Err(Fault::Books(format!("{id} is paid and unknown")).into()),
+        found => found,
+    }
+}
+
+/// A name of which only the first character is shown: `王**`.
+pub fn masked(name: &str) -> String {
+    let mut chars = name.chars();
+    let first: String = chars.next().into_iter().collect();
+    let rest = chars.filter(|c| !c.is_whitespace()).count();
+    first + &"*".repeat(rest.min(8))
+}
+
+/// The imports of a biller, newest first, begun before `before`.
+pub async fn imports(
+    city: &City,
+    biller: BillerId,
+    before: Option<Timestamp>,
+    limit: u32,
+) -> Result<Vec<Import>, BillError> {
+    let before = before.map_or(i64::MAX, Timestamp::as_millis);
+    let mut conn = city.store.read().await?;
+    Ok(store::imports(&mut conn, biller, before, limit).await?)
+}
+
+/// The rows of an import that were not taken in, after a line.
+pub async fn row_errors(
+    city: &City,
+    id: ImportId,
+    after_line: u64,
+    limit: u32,
+) -> Result<Vec<RowError>, BillError> {
+    import::lookup(city, id).await?;
+    let mut conn = city.store.read().await?;
+    let after = i64::try_from(after_line).unwrap_or(i64::MAX);
+    let rows = store::row_errors(&mut conn, id, after, limit).await?;
+    let error = |(line, field, code)| RowError { line: u64::try_from(line).unwrap_or(0), field, code };
+    Ok(rows.into_iter().map(error).collect())
+}

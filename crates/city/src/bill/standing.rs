@@ -1,0 +1,224 @@
+//! How a bill stands, read from the ledger: open, claimed or settled. Must never be asked instead of
+//! trying: whoever wants to pay submits the claim, and the ledger decides.
+
+use kernel::Timestamp;
+use kernel::ids::{BillId, PaymentId, ResidentId};
+use ledger::{AccountFilter, CreateTransferStatus, QueryFilter, Transfer, TransferFlags};
+
+use super::rules::ids;
+use crate::books::{self, ATTEMPTS_MAX, attempt_id, shadow, transfer_code};
+use crate::wallet::instant;
+use crate::{City, Fault};
+
+/// How a bill stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nobody has paid it.
+    Open,
+    /// A payment is under way.
+    Claimed {
+        /// The claim ends by itself then, if ever.
+        until: Option<Timestamp>,
+    },
+    /// It is paid.
+    Settled(Settled),
+}
+
+/// The payment that settled a bill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The id of the payment: that of the claim.
+    pub payment: PaymentId,
+    /// Who paid.
+    pub payer: ResidentId,
+    /// Which bill.
+    pub bill: BillId,
+    /// Minor units, late fee included.
+    pub amount_minor: i64,
+    /// The late fee within it.
+    pub late_fee_minor: i64,
+    /// What [`ids::request`] made of the client's own payment id.
+    pub request: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Ledger timestamp.
+    pub timestamp: u64,
+}
+
+impl Settled {
+    /// What the posting transfer of a bill payment says.
+    pub(super) fn of(post: &Transfer) -> Settled {
+        Settled {
+            payment: PaymentId::from_u128(post.pending_id),
+            payer: ResidentId::from_u128(post.debit_account_id),
+            bill: BillId::from_u128(post.user_data_128),
+            amount_minor: i64::try_from(post.amount).unwrap_or(i64::MAX),
+            late_fee_minor: i64::from(post.user_data_32),
+            request: post.user_data_64,
+            at: instant(post.timestamp),
+            timestamp: post.timestamp,
+        }
+    }
+}
+
+/// How an attempt stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// No transfer of this id.
+    None,
+    /// Pending; it may have run out.
+    Pending(Transfer),
+    /// Posted.
+    Posted(Settled),
+    /// Voided.
+    Voided,
+}
+
+/// How each of some attempts (ids of pending transfers) stands.
+pub(super) async fn attempts(city: &City, pendings: &[u128]) -> Result<Vec<Attempt>, Fault> {
+    let mut found = std::collections::HashMap::new();
+    for part in pendings.chunks(ledger::BATCH_MAX / 3) {
+        let asked = part.iter().flat_map(|id| [*id, ids::post(*id), ids::void(*id)]).collect();
+        found.extend(city.ledger.lookup_transfers(asked).await?.into_iter().map(|t| (t.id, t)));
+    }
+    let stands = |id: &u128| {
+        if let Some(post) = found.get(&ids::post(*id)) {
+            return Attempt::Posted(Settled::of(post));
+        }
+        match (found.get(&ids::void(*id)), found.get(id)) {
+            (Some(_), _) => Attempt::Voided,
+            (None, Some(pending)) => Attempt::Pending(*pending),
+            (None, None) => Attempt::None,
+        }
+    };
+    Ok(pendings.iter().map(stands).collect())
+}
+
+/// How bills stand, in the order asked for.
+pub async fn standing(city: &City, bills: &[BillId]) -> Result<Vec<Standing>, Fault> {
+    let all = |bill: &BillId| {
+        let base = bill.as_u128();
+        (0..ATTEMPTS_MAX).map(move |k| attempt_id(base, k))
+    };
+    let pendings: Vec<u128> = bills.iter().flat_map(all).collect();
+    let attempts = attempts(city, &pendings).await?;
+    let now = city.now();
+    Ok(attempts.chunks(ATTEMPTS_MAX as usize).map(|of_bill| judge(of_bill, now)).collect())
+}
+
+fn judge(attempts: &[Attempt], now: Timestamp) -> Standing {
+    let mut standing = Standing::Open;
+    for attempt in attempts {
+        match attempt {
+            Attempt::Posted(settled) => return Standing::Settled(*settled),
+            Attempt::Pending(t) => {
+                let until = t.expires_at().map(instant);
+                if until.is_none_or(|until| now < until) {
+                    standing = Standing::Claimed { until };
+                }
+            }
+            Attempt::None | Attempt::Voided => {}
+        }
+    }
+    standing
+}
+
+/// How a pending payment can be resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Resolve {
+    /// The money goes to the biller.
+    Post,
+    /// The money is free again.
+    Void,
+}
+
+/// What became of resolving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Resolved {
+    /// As asked, now or before.
+    Done,
+    /// It had been resolved the other way.
+    Otherwise,
+    /// It had run out.
+    Lapsed,
+}
+
+/// Posts or voids a pending payment together with its draw of the allowance. Safe to repeat and to
+/// race: the ledger resolves a pending transfer once.
+pub(super) async fn resolve(
+    city: &City,
+    pending: u128,
+    draws: &[u128],
+    how: Resolve,
+) -> Result<Resolved, Fault> {
+    use CreateTransferStatus as S;
+    let chain = resolving(pending, draws, how);
+    match books::submit(&city.ledger, books::linked(chain)).await? {
+        Ok(_) => Ok(Resolved::Done),
+        Err((_, S::PendingTransferExpired)) => Ok(Resolved::Lapsed),
+        Err((_, status)) if books::is_exists(status) => Ok(Resolved::Done),
+        Err((_, S::PendingTransferAlreadyPosted | S::PendingTransferAlreadyVoided)) => Ok(Resolved::Otherwise),
+        Err((at, status)) => Err(Fault::Books(format!("resolve bill payment, event {at}: {status:?}"))),
+    }
+}
+
+/// The events that post or void a payment and its draws.
+pub(super) fn resolving(pending: u128, draws: &[u128], how: Resolve) -> Vec<Transfer> {
+    let event = |pending_id: u128, code: u16| match how {
+        Resolve::Post => Transfer {
+            id: ids::post(pending_id),
+            pending_id,
+            amount: u128::MAX,
+            code,
+            flags: TransferFlags::PostPendingTransfer,
+            ..Transfer::default()
+        },
+        Resolve::Void => Transfer {
+            id: ids::void(pending_id),
+            pending_id,
+            code,
+            flags: TransferFlags::VoidPendingTransfer,
+            ..Transfer::default()
+        },
+    };
+    let payment = event(pending, transfer_code::BILL_PAYMENT);
+    let draws = draws.iter().map(|id| event(*id, transfer_code::CAP_DRAW));
+    std::iter::once(payment).chain(draws).collect()
+}
+
+/// The pending draws of an allowance that belong to a pending payment.
+pub(super) async fn draws_of(city: &City, pending: u128) -> Result<Vec<u128>, Fault> {
+    let filter = QueryFilter {
+        user_data_128: pending,
+        ledger: shadow::kyc(city.settings.currency),
+        code: transfer_code::CAP_DRAW,
+        limit: 8,
+        ..QueryFilter::default()
+    };
+    let found = city.ledger.query_transfers(filter).await?;
+    let pending_ones = found.iter().filter(|t| t.flags.contains(TransferFlags::Pending));
+    Ok(pending_ones.map(|t| t.id).collect())
+}
+
+/// The postings of bill payments that `filter` selects, until the ledger has no more; for a biller's
+/// day. `each` says whether to go on.
+pub(super) async fn each_post(
+    city: &City,
+    filter: AccountFilter,
+    mut each: impl FnMut(Settled),
+) -> Result<(), Fault> {
+    let mut filter =
+        AccountFilter { code: transfer_code::BILL_PAYMENT, limit: ledger::BATCH_MAX as u32, ..filter };
+    loop {
+        let page = city.ledger.get_account_transfers(filter).await?;
+        for post in page.iter().filter(|t| t.flags.contains(TransferFlags::PostPendingTransfer)) {
+            each(Settled::of(post));
+        }
+        match page.last() {
+            Some(last) if page.len() == ledger::BATCH_MAX && last.timestamp < filter.timestamp_max => {
+                filter.timestamp_min = last.timestamp + 1;
+            }
+            _ => return Ok(()),
+        }
+    }
+}

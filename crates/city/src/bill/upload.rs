@@ -1,0 +1,101 @@
+//! Taking in a biller's file over the network: streamed to disk, hashed and synced before anything is
+//! made of it, so that a crash at any moment leaves either the whole file or none.
+
+use std::fs::{self, File};
+use std::future::Future;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use kernel::hex;
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+
+use super::import::{self, Import, blocking};
+use super::{BillError, pack};
+use crate::identity::{Biller, Role};
+use crate::{City, Fault};
+
+/// The bytes of a file, piece by piece.
+pub trait Upload: Send {
+    /// The next piece; `None` at the end, an error when the sender went away.
+    fn next(&mut self) -> impl Future<Output = Option<Result<Vec<u8>, io::Error>>> + Send;
+}
+
+/// Takes a bill file in: to disk, through the first pass, then row by row in the background. The same
+/// file again gives the import of the first time.
+pub async fn receive(
+    city: &City,
+    who: &Biller,
+    name: &str,
+    upload: impl Upload,
+) -> Result<Import, BillError> {
+    who.role.require(Role::Staff)?;
+    pack(city, who.id).await?;
+    let name: String = name.chars().filter(|c| !c.is_control()).take(120).collect();
+    let directory = import::directory(city, who.id);
+    let part = directory.join(format!("{:032x}.part", city.rng.u128()));
+    let kept = keep(&directory, &part, upload).await;
+    let path = match kept {
+        Ok(path) => path,
+        Err(why) => {
+            let _ = fs::remove_file(&part); // it may not have been made yet
+            return Err(why.into());
+        }
+    };
+    let import = match import::begin(city, who.id, &path, &name).await {
+        Err(BillError::File(why)) => {
+            let _ = fs::remove_file(&path); // nothing refers to it
+            return Err(why.into());
+        }
+        begun => begun?,
+    };
+    if import.finished_at.is_none() {
+        import::spawn(city, import.clone());
+    }
+    Ok(import)
+}
+
+/// Writes the upload to `part`, syncs it and gives it the name of its hash.
+async fn keep(directory: &Path, part: &Path, mut upload: impl Upload) -> Result<PathBuf, Fault> {
+    let (sender, pieces) = mpsc::channel::<Vec<u8>>(16);
+    let (at, within) = (part.to_path_buf(), directory.to_path_buf());
+    let writer = tokio::spawn(blocking(move || write(&within, &at, pieces)));
+    let mut cut = None;
+    while let Some(piece) = upload.next().await {
+        match piece {
+            Ok(piece) => {
+                if sender.send(piece).await.is_err() {
+                    break; // the writer has failed and says why below
+                }
+            }
+            Err(why) => {
+                cut = Some(why);
+                break;
+            }
+        }
+    }
+    drop(sender);
+    let sha256 = writer.await.map_err(|e| Fault::File(e.to_string()))??;
+    if let Some(why) = cut {
+        return Err(Fault::File(why.to_string()));
+    }
+    let (from, to, within) = (part.to_path_buf(), directory.join(&sha256), directory.to_path_buf());
+    blocking(move || {
+        fs::rename(&from, &to)?;
+        File::open(&within)?.sync_all()?;
+        Ok(to)
+    })
+    .await
+}
+
+fn write(directory: &Path, part: &Path, mut pieces: mpsc::Receiver<Vec<u8>>) -> io::Result<String> {
+    fs::create_dir_all(directory)?;
+    let mut file = File::create(part)?;
+    let mut hash = Sha256::new();
+    while let Some(piece) = pieces.blocking_recv() {
+        hash.update(&piece);
+        file.write_all(&piece)?;
+    }
+    file.sync_all()?;
+    Ok(hex(&hash.finalize()))
+}
