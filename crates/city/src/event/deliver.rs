@@ -4,111 +4,116 @@
 //! behind, the lease of its job runs out and another worker takes it up: at least once, never lost.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::ids::{EndpointId, EventId};
 use kernel::uuid_v7;
 use store::{Conn, StoreError, jobs};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{Id as TaskId, JoinSet};
 use tokio::time::Instant;
 use url::Url;
 
 use super::client::{Client, Failure, Post, Reply};
+use super::lanes::{Lanes, Leased, WAITING_MAX};
 use super::store::{self as sql, Target};
 use super::{Attempt, Delivery, DeliveryState, JOB, rules, signature};
 use crate::{City, Fault};
 
-/// How many deliveries are tried at once.
-const SLOTS: usize = 64;
-/// How many of them go to one endpoint: a slow one does not take all slots.
-const SLOTS_PER_ENDPOINT: usize = 8;
-/// Longer than a try and its writing can take.
+/// How long a job is this worker's.
 const LEASE: Duration = Duration::from_secs(60);
+/// How long after it was leased a delivery may still be begun: a try and its writing fit into the rest.
+const FRESH: Duration = Duration::from_secs(30);
+/// How many jobs are taken at once.
+const BATCH: usize = 256;
 /// How often the queue is asked when nobody wakes the worker.
 const POLL: Duration = Duration::from_millis(500);
-/// The pause of a delivery that waits for a slot of its endpoint.
-const BUSY: Duration = Duration::from_secs(1);
+/// The pause of a delivery whose lane is full.
+const BUSY: Duration = Duration::from_secs(2);
 /// The pause of a delivery that waits for an earlier one of its trade, which wakes it when it is done.
 const BEHIND: Duration = Duration::from_secs(60);
 /// How long tries under way may go on when the server stops.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// How many tries are under way to each endpoint.
-type Busy = Arc<Mutex<HashMap<EndpointId, usize>>>;
-
 pub(super) async fn run(city: City, mut stop: watch::Receiver<bool>) {
-    let (busy, mut tries) = (Busy::default(), JoinSet::new());
+    let (mut lanes, mut tries) = (Lanes::default(), JoinSet::new());
+    let mut going: HashMap<TaskId, EndpointId> = HashMap::new();
+    let mut ask = true;
     loop {
-        let took = match take(&city, SLOTS - tries.len(), &busy, &mut tries).await {
-            Ok(took) => took,
-            Err(why) => {
-                tracing::warn!(%why, "webhook jobs could not be taken");
-                0
+        // More is taken only when half of the room is free, so that not every try asks the queue.
+        if ask && lanes.room() >= WAITING_MAX / 2 {
+            ask = match take(&city, &mut lanes).await {
+                Ok(count) => count == BATCH,
+                Err(why) => {
+                    tracing::warn!(%why, "webhook jobs could not be taken");
+                    false
+                }
+            };
+        }
+        while let Some(job) = lanes.next(Instant::now(), FRESH) {
+            let city = city.clone();
+            let handle = tries.spawn(async move {
+                if let Err(why) = work(&city, job.job, job.endpoint, job.event).await {
+                    // The lease runs out, then it is taken up again.
+                    tracing::warn!(%why, endpoint = %job.endpoint, event = %job.event, "webhook delivery");
+                }
+            });
+            going.insert(handle.id(), job.endpoint);
+        }
+        if ask && lanes.room() >= WAITING_MAX / 2 {
+            tokio::task::yield_now().await;
+            if *stop.borrow() {
+                break;
             }
-        };
-        if took > 0 && tries.len() < SLOTS {
-            while tries.try_join_next().is_some() {}
             continue;
         }
         tokio::select! {
-            Some(_) = tries.join_next() => {}
-            () = city.event.due.notified(), if tries.len() < SLOTS => {}
-            () = tokio::time::sleep(POLL), if tries.len() < SLOTS => {}
+            Some(ended) = tries.join_next_with_id() => {
+                let id = ended.map_or_else(|panic| panic.id(), |(id, ())| id);
+                if let Some(endpoint) = going.remove(&id) {
+                    lanes.ended(endpoint);
+                }
+            }
+            () = city.event.due.notified() => ask = true,
+            () = tokio::time::sleep(POLL) => ask = true,
             _ = stop.wait_for(|stop| *stop) => break,
         }
-        while tries.try_join_next().is_some() {}
     }
     // What is not done by then is tried again when its lease has run out.
     let _ = tokio::time::timeout(GRACE, async { while tries.join_next().await.is_some() {} }).await;
 }
 
-/// Takes up to `free` due jobs and begins with them; answers with how many there were.
-async fn take(city: &City, free: usize, busy: &Busy, tries: &mut JoinSet<()>) -> Result<usize, Fault> {
-    let (now, limit) = (city.now(), u32::try_from(free).unwrap_or(0));
-    if limit == 0 {
-        return Ok(0);
-    }
+/// Leases due jobs and puts them into their lanes; answers with how many there were.
+async fn take(city: &City, lanes: &mut Lanes) -> Result<usize, Fault> {
+    let (now, limit) = (city.now(), u32::try_from(BATCH).unwrap_or(u32::MAX));
     let taken: Result<Vec<jobs::Job>, Fault> = city
         .store
         .write(move |conn| Box::pin(async move { Ok(jobs::take(conn, JOB, now, LEASE, limit).await?) }))
         .await;
     let taken = taken?;
-    let count = taken.len();
-    let mut put_back = Vec::new();
+    let (count, at) = (taken.len(), Instant::now());
+    let mut full = Vec::new();
     for job in taken {
         let Some((endpoint, event)) = parse(&job.payload) else {
             tracing::error!(payload = job.payload, "a webhook job that this version cannot read");
             continue;
         };
-        if !occupy(busy, endpoint) {
-            put_back.push(job.id);
-            continue;
+        if let Err(job) = lanes.push(Leased { job: job.id, endpoint, event, at }) {
+            full.push(job.job);
         }
-        let (city, busy) = (city.clone(), busy.clone());
-        tries.spawn(async move {
-            if let Err(why) = work(&city, job.id, endpoint, event).await {
-                // The lease runs out, then it is taken up again.
-                tracing::warn!(%why, %endpoint, %event, "webhook delivery");
-            }
-            release(&busy, endpoint);
-        });
     }
-    if !put_back.is_empty() {
+    if !full.is_empty() {
         let at = now.plus(BUSY);
-        let put: Result<(), Fault> = city
-            .store
-            .write(move |conn| {
-                Box::pin(async move {
-                    for id in put_back {
-                        jobs::retry(conn, id, at, "the endpoint is busy").await?;
-                    }
-                    Ok(())
-                })
+        write(city, move |conn| {
+            Box::pin(async move {
+                for id in full {
+                    jobs::retry(conn, id, at, "its endpoint is busy").await?;
+                }
+                Ok(())
             })
-            .await;
-        put?;
+        })
+        .await?;
     }
     Ok(count)
 }
@@ -116,24 +121,6 @@ async fn take(city: &City, free: usize, busy: &Busy, tries: &mut JoinSet<()>) ->
 fn parse(payload: &str) -> Option<(EndpointId, EventId)> {
     let (endpoint, event) = payload.split_once(' ')?;
     Some((endpoint.parse().ok()?, event.parse().ok()?))
-}
-
-fn occupy(busy: &Busy, endpoint: EndpointId) -> bool {
-    let mut busy = busy.lock().expect("no panic while held");
-    let slots = busy.entry(endpoint).or_insert(0);
-    let free = *slots < SLOTS_PER_ENDPOINT;
-    *slots += usize::from(free);
-    free
-}
-
-fn release(busy: &Busy, endpoint: EndpointId) {
-    let mut busy = busy.lock().expect("no panic while held");
-    if let Some(slots) = busy.get_mut(&endpoint) {
-        *slots = slots.saturating_sub(1);
-        if *slots == 0 {
-            busy.remove(&endpoint);
-        }
-    }
 }
 
 /// Tries one delivery and writes down how it went.

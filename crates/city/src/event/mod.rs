@@ -21,6 +21,7 @@ mod endpoint;
 mod error;
 mod follow;
 pub mod http;
+mod lanes;
 mod live;
 pub mod message;
 mod replay;

@@ -107,17 +107,17 @@ impl Poster {
             Item::Text { x: centre, y: band * 58 / 100, size: w / 9, text: "扫码付款", colour: WHITE },
             Item::Text { x: centre, y: band * 84 / 100, size: w / 22, text: "Scan to pay", colour: WHITE },
         ];
-        // The code: the largest whole number of dots per module within three quarters of the width.
+        // The code: the largest whole number of dots per module within seven tenths of the width.
         let modules = self.symbol.width();
-        let module = (w * 75 / 100 / modules).max(1);
+        let module = (w * 70 / 100 / modules).max(1);
         let side = module * modules;
-        let (x, y) = ((w - side) / 2, h * 33 / 100);
+        let (x, y) = ((w - side) / 2, h * 38 / 100);
         items.push(Item::Code { x, y, module, symbol: &self.symbol });
         let (lines, size) = fit(&self.name, w * 88 / 100, w / 11);
-        // Lines share the room between band and code.
-        let room = y - band;
-        let count = u32::try_from(lines.len()).unwrap_or(1);
-        let mut baseline = band + (room - size * count) / 2 + size * 82 / 100;
+        // The lines share the room between the band and the quiet zone of the code (4 modules).
+        let room = y - 4 * module - band;
+        let height = size * if lines.len() > 1 { 215 } else { 100 } / 100;
+        let mut baseline = band + (room - height.min(room)) / 2 + size * 85 / 100;
         for line in lines {
             items.push(Item::Text { x: centre, y: baseline, size, text: line, colour: INK });
             baseline += size * 115 / 100;
@@ -201,13 +201,16 @@ fn fit(text: &str, width: u32, max: u32) -> (Vec<&str>, u32) {
     if one * 10 >= max * 6 {
         return (vec![text], one);
     }
-    // The cut whose wider side is narrowest; among equals a space is best.
-    let cut = text
-        .char_indices()
-        .skip(1)
-        .map(|(at, c)| (ems(&text[..at]).max(ems(&text[at..])), c != ' ', at))
-        .min()
-        .map_or(text.len(), |(_, _, at)| at);
+    // Not within a Latin word; then the cut whose wider side is narrowest.
+    let mut before = ' ';
+    let mut cuts = Vec::new();
+    for (at, c) in text.char_indices() {
+        let in_word = |c: char| is_latin(c) && c != ' ';
+        let wider = ems(text[..at].trim_end()).max(ems(text[at..].trim_start()));
+        cuts.push((in_word(before) && in_word(c), wider, at));
+        before = c;
+    }
+    let cut = cuts.into_iter().skip(1).min().map_or(text.len(), |(_, _, at)| at);
     let (first, second) = (text[..cut].trim_end(), text[cut..].trim_start());
     let size = fit_size(first, width, max).min(fit_size(second, width, max));
     (vec![first, second], size)
@@ -237,7 +240,7 @@ mod tests {
             (
                 "The Very Old and Very Good Noodle House of West Lake",
                 vec!["The Very Old and Very Good", "Noodle House of West Lake"],
-                79,
+                77,
             ),
         ] {
             let (got, at) = fit(name, 1000, 100);
