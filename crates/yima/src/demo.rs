@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
 use crate::config::{Config, Fail, Flags};
+use crate::samples::SAMPLES;
 use crate::server::{Running, listen, logs, stop_signal};
 
 /// Makes an operator and prints its API key.
@@ -82,11 +83,25 @@ async fn give_birth(city: &City, data: &Path) -> Result<Born, Fail> {
     for (reference, name, mcc) in SHOPS {
         shops.push(open_shop(city, &operator, reference, name, mcc).await?);
     }
-    city::bill::import_samples(city).await?;
+    import_samples(city, data).await?;
     let born = Born { operator: key, shops };
     let text = serde_json::to_vec_pretty(&born)?;
     std::fs::write(data.join("demo.json"), text)?;
     Ok(born)
+}
+
+/// Hands in the bill file of each shipped biller. The same file twice changes nothing.
+async fn import_samples(city: &City, data: &Path) -> Result<(), Fail> {
+    let dir = data.join("samples");
+    std::fs::create_dir_all(&dir)?;
+    let packs = city::bill::billers(city, &city::bill::BillerFilter::default()).await?;
+    for (pack_id, name, bytes) in SAMPLES {
+        let Some(pack) = packs.iter().find(|p| p.spec.id == *pack_id) else { continue };
+        let path = dir.join(name);
+        std::fs::write(&path, bytes)?;
+        city::bill::import_path(city, pack.biller, &path, name, |_| {}).await?;
+    }
+    Ok(())
 }
 
 async fn open_shop(

@@ -8,6 +8,7 @@ mod demo;
 mod ledger_cli;
 mod limits;
 mod metrics;
+mod samples;
 mod server;
 mod tour;
 mod web;

@@ -1,0 +1,22 @@
+//! The bill files that ship with the packs, compiled in: what the demo city and the tour are fed with.
+
+/// A sample file: pack id, file name, bytes.
+pub type Sample = (&'static str, &'static str, &'static [u8]);
+
+macro_rules! samples {
+    ($($region:literal $pack:literal $file:literal)*) => {
+        &[$(($pack, $file, include_bytes!(concat!("../../../packs/", $region, "/samples/", $file))),)*]
+    };
+}
+
+/// One file of each shipped pack.
+pub const SAMPLES: &[Sample] = samples! {
+    "330100" "hz-power" "hz-power-202602.txt"
+    "330100" "hz-water" "hz-water-202602.dat"
+    "330100" "hz-gas" "hz-gas-202602.csv"
+    "330100" "hz-traffic" "hz-traffic-202602.dat"
+    "310100" "sh-power" "sh-power-202602.txt"
+    "310100" "sh-water" "sh-water-202602.dat"
+    "310100" "sh-broadband" "sh-broadband-202602.csv"
+    "310100" "sh-property" "sh-property-202602.txt"
+};
