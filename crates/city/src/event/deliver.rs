@@ -22,7 +22,7 @@ use super::{Attempt, Delivery, DeliveryState, JOB, rules, signature};
 use crate::{City, Fault};
 
 /// How long a job is this worker's.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 /// How long after it was leased a delivery may still be begun: a try and its writing fit into the rest.
 const FRESH: Duration = Duration::from_secs(30);
 /// How many jobs are taken at once.
@@ -32,7 +32,7 @@ const POLL: Duration = Duration::from_millis(500);
 /// The pause of a delivery whose lane is full.
 const BUSY: Duration = Duration::from_secs(2);
 /// The pause of a delivery that waits for an earlier one of its trade, which wakes it when it is done.
-const BEHIND: Duration = Duration::from_secs(60);
+const BEHIND: Duration = Duration::from_mins(1);
 /// How long tries under way may go on when the server stops.
 const GRACE: Duration = Duration::from_secs(3);
 

@@ -25,7 +25,7 @@ use crate::identity::Merchant;
 /// notice when the other is gone.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a stream lives; its listener resumes, and shows a valid key doing so.
-const STREAM_LIFE: Duration = Duration::from_secs(30 * 60);
+const STREAM_LIFE: Duration = Duration::from_mins(30);
 /// What a listener should wait before it resumes.
 const RECONNECT: Duration = Duration::from_secs(1);
 

@@ -38,7 +38,7 @@ struct Lane {
 /// The lanes of one worker.
 #[derive(Debug, Default)]
 pub struct Lanes {
-    lanes: HashMap<EndpointId, Lane>,
+    of: HashMap<EndpointId, Lane>,
     /// Endpoints with something waiting and a free slot, in the order they are served.
     ready: VecDeque<EndpointId>,
     running: usize,
@@ -53,7 +53,7 @@ impl Lanes {
 
     /// Lets a job wait in its lane; gives it back when the lane is full.
     pub fn push(&mut self, job: Leased) -> Result<(), Leased> {
-        let lane = self.lanes.entry(job.endpoint).or_default();
+        let lane = self.of.entry(job.endpoint).or_default();
         if lane.waiting.len() >= LANE_MAX || self.waiting >= WAITING_MAX {
             return Err(job);
         }
@@ -70,7 +70,7 @@ impl Lanes {
     pub fn next(&mut self, now: Instant, fresh: Duration) -> Option<Leased> {
         while self.running < SLOTS {
             let endpoint = self.ready.pop_front()?;
-            let lane = self.lanes.get_mut(&endpoint)?;
+            let lane = self.of.get_mut(&endpoint)?;
             let job = lane.waiting.pop_front();
             self.waiting -= usize::from(job.is_some());
             let job = job.filter(|job| now.duration_since(job.at) < fresh);
@@ -78,7 +78,7 @@ impl Lanes {
             if !lane.waiting.is_empty() && lane.running < SLOTS_PER_LANE {
                 self.ready.push_back(endpoint);
             } else if lane.waiting.is_empty() && lane.running == 0 {
-                self.lanes.remove(&endpoint);
+                self.of.remove(&endpoint);
             }
             if job.is_some() {
                 self.running += 1;
@@ -90,7 +90,7 @@ impl Lanes {
 
     /// A try to this endpoint has ended.
     pub fn ended(&mut self, endpoint: EndpointId) {
-        let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
+        let Some(lane) = self.of.get_mut(&endpoint) else { return };
         // A lane with all slots taken was not among the ready ones.
         if lane.running == SLOTS_PER_LANE && !lane.waiting.is_empty() {
             self.ready.push_back(endpoint);
@@ -98,7 +98,7 @@ impl Lanes {
         lane.running -= 1;
         self.running -= 1;
         if lane.running == 0 && lane.waiting.is_empty() {
-            self.lanes.remove(&endpoint);
+            self.of.remove(&endpoint);
         }
     }
 }
@@ -153,7 +153,7 @@ mod tests {
         }
         done.sort_unstable();
         assert_eq!(done, (0..2_000).collect::<Vec<_>>());
-        assert!(lanes.lanes.is_empty() && lanes.ready.is_empty() && lanes.room() == WAITING_MAX);
+        assert!(lanes.of.is_empty() && lanes.ready.is_empty() && lanes.room() == WAITING_MAX);
     }
 
     #[test]
@@ -176,6 +176,6 @@ mod tests {
         lanes.push(job(1, 3, now)).unwrap();
         assert_eq!(drain(&mut lanes, now), [(1, 3)]);
         lanes.ended(EndpointId::from_u128(1));
-        assert!(lanes.lanes.is_empty() && lanes.room() == WAITING_MAX);
+        assert!(lanes.of.is_empty() && lanes.room() == WAITING_MAX);
     }
 }

@@ -12,13 +12,13 @@ pub const SCHEDULE_S: [u64; 9] =
     [5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600];
 
 /// The longest pause that a receiver can ask for by `retry-after`.
-pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
+pub const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 
 /// How long after the first failure an endpoint that never answered well again is disabled.
-pub const DISABLE_AFTER: Duration = Duration::from_secs(5 * 24 * 3600);
+pub const DISABLE_AFTER: Duration = Duration::from_hours(5 * 24);
 
 /// How long a replaced secret goes on signing.
-pub const OLD_SECRET_TTL: Duration = Duration::from_secs(24 * 3600);
+pub const OLD_SECRET_TTL: Duration = Duration::from_hours(24);
 
 /// The pause after `tries` failed tries (1 after the first), `None` when it was the last. `random`
 /// adds up to a tenth, so that receivers coming back are not met by everything at once; the receiver's
@@ -111,8 +111,8 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
     }
     if s[..6] == [0x64, 0xff9b, 0, 0, 0, 0] {
         // NAT64: the last 32 bits are the IPv4 address that is meant.
-        let [.., a, b, c, d] = ip.octets();
-        return is_public_v4(Ipv4Addr::new(a, b, c, d));
+        let low = u32::from(s[6]) << 16 | u32::from(s[7]);
+        return is_public_v4(Ipv4Addr::from_bits(low));
     }
     // Global unicast is 2000::/3; of it 2001::/23 (protocols), 2001:db8::/32 and 3fff::/20
     // (documentation) and 2002::/16 (6to4, holds an IPv4 address) are not.

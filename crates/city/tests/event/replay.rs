@@ -96,7 +96,7 @@ async fn everything_since_a_time_also_what_came_before_the_endpoint() {
     let replayed = event::replay(&node.city, &shop, picky.id, since).await;
     assert_eq!(replayed, Ok(Replayed { events: 1, next: None }));
     assert_eq!(other.wait(1).await.kind(), "trade.refunded");
-    let later = town.city.now().plus(Duration::from_secs(60));
+    let later = town.city.now().plus(Duration::from_mins(1));
     let nothing = Ok(Replayed { events: 0, next: None });
     assert_eq!(event::replay(&node.city, &shop, endpoint, later).await, nothing);
     node.stop().await;

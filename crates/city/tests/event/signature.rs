@@ -61,7 +61,7 @@ async fn a_rotated_secret_signs_for_a_day_beside_the_new_one() {
     pay(&node.city, shop.id, 1, 5).await;
     let both = receiver.wait(1).await;
     assert!(signed(&new, &both) && signed(&old, &both));
-    town.clock.advance(Duration::from_secs(24 * 3600));
+    town.clock.advance(Duration::from_hours(24));
     pay(&node.city, shop.id, 2, 5).await;
     let one = receiver.wait(2).await;
     assert!(signed(&new, &one) && !signed(&old, &one));

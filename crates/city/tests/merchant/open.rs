@@ -8,6 +8,9 @@ use kernel::ids::MerchantId;
 use crate::common::{Town, code, race};
 use crate::request;
 
+/// Makes one field of a request something else.
+type Spoil = fn(&mut OpenShop);
+
 #[tokio::test]
 async fn opening_twice_is_once() {
     let town = Town::new().await;
@@ -37,7 +40,7 @@ async fn a_hundred_at_once_open_one_shop() {
 async fn another_content_under_the_same_reference_is_refused_by_field() {
     let town = Town::new().await;
     merchant::open(&town.city, &town.operator, request("s-1")).await.expect("opened");
-    let spoil: [(&str, fn(&mut OpenShop)); 5] = [
+    let spoil: [(&str, Spoil); 5] = [
         ("name", |r| r.name = "东湖面馆".into()),
         ("legal_id", |r| r.legal_id = None),
         ("mcc", |r| r.mcc = "5411".into()),
@@ -56,7 +59,7 @@ async fn another_content_under_the_same_reference_is_refused_by_field() {
 #[tokio::test]
 async fn malformed_fields_are_refused_by_name_and_open_nothing() {
     let town = Town::new().await;
-    let spoil: [(&str, fn(&mut OpenShop)); 9] = [
+    let spoil: [(&str, Spoil); 9] = [
         ("reference", |r| r.reference = String::new()),
         ("reference", |r| r.reference = "店".into()),
         ("name", |r| r.name = " ".into()),

@@ -130,7 +130,7 @@ impl Poster {
 
 /// The text of a shop's static code.
 pub fn payload_static(shop: &Shop, settings: &Settings) -> Result<String, MerchantError> {
-    encode(shop, settings, |face| mpm::merchant_static(face))
+    encode(shop, settings, mpm::merchant_static)
 }
 
 /// The text of the code for one trade of this amount.
