@@ -68,6 +68,8 @@ pub mod transfer_code {
     pub const CAP_RETURN: u16 = 103;
     /// Marker: this payment code was used.
     pub const CODE_USED: u16 = 110;
+    /// Marker: the ledger's time has come so far.
+    pub const TIME_PASSED: u16 = 111;
 }
 
 /// The shadow ledgers of a currency. Numbers above every ISO 4217 code.
@@ -207,9 +209,13 @@ pub async fn ensure(ledger: &Ledger, accounts: Vec<Account>) -> Result<(), Fault
     Ok(())
 }
 
-/// How often a payment of one trade or bill may fail for want of money before it needs a new one.
-/// Bounds the look-up in [`find_once`].
+/// How often a payment of one trade or bill may fail for want of money, racing others, before it needs a
+/// new one. Bounds the look-up in [`find_once`].
 pub const ATTEMPTS_MAX: u32 = 16;
+
+/// The attempt that is never a payment: a marker, which cannot fail, finds it free when every other is
+/// burnt. So a trade can be closed whatever was tried at it.
+const LAST_RESORT: u32 = ATTEMPTS_MAX;
 
 /// The transfer id of attempt `k` at what `base` names. A ledger never takes an id again whose
 /// transfer failed for want of funds (`id_already_failed`), so each failed attempt moves on to the
@@ -254,9 +260,17 @@ pub async fn pay_once_at(
     main: usize,
     chain: impl Fn(u128) -> Vec<Transfer> + Send,
 ) -> Result<Once, Fault> {
-    for k in 0..ATTEMPTS_MAX {
+    for k in 0..=LAST_RESORT {
         let id = attempt_id(base, k);
-        match submit(ledger, linked(chain(id))).await? {
+        let events = chain(id);
+        let moves = events[main].amount > 0;
+        if k > 0 && moves && (k == LAST_RESORT || !covered(ledger, &events, main).await?) {
+            // Nobody burns one attempt after another by asking again with an empty wallet.
+            let refused = Once::Refused(main, CreateTransferStatus::ExceedsCredits);
+            let otherwise = if k == LAST_RESORT { Once::Exhausted } else { refused };
+            return Ok(find_once(ledger, base).await?.map_or(otherwise, Once::Already));
+        }
+        match submit(ledger, linked(events)).await? {
             Ok(timestamp) => return Ok(Once::Done { id, timestamp }),
             Err((at, CreateTransferStatus::IdAlreadyFailed)) if at == main => {}
             Err((at, status)) if at == main && is_exists(status) => {
@@ -268,6 +282,22 @@ pub async fn pay_once_at(
         }
     }
     Ok(Once::Exhausted)
+}
+
+/// Whether the account that the main event debits can spend its amount now, with what the events before
+/// bring it. Only saves ids: what it says may change before the ledger decides.
+async fn covered(ledger: &Ledger, events: &[Transfer], main: usize) -> Result<bool, Fault> {
+    let Transfer { debit_account_id: from, amount, .. } = events[main];
+    let Some(account) = ledger.lookup_accounts(vec![from]).await?.into_iter().next() else {
+        return Ok(true);
+    };
+    if !account.flags.contains(AccountFlags::DebitsMustNotExceedCredits) {
+        return Ok(true);
+    }
+    let before = events[..main].iter().filter(|t| t.credit_account_id == from).map(|t| t.amount);
+    let has = before.fold(account.credits_posted, u128::saturating_add);
+    let spent = account.debits_posted.saturating_add(account.debits_pending);
+    Ok(amount <= has.saturating_sub(spent))
 }
 
 /// Submits one chain. `Ok` holds the timestamp of its first event, `Err` the event that failed.
@@ -288,7 +318,7 @@ pub async fn submit(
 
 /// The one transfer that happened for `base`, if any.
 pub async fn find_once(ledger: &Ledger, base: u128) -> Result<Option<Transfer>, Fault> {
-    let ids = (0..ATTEMPTS_MAX).map(|k| attempt_id(base, k)).collect();
+    let ids = (0..=LAST_RESORT).map(|k| attempt_id(base, k)).collect();
     Ok(ledger.lookup_transfers(ids).await?.into_iter().next())
 }
 

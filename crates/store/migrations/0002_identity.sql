@@ -11,11 +11,13 @@ CREATE TABLE resident (
 );
 
 CREATE TABLE sign_in_code (
-    phone      TEXT NOT NULL PRIMARY KEY,
-    code_hash  BYTEA NOT NULL,
-    tries      BIGINT NOT NULL,
-    sent_at    BIGINT NOT NULL,
-    expires_at BIGINT NOT NULL
+    phone       TEXT NOT NULL PRIMARY KEY,
+    code_hash   BYTEA NOT NULL,
+    tries       BIGINT NOT NULL,
+    sent_at     BIGINT NOT NULL,
+    expires_at  BIGINT NOT NULL,
+    codes       BIGINT NOT NULL, -- sent since codes_since, none of them used
+    codes_since BIGINT NOT NULL
 );
 
 CREATE TABLE session (

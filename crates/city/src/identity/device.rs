@@ -118,20 +118,17 @@ pub async fn resolve_code(city: &City, scanner: KeyId, text: &str) -> Result<Pay
     let now_s = u64::try_from(city.now().as_secs()).unwrap_or(0);
     let (index, guesses) = (&city.identity.devices.0, &city.identity.guesses);
     guesses.lock().expect("no panic while held").admit(scanner, code.locator(), now_s)?;
-    let first = index.read().expect("no panic while held").resolve(&code, now_s);
-    let found = match first {
-        Err(Refused::NotReady) => {
-            let mut index = index.write().expect("no panic while held");
-            index.codes.maintain(now_s, PORTION);
-            index.resolve(&code, now_s)
-        }
-        Err(Refused::Unknown) => {
-            // Perhaps another node has just added the phone.
-            load(city).await?;
-            index.read().expect("no panic while held").resolve(&code, now_s)
-        }
-        other => other,
-    };
+    let mut found = index.read().expect("no panic while held").resolve(&code, now_s);
+    if found == Err(Refused::NotReady) {
+        let mut index = index.write().expect("no panic while held");
+        index.codes.maintain(now_s, PORTION);
+        found = index.resolve(&code, now_s);
+    }
+    if found == Err(Refused::Unknown) {
+        // Perhaps another node has just added the phone.
+        load(city).await?;
+        found = index.read().expect("no panic while held").resolve(&code, now_s);
+    }
     if found == Err(Refused::Unknown) {
         let alarm = guesses.lock().expect("no panic while held").unknown(scanner, code.locator(), now_s);
         if alarm {

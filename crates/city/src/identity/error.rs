@@ -23,6 +23,8 @@ pub enum IdentityError {
     NameMalformed,
     /// A code was sent to this phone less than a minute ago.
     CodeTooSoon,
+    /// Ten codes were sent to this phone within a day and none was used.
+    CodeTooMany,
     /// The message could not be handed over.
     SenderUnavailable,
     /// The one-time code is wrong; the guess counts.
@@ -74,6 +76,7 @@ impl fmt::Display for IdentityError {
                 f.write_str("a name has 1 to 40 characters without control characters or outer spaces")
             }
             Self::CodeTooSoon => f.write_str("a code was sent less than a minute ago"),
+            Self::CodeTooMany => f.write_str("ten codes were sent and none was used; try again tomorrow"),
             Self::SenderUnavailable => f.write_str("the message could not be sent; try again"),
             Self::CodeWrong => f.write_str("the one-time code is wrong"),
             Self::CodeGone => f.write_str("there is no live one-time code for this phone; request one"),
@@ -117,6 +120,7 @@ impl Refusal for IdentityError {
             Self::PhoneMalformed => "phone_malformed",
             Self::NameMalformed => "name_malformed",
             Self::CodeTooSoon => "code_too_soon",
+            Self::CodeTooMany => "code_too_many",
             Self::SenderUnavailable => "sender_unavailable",
             Self::CodeWrong => "code_wrong",
             Self::CodeGone => "code_gone",
@@ -148,7 +152,7 @@ impl Refusal for IdentityError {
             | Self::PinLocked => 403,
             Self::ResidentUnknown | Self::DeviceUnknown | Self::KeyUnknown => 404,
             Self::TierLower | Self::PinExists | Self::PinNotSet | Self::CodeRefused(_) => 409,
-            Self::CodeTooSoon | Self::Guessing(_) => 429,
+            Self::CodeTooSoon | Self::CodeTooMany | Self::Guessing(_) => 429,
             Self::SenderUnavailable => 503,
             Self::PhoneMalformed
             | Self::NameMalformed

@@ -16,13 +16,15 @@ use super::{Biller, IdentityError, Key, Merchant, Operator, OwnerKind, Profile, 
 use crate::City;
 use crate::http::{Amount, Answer, Json, Path, Problem};
 
-/// The bearer token of a request.
+/// The bearer token of a request. The scheme's case does not matter (RFC 9110 section 11.1).
 fn bearer(parts: &Parts) -> Result<&str, IdentityError> {
     parts
         .headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "))
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token)
         .ok_or(IdentityError::Unauthenticated)
 }
 
@@ -70,6 +72,7 @@ pub fn routes() -> OpenApiRouter<City> {
         .routes(routes!(merchant_keys, add_merchant_key))
         .routes(routes!(revoke_merchant_key))
         .routes(routes!(add_key))
+        .routes(routes!(revoke_key))
 }
 
 /// A phone to send a one-time code to.
@@ -482,4 +485,15 @@ async fn add_key(
     };
     let new = super::create_key(&city, kind, bits, request.role, None, &request.name).await?;
     Ok((StatusCode::CREATED, Json(NewKeyAnswer { key: new.key.into(), secret: new.secret })))
+}
+
+/// End anybody's key
+///
+/// By an operator of role admin: a leaked key of whomever.
+#[utoipa::path(delete, path = "/v1/keys/{key}", tag = "operator", security(("bearer" = [])),
+    params(("key" = String, Path, description = "key_…")),
+    responses((status = 204, description = "ended"), (status = "default", body = Problem)))]
+async fn revoke_key(State(city): State<City>, by: Operator, Path(key): Path<KeyId>) -> Answer<StatusCode> {
+    super::revoke_any_key(&city, &by, key).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

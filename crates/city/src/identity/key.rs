@@ -2,7 +2,7 @@
 
 use kernel::ids::{KeyId, OperatorId, TillId};
 
-use super::{IdentityError, Key, OwnerKind, Role, secret, sha256, store};
+use super::{IdentityError, Key, Operator, OwnerKind, Role, secret, sha256, store};
 use crate::{City, Fault};
 
 /// A new key and its secret.
@@ -51,6 +51,16 @@ pub async fn keys(city: &City, owner: u128) -> Result<Vec<Key>, IdentityError> {
 
 /// Ends a key of `owner`.
 pub async fn revoke_key(city: &City, owner: u128, key: KeyId) -> Result<(), IdentityError> {
+    revoke(city, Some(owner), key).await
+}
+
+/// Ends a key of whomever.
+pub async fn revoke_any_key(city: &City, by: &Operator, key: KeyId) -> Result<(), IdentityError> {
+    by.role.require(Role::Admin)?;
+    revoke(city, None, key).await
+}
+
+async fn revoke(city: &City, owner: Option<u128>, key: KeyId) -> Result<(), IdentityError> {
     let now = city.now();
     let revoked: Result<(), IdentityError> = city
         .store

@@ -33,7 +33,7 @@ use sha2::{Digest, Sha256};
 pub use caps::{cap_account, cap_left, cap_return, cap_transfer, cap_transfer_of};
 pub use device::{NewDevice, Payer, add_device, devices, load, resolve_code, revoke_device, start};
 pub use error::IdentityError;
-pub use key::{NewKey, bootstrap_operator, create_key, keys, revoke_key};
+pub use key::{NewKey, bootstrap_operator, create_key, keys, revoke_any_key, revoke_key};
 pub use pin::{change_pin, require_pin, reset_pin, set_first_pin};
 pub use rules::Tier;
 pub use sender::{ConsoleSender, FileSender, Message, MessageSender};
@@ -282,18 +282,24 @@ pub async fn request_code(city: &City, phone: &str) -> Result<(), IdentityError>
     let put: Result<bool, IdentityError> = city
         .store
         .write(move |conn| {
-            Box::pin(async move { Ok(store::put_code(conn, &to, hash, now, expires, not_after).await?) })
+            Box::pin(async move {
+                let count_from = now.minus(Duration::from_secs(rules::CODES_WINDOW_S));
+                Ok(store::put_code(conn, &to, hash, now, expires, not_after, count_from).await?)
+            })
         })
         .await;
     if !put? {
-        return Err(IdentityError::CodeTooSoon);
+        let mut conn = city.store.read().await?;
+        let sent_at = store::code_sent_at(&mut conn, &phone).await?;
+        let too_soon = sent_at.is_none_or(|sent_at| sent_at > not_after);
+        return Err(if too_soon { IdentityError::CodeTooSoon } else { IdentityError::CodeTooMany });
     }
     let message = Message { phone: phone.clone(), template: "sign_in_code", code };
     if let Err(why) = city.identity.sender.send(message).await {
         tracing::error!(%why, "a one-time code could not be sent");
         let forgotten: Result<(), IdentityError> = city
             .store
-            .write(move |conn| Box::pin(async move { Ok(store::drop_code(conn, &phone).await?) }))
+            .write(move |conn| Box::pin(async move { Ok(store::unsend_code(conn, &phone).await?) }))
             .await;
         forgotten?;
         return Err(IdentityError::SenderUnavailable);

@@ -6,6 +6,11 @@ use kernel::{Date, Timestamp};
 pub const CODE_TTL_S: u64 = 300;
 /// How soon another one may be sent to the same phone, seconds.
 pub const CODE_RESEND_S: u64 = 60;
+/// How many codes a phone gets before one of them is used, within [`CODES_WINDOW_S`]. With the tries of
+/// each it bounds what somebody who asks for codes day and night can guess: 50 of a million a day.
+pub const CODES_MAX: i64 = 10;
+/// How long codes are counted, seconds: a day from the first.
+pub const CODES_WINDOW_S: u64 = 24 * 3600;
 /// How many guesses a one-time code allows.
 pub const CODE_TRIES_MAX: i64 = 5;
 /// How many wrong PINs lock the PIN.

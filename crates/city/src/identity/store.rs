@@ -4,7 +4,7 @@ use kernel::Timestamp;
 use kernel::ids::{DeviceId, KeyId, OperatorId, ResidentId, SessionId, TillId};
 use store::{Conn, Row as _, StoreError, id, id_opt, query, query_scalar};
 
-use super::rules::{CODE_TRIES_MAX, PIN_FAILURES_MAX, Tier};
+use super::rules::{CODE_TRIES_MAX, CODES_MAX, PIN_FAILURES_MAX, Tier};
 use super::{Device, Key, OwnerKind, Profile, Role};
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -21,7 +21,8 @@ fn profile(row: &store::AnyRow) -> Result<Profile> {
     })
 }
 
-/// Remembers a sent code unless one was sent after `not_after`; says whether it did.
+/// Remembers a sent code unless one was sent after `not_after`, or too many since `count_from`; says
+/// whether it did.
 pub async fn put_code(
     conn: &mut Conn,
     phone: &str,
@@ -29,25 +30,49 @@ pub async fn put_code(
     now: Timestamp,
     expires: Timestamp,
     not_after: Timestamp,
+    count_from: Timestamp,
 ) -> Result<bool> {
     let put = query(
-        "INSERT INTO sign_in_code (phone, code_hash, tries, sent_at, expires_at) VALUES ($1, $2, 0, $3, $4)
+        "INSERT INTO sign_in_code (phone, code_hash, tries, sent_at, expires_at, codes, codes_since)
+         VALUES ($1, $2, 0, $3, $4, 1, $3)
          ON CONFLICT (phone) DO UPDATE SET code_hash = excluded.code_hash, tries = 0, sent_at = excluded.sent_at,
-             expires_at = excluded.expires_at
-         WHERE sign_in_code.sent_at <= $5",
+             expires_at = excluded.expires_at,
+             codes = CASE WHEN sign_in_code.codes_since <= $6 THEN 1 ELSE sign_in_code.codes + 1 END,
+             codes_since = CASE WHEN sign_in_code.codes_since <= $6 THEN $3 ELSE sign_in_code.codes_since END
+         WHERE sign_in_code.sent_at <= $5 AND (sign_in_code.codes < $7 OR sign_in_code.codes_since <= $6)",
     )
     .bind(phone)
     .bind(hash)
     .bind(now.as_millis())
     .bind(expires.as_millis())
     .bind(not_after.as_millis())
+    .bind(count_from.as_millis())
+    .bind(CODES_MAX)
     .execute(conn)
     .await?;
     Ok(put.rows_affected() == 1)
 }
 
-/// Forgets a code that could not be sent.
-pub async fn drop_code(conn: &mut Conn, phone: &str) -> Result<()> {
+/// When the last code was sent to a phone.
+pub async fn code_sent_at(conn: &mut Conn, phone: &str) -> Result<Option<Timestamp>> {
+    let at: Option<i64> = query_scalar("SELECT sent_at FROM sign_in_code WHERE phone = $1")
+        .bind(phone)
+        .fetch_optional(conn)
+        .await?;
+    Ok(at.map(Timestamp::from_millis))
+}
+
+/// Takes back a code that could not be sent: it opens nothing, and the next may follow at once.
+pub async fn unsend_code(conn: &mut Conn, phone: &str) -> Result<()> {
+    query("UPDATE sign_in_code SET expires_at = 0, sent_at = 0, codes = codes - 1 WHERE phone = $1")
+        .bind(phone)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Forgets a code that was used, and how many were sent before it.
+async fn drop_code(conn: &mut Conn, phone: &str) -> Result<()> {
     query("DELETE FROM sign_in_code WHERE phone = $1").bind(phone).execute(conn).await?;
     Ok(())
 }
@@ -353,14 +378,16 @@ pub async fn keys(conn: &mut Conn, owner: u128) -> Result<Vec<Key>> {
     rows.iter().map(key).collect()
 }
 
-/// Ends a key of this owner; `Guard` when there is none.
-pub async fn revoke_key(conn: &mut Conn, owner: u128, key: KeyId, now: Timestamp) -> Result<()> {
-    let revoked =
-        query("UPDATE api_key SET revoked_at = $1 WHERE id = $2 AND owner_id = $3 AND revoked_at IS NULL")
-            .bind(now.as_millis())
-            .bind(key.to_bytes())
-            .bind(owner.to_be_bytes().to_vec())
-            .execute(conn)
-            .await?;
-    store::one_row(revoked)
+/// Ends a live key, of this owner if one is named; `Guard` when there is none.
+pub async fn revoke_key(conn: &mut Conn, owner: Option<u128>, key: KeyId, now: Timestamp) -> Result<()> {
+    let sql = if owner.is_some() {
+        "UPDATE api_key SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL AND owner_id = $3"
+    } else {
+        "UPDATE api_key SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL"
+    };
+    let mut update = query(sql).bind(now.as_millis()).bind(key.to_bytes());
+    if let Some(owner) = owner {
+        update = update.bind(owner.to_be_bytes().to_vec());
+    }
+    store::one_row(update.execute(conn).await?)
 }

@@ -94,8 +94,7 @@ pub async fn history(
     before: Option<u64>,
     limit: u32,
 ) -> Result<(Vec<Entry>, Option<u64>), WalletError> {
-    let mut entries = Vec::new();
-    let mut before = before;
+    let (mut entries, mut before, limit) = (Vec::new(), before, limit.max(1));
     // Pages may hold transfers that are no movements (pending ones, voids): go on until full.
     loop {
         let filter = AccountFilter {

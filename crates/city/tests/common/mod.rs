@@ -40,7 +40,8 @@ impl Town {
     }
 
     async fn open(dir: TempDir, url: String, clock: Arc<ManualClock>) -> Town {
-        let (engine, _) = ledger::Embedded::open(&dir.path().join("ledger"), clock.clone()).expect("a ledger");
+        let (engine, _) =
+            ledger::Embedded::open(&dir.path().join("ledger"), clock.clone()).expect("a ledger");
         let ledger = Arc::new(engine);
         let store = store::Store::open(&url).await.expect("a database");
         let sender = Arc::new(FileSender::new(dir.path().join("messages.jsonl")));
@@ -84,7 +85,9 @@ impl Town {
         let poor = self.resident(phone).await;
         identity::raise_tier(&self.city, &self.operator, poor.id, Tier::III).await.expect("tier III");
         let reference = format!("test-{phone}");
-        city::wallet::deposit(&self.city, &self.operator, poor.id, self.money(minor), &reference).await.expect("a deposit");
+        city::wallet::deposit(&self.city, &self.operator, poor.id, self.money(minor), &reference)
+            .await
+            .expect("a deposit");
         Resident { tier: Tier::III, ..poor }
     }
 
@@ -229,7 +232,8 @@ pub async fn call(
     token: &str,
     body: impl Into<Sent>,
 ) -> (u16, serde_json::Value) {
-    let (status, bytes) = call_raw(router, method, path, &[("authorization", &format!("Bearer {token}"))], body).await;
+    let (status, bytes) =
+        call_raw(router, method, path, &[("authorization", &format!("Bearer {token}"))], body).await;
     (status, serde_json::from_slice(&bytes).unwrap_or(serde_json::Value::Null))
 }
 
@@ -283,3 +287,6 @@ impl From<serde_json::Value> for Sent {
         Sent::Text(value.to_string())
     }
 }
+
+/// A till's key, where the shop behind it does not matter.
+pub const TILL: KeyId = KeyId::from_u128(1);

@@ -1,0 +1,15 @@
+//! Identity through its verbs and its routes: one file per verb. Money is looked at only to see that
+//! it did not move.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod caps;
+mod device;
+mod http;
+mod key;
+mod nodes;
+mod pin;
+mod session;
+mod sign_in;
+mod tier;
