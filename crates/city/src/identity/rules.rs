@@ -2,6 +2,8 @@
 
 use kernel::{Date, Timestamp};
 
+/// A yuan in fen: the limits of the payment rules are stated in yuan.
+const YUAN: i64 = 100;
 /// How long a one-time code lives, seconds.
 pub const CODE_TTL_S: u64 = 300;
 /// How soon another one may be sent to the same phone, seconds.
@@ -64,9 +66,9 @@ impl Tier {
     pub fn allowance(self, day: Date) -> Allowance {
         let year = || day.year().to_string();
         match self {
-            Tier::I => Allowance { window: "lifetime".to_owned(), grants: vec![(1, 1_000_00)] },
-            Tier::II => Allowance { window: year(), grants: vec![(2, 100_000_00)] },
-            Tier::III => Allowance { window: year(), grants: vec![(2, 100_000_00), (3, 100_000_00)] },
+            Tier::I => Allowance { window: "lifetime".to_owned(), grants: vec![(1, 1_000 * YUAN)] },
+            Tier::II => Allowance { window: year(), grants: vec![(2, 100_000 * YUAN)] },
+            Tier::III => Allowance { window: year(), grants: vec![(2, 100_000 * YUAN), (3, 100_000 * YUAN)] },
         }
     }
 }
@@ -118,7 +120,7 @@ pub fn name_acceptable(name: &str) -> bool {
 
 /// Six digits out of 64 random bits; the bias of the remainder is below 10⁻¹³.
 pub fn one_time_code(random: u64) -> String {
-    format!("{:06}", random % 1_000_000)
+    format!("{:06}", random % 1_000 * YUAN0)
 }
 
 /// Whether another code may be sent now.
@@ -188,7 +190,7 @@ mod tests {
     fn allowances_of_the_tiers() {
         let day = Date::constant(2026, 12, 31);
         for (tier, window, total) in
-            [(Tier::I, "lifetime", 1_000_00), (Tier::II, "2026", 100_000_00), (Tier::III, "2026", 200_000_00)]
+            [(Tier::I, "lifetime", 1_000 * YUAN), (Tier::II, "2026", 100_000 * YUAN), (Tier::III, "2026", 200_000 * YUAN)]
         {
             let allowance = tier.allowance(day);
             assert_eq!(allowance.window, window);
