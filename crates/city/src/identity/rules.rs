@@ -120,7 +120,7 @@ pub fn name_acceptable(name: &str) -> bool {
 
 /// Six digits out of 64 random bits; the bias of the remainder is below 10⁻¹³.
 pub fn one_time_code(random: u64) -> String {
-    format!("{:06}", random % 1_000 * YUAN0)
+    format!("{:06}", random % 1_000_000)
 }
 
 /// Whether another code may be sent now.
