@@ -9,8 +9,6 @@ mod svg;
 
 use codes::draw::{ErrorCorrection, Symbol, qr};
 use codes::mpm::{self, ShopFace};
-use kernel::Money;
-use kernel::ids::TradeId;
 
 use super::{MerchantError, Shop};
 use crate::Settings;
@@ -130,26 +128,6 @@ impl Poster {
 
 /// The text of a shop's static code.
 pub fn payload_static(shop: &Shop, settings: &Settings) -> Result<String, MerchantError> {
-    encode(shop, settings, mpm::merchant_static)
-}
-
-/// The text of the code for one trade of this amount.
-pub fn payload_dynamic(
-    shop: &Shop,
-    settings: &Settings,
-    trade: TradeId,
-    amount: Money,
-) -> Result<String, MerchantError> {
-    let minor = u64::try_from(amount.minor).map_err(|_| MerchantError::Malformed("amount"))?;
-    let exponent = u32::from(amount.currency.exponent());
-    encode(shop, settings, |face| mpm::merchant_dynamic(face, &trade.to_string(), minor, exponent))
-}
-
-fn encode(
-    shop: &Shop,
-    settings: &Settings,
-    make: impl FnOnce(&ShopFace<'_>) -> Result<mpm::MerchantQr, mpm::MpmError>,
-) -> Result<String, MerchantError> {
     let (id, currency) = (shop.id.to_string(), format!("{:03}", settings.currency.numeric()));
     let face = ShopFace {
         merchant: &id,
@@ -162,7 +140,8 @@ fn encode(
         country: &settings.country,
     };
     // What a shop is opened with was checked; only a name with characters no code carries is left.
-    make(&face).and_then(|code| code.encode()).map_err(|_| MerchantError::Malformed("name"))
+    let code = mpm::merchant_static(&face).and_then(|code| code.encode());
+    code.map_err(|_| MerchantError::Malformed("name"))
 }
 
 /// Advance widths of Helvetica for U+0020 to U+007E, in thousandths of an em (Adobe's metrics of the
