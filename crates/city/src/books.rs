@@ -270,7 +270,7 @@ pub async fn pay_once_at(
             let otherwise = if k == LAST_RESORT { Once::Exhausted } else { refused };
             return Ok(find_once(ledger, base).await?.map_or(otherwise, Once::Already));
         }
-        match submit(ledger, linked(events)).await? {
+        match submit_at(ledger, linked(events), main).await? {
             Ok(timestamp) => return Ok(Once::Done { id, timestamp }),
             Err((at, CreateTransferStatus::IdAlreadyFailed)) if at == main => {}
             Err((at, status)) if at == main && is_exists(status) => {
@@ -305,13 +305,22 @@ pub async fn submit(
     ledger: &Ledger,
     chain: Vec<Transfer>,
 ) -> Result<Result<u64, (usize, CreateTransferStatus)>, Fault> {
+    submit_at(ledger, chain, 0).await
+}
+
+/// [`submit`], but `Ok` holds the timestamp of the event at index `main`.
+async fn submit_at(
+    ledger: &Ledger,
+    chain: Vec<Transfer>,
+    main: usize,
+) -> Result<Result<u64, (usize, CreateTransferStatus)>, Fault> {
     let results = ledger.create_transfers(chain).await?;
     let failed = results.iter().position(|r| {
         !matches!(r.status, CreateTransferStatus::Created | CreateTransferStatus::LinkedEventFailed)
     });
-    match (failed, results.first()) {
+    match (failed, results.get(main)) {
         (Some(index), _) => Ok(Err((index, results[index].status))),
-        (None, Some(first)) if first.status == CreateTransferStatus::Created => Ok(Ok(first.timestamp)),
+        (None, Some(done)) if done.status == CreateTransferStatus::Created => Ok(Ok(done.timestamp)),
         _ => Err(Fault::Books("a chain without an answer".into())),
     }
 }

@@ -152,7 +152,10 @@ impl State {
         if held.len() >= REMEMBER_MAX {
             held.clear(); // the table still knows
         }
-        held.insert(order.id, order.clone());
+        // A payer, once set, stays: a row read before must not hide it.
+        if order.payer.is_some() || held.get(&order.id).is_none_or(|known| known.payer.is_none()) {
+            held.insert(order.id, order.clone());
+        }
     }
 }
 
@@ -161,11 +164,17 @@ pub fn id_of(merchant: MerchantId, order_no: &str) -> TradeId {
     TradeId::derive(&[&merchant.to_bytes(), order_no.as_bytes()])
 }
 
-/// The order of a trade; `None` at a poster, and for a trade that nobody knows.
+/// The order of a trade; `None` at a poster, and for a trade that nobody knows. From memory where
+/// possible: whose PIN it waits for, and until when, another node may have changed ([`order_now`]).
 async fn order(city: &City, trade: TradeId) -> Result<Option<Order>, Fault> {
-    if let Some(order) = city.trade.get(trade) {
-        return Ok(Some(order));
+    match city.trade.get(trade) {
+        Some(order) => Ok(Some(order)),
+        None => order_now(city, trade).await,
     }
+}
+
+/// The order of a trade as the table has it.
+async fn order_now(city: &City, trade: TradeId) -> Result<Option<Order>, Fault> {
     let mut conn = city.store.read().await?;
     let found = store::by_id(&mut conn, trade).await?;
     found.iter().for_each(|order| city.trade.put(order));
@@ -222,12 +231,13 @@ async fn put_order(
     if !crate::wallet::rules::amount_acceptable(request.amount, city.settings.currency) {
         return Err(TradeError::AmountUnacceptable);
     }
-    if !merchant::get(city, who.id).await?.is_open() {
+    let (now, id) = (city.now(), id_of(who.id, &request.order_no));
+    // What was ordered before the shop closed is answered as it was.
+    if !merchant::get(city, who.id).await?.is_open() && order(city, id).await?.is_none() {
         return Err(TradeError::MerchantClosed);
     }
-    let now = city.now();
     let wanted = Order {
-        id: id_of(who.id, &request.order_no),
+        id,
         merchant: who.id,
         order_no: request.order_no.clone(),
         amount_minor: request.amount.minor,
@@ -257,8 +267,10 @@ pub async fn query(city: &City, who: &Merchant, order_no: &str) -> Result<Trade,
 
 /// Where a trade of the shop stands, by its id.
 pub async fn view(city: &City, who: &Merchant, trade: TradeId) -> Result<Trade, TradeError> {
-    let order = order(city, trade).await?.filter(|o| o.merchant == who.id);
     let mut decided = books::find_once(&city.ledger, trade.as_u128()).await?;
+    // What is decided changes no more; what is not, the table knows best.
+    let order = if decided.is_some() { order(city, trade).await? } else { order_now(city, trade).await? };
+    let order = order.filter(|o| o.merchant == who.id);
     if order.is_none() && !decided.as_ref().is_some_and(|t| belongs_to(t, who.id)) {
         return Err(TradeError::TradeUnknown);
     }

@@ -9,7 +9,7 @@ use kernel::ids::{MerchantId, ResidentId, TillId, TradeId};
 use ledger::{CreateTransferStatus, Transfer};
 use std::time::Duration;
 
-use super::{Order, Precreate, TradeError, order, put_order, rules, store};
+use super::{Order, Precreate, TradeError, close_in_ledger, order, order_now, put_order, rules, store};
 use crate::books::{self, Once, transfer_code};
 use crate::identity::{self, Merchant, Resident, Role};
 use crate::merchant;
@@ -87,10 +87,15 @@ pub async fn pay(city: &City, who: &Resident, request: Pay) -> Result<Paid, Trad
     if request.amount.is_some_and(|a| !crate::wallet::rules::amount_acceptable(a, currency)) {
         return Err(TradeError::AmountUnacceptable);
     }
+    let printed = printed(city, &qr)?;
     let asked = request.amount.map(|a| a.minor);
+    if asked.is_some() && printed.is_some() && asked != printed {
+        return Err(TradeError::AmountDiffers);
+    }
+    let asked = asked.or(printed);
     let (trade, amount) = if let Some(text) = reference.trade {
         let trade: TradeId = text.parse().map_err(|_| TradeError::ForeignCode)?;
-        // The shop's order says what is to be paid; the code is only the printer's word.
+        // The shop's order says what is to be paid. A code that shows the payer another amount is no code of it.
         let order =
             order(city, trade).await?.filter(|o| o.merchant == merchant).ok_or(TradeError::TradeUnknown)?;
         if asked.is_some_and(|asked| asked != order.amount_minor) {
@@ -106,6 +111,19 @@ pub async fn pay(city: &City, who: &Resident, request: Pay) -> Result<Paid, Trad
     settle(city, Parties { trade, merchant, payer: who.id, tier: who.tier, amount, burn: None }).await
 }
 
+/// The amount that the code shows its payer, minor units. A code in another currency is not the city's.
+fn printed(city: &City, qr: &codes::mpm::MerchantQr) -> Result<Option<i64>, TradeError> {
+    let currency = city.settings.currency;
+    if qr.currency != format!("{:03}", currency.numeric()) {
+        return Err(TradeError::AmountDiffers);
+    }
+    let Some(amount) = &qr.amount else { return Ok(None) };
+    let minor = amount.to_minor(u32::from(currency.exponent())).ok().and_then(|m| i64::try_from(m).ok());
+    let acceptable =
+        minor.filter(|m| crate::wallet::rules::amount_acceptable(Money::new(*m, currency), currency));
+    acceptable.map(Some).ok_or(TradeError::AmountUnacceptable)
+}
+
 /// Charges the payer whose payment code the till scanned. The code is used up, whatever comes of it.
 pub async fn charge(city: &City, who: &Merchant, request: Charge) -> Result<Charged, TradeError> {
     who.role.require(Role::Staff)?;
@@ -119,11 +137,16 @@ pub async fn charge(city: &City, who: &Merchant, request: Charge) -> Result<Char
     let order = put_order(city, who, &order, Duration::from_secs(rules::EXPIRES_S)).await?;
     // A till that asks again (its answer was lost) holds a code that is used up by now.
     if let Some(decided) = books::find_once(&city.ledger, order.id.as_u128()).await? {
+        spoil(city, who, &request.payment_code).await?;
         return decided_already(city, who.id, order.id, order.amount_minor, None, &decided)
             .map(Charged::Paid);
     }
     if order.payer.is_some() {
+        let payer = spoil(city, who, &request.payment_code).await?;
         refuse_expired(city, &order).await?;
+        if payer.is_some() && payer != order.payer {
+            return Err(TradeError::NotForYou);
+        }
         return Ok(Charged::Waiting(order));
     }
     let payer = identity::resolve_code(city, who.key, &request.payment_code).await?;
@@ -156,7 +179,9 @@ pub async fn charge(city: &City, who: &Merchant, request: Charge) -> Result<Char
 
 /// The payer's PIN for a charge that waits for it.
 pub async fn confirm(city: &City, who: &Resident, trade: TradeId, pin: &str) -> Result<Paid, TradeError> {
-    let order = order(city, trade).await?.filter(|o| o.payer.is_some()).ok_or(TradeError::TradeUnknown)?;
+    // Another node may have let it wait since this one read it.
+    let order =
+        order_now(city, trade).await?.filter(|o| o.payer.is_some()).ok_or(TradeError::TradeUnknown)?;
     if order.payer != Some(who.id) {
         return Err(TradeError::NotForYou);
     }
@@ -166,12 +191,29 @@ pub async fn confirm(city: &City, who: &Resident, trade: TradeId, pin: &str) -> 
     settle(city, Parties { trade, merchant, payer: who.id, tier: who.tier, amount, burn: None }).await
 }
 
-/// Refuses an order whose time is over, unless it was paid in time: then the payment answers.
+/// Refuses an order whose time is over, unless it was paid in time: then the payment answers. Who was
+/// told that it is closed can rely on it: it is closed in the ledger, whatever clocks do afterwards.
 async fn refuse_expired(city: &City, order: &Order) -> Result<(), TradeError> {
-    if city.now() < order.expires_at || books::find_once(&city.ledger, order.id.as_u128()).await?.is_some() {
+    if city.now() < order.expires_at {
         return Ok(());
     }
-    Err(TradeError::TradeClosed)
+    // Another node may have given it time to wait for a PIN.
+    if order_now(city, order.id).await?.is_some_and(|o| city.now() < o.expires_at) {
+        return Ok(());
+    }
+    let decided = close_in_ledger(city, order.merchant, order.id).await?;
+    if decided.code == transfer_code::TRADE_PAYMENT { Ok(()) } else { Err(TradeError::TradeClosed) }
+}
+
+/// Uses up a payment code that was scanned for a trade which needs none any more, if it is one: whose
+/// it is.
+async fn spoil(city: &City, who: &Merchant, text: &str) -> Result<Option<ResidentId>, TradeError> {
+    // What it is not is of no interest: a till asks again with a code that is old by now.
+    let Ok(payer) = identity::resolve_code(city, who.key, text).await else { return Ok(None) };
+    match use_up(city, payer.burn_id).await {
+        Ok(()) | Err(TradeError::PaymentCodeUsed) => Ok(Some(payer.resident)),
+        Err(fault) => Err(fault),
+    }
 }
 
 /// Lets the order wait for the payer's PIN.
@@ -210,7 +252,10 @@ async fn settle(city: &City, parties: Parties) -> Result<Paid, TradeError> {
     let currency = city.settings.currency;
     let shop = merchant::get(city, merchant).await?;
     if !shop.is_open() {
-        return Err(TradeError::MerchantClosed);
+        // What happened before it closed is answered as it was.
+        let decided = books::find_once(&city.ledger, trade.as_u128()).await?;
+        let decided = decided.ok_or(TradeError::MerchantClosed)?;
+        return decided_already(city, merchant, trade, amount, Some(payer), &decided);
     }
     let fee = shop.fee(Money::new(amount, currency)).minor;
     let fee_id = city.rng.u128();

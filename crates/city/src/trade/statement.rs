@@ -10,10 +10,10 @@ use kernel::{Date, Money, Timestamp};
 use ledger::{AccountFilter, AccountFilterFlags, Transfer};
 
 use super::{Order, TradeError, store};
-use crate::City;
 use crate::books::{self, transfer_code};
 use crate::identity::Merchant;
 use crate::wallet::instant;
+use crate::{City, Fault};
 
 /// First line of every statement.
 pub const HEADER: &str = "time,type,order_no,trade,reference,subject,amount,fee,net";
@@ -29,8 +29,7 @@ pub async fn statement(city: &City, who: &Merchant, day: Date) -> Result<Vec<u8>
     let offset = city.settings.offset;
     let next = day.tomorrow().map_err(|_| TradeError::DayNotOver)?;
     let (from, to) = (Timestamp::start_of(day, offset), Timestamp::start_of(next, offset));
-    // Ledger time never goes back, so once the day is over nothing can be added to it.
-    if city.now() < to {
+    if city.now() < to || !passed(city, to).await? {
         return Err(TradeError::DayNotOver);
     }
     let transfers = day_transfers(city, books::merchant(who.id), from, to).await?;
@@ -42,6 +41,24 @@ pub async fn statement(city: &City, who: &Merchant, day: Date) -> Result<Vec<u8>
     Ok(write(city, who, &transfers, &orders))
 }
 
+/// Whether the ledger's own time has come to `t`. It never goes back, so nothing can be added to what
+/// lies before, whatever the clocks of nodes do. A quiet ledger is made to tell the time.
+async fn passed(city: &City, t: Timestamp) -> Result<bool, TradeError> {
+    if *city.ledger.committed().borrow() >= ns(t) {
+        return Ok(true);
+    }
+    let tick = books::marker(city.rng.u128(), transfer_code::TIME_PASSED);
+    match books::submit(&city.ledger, vec![tick]).await? {
+        Ok(timestamp) => Ok(timestamp >= ns(t)),
+        Err((_, status)) => Err(Fault::Books(format!("tell the time: {status:?}")).into()),
+    }
+}
+
+/// As the ledger counts; zero for times before 1970, when there was none.
+fn ns(t: Timestamp) -> u64 {
+    u64::try_from(t.as_nanos()).unwrap_or(0)
+}
+
 /// Every transfer of an account from `from` up to, but not including, `to`, oldest first.
 async fn day_transfers(
     city: &City,
@@ -49,14 +66,15 @@ async fn day_transfers(
     from: Timestamp,
     to: Timestamp,
 ) -> Result<Vec<Transfer>, TradeError> {
-    let ns = |t: Timestamp| u64::try_from(t.as_nanos()).unwrap_or(0);
+    // A bound of zero would mean none.
+    let Some(timestamp_max) = ns(to).checked_sub(1).filter(|max| *max > 0) else { return Ok(Vec::new()) };
     let mut all: Vec<Transfer> = Vec::new();
     let mut timestamp_min = ns(from).max(1);
     loop {
         let filter = AccountFilter {
             account_id,
             timestamp_min,
-            timestamp_max: ns(to) - 1,
+            timestamp_max,
             limit: 8_000,
             flags: AccountFilterFlags::Debits | AccountFilterFlags::Credits,
             ..AccountFilter::default()
@@ -129,7 +147,8 @@ fn write(city: &City, who: &Merchant, transfers: &[Transfer], orders: &HashMap<T
 
 /// A CSV field (RFC 4180). What a spreadsheet would run as a formula is kept as text by a leading `'`.
 fn field(text: &str) -> String {
-    let text = if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text.to_owned() };
+    const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+    let text = if text.starts_with(FORMULA) { format!("'{text}") } else { text.to_owned() };
     if text.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
@@ -144,6 +163,8 @@ mod tests {
             ("a,b", "\"a,b\""),
             ("say \"hi\"", "\"say \"\"hi\"\"\""),
             ("=1+1", "'=1+1"),
+            ("＝1+1", "'＝1+1"),
+            ("@SUM(A1,B1)", "\"'@SUM(A1,B1)\""),
             ("", ""),
         ] {
             assert_eq!(field(text), wanted);
