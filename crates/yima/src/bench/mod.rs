@@ -7,9 +7,9 @@
 
 mod book;
 mod child;
-mod cpu;
 mod crash;
 mod load;
+mod machine;
 mod pay;
 mod plan;
 mod progress;

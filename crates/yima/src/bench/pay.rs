@@ -14,7 +14,7 @@ use super::load::{self, Load};
 use super::plan::{KINDS, Shape};
 use super::progress::Progress;
 use super::proof::{self, Proof};
-use super::{cpu, grouped, ms, per_second, tell, town};
+use super::{grouped, machine, ms, per_second, tell, town};
 use crate::config::Fail;
 
 /// How to measure.
@@ -43,8 +43,10 @@ pub struct Options {
     json: bool,
 }
 
-/// What the load was measured to take.
+/// What the set-up and the load were measured to take.
 struct Measured {
+    sync: Duration,
+    set_up: Duration,
     took: Duration,
     server_cpu: Option<Duration>,
     client_cpu: Option<Duration>,
@@ -62,6 +64,7 @@ pub async fn run(options: &Options) -> Result<(), Fail> {
 }
 
 async fn measure(options: &Options, scratch: &Scratch) -> Result<(), Fail> {
+    let sync = machine::sync_time(scratch.path())?;
     let begun = Instant::now();
     let (mut server, operator) = Server::create(scratch.path()).await?;
     let Options { residents, shops, clients, .. } = *options;
@@ -70,7 +73,8 @@ async fn measure(options: &Options, scratch: &Scratch) -> Result<(), Fail> {
 
     let shape = Shape { residents, shops, bills: false, cancels: false };
     let load = Load::new(town, options.seed, shape, server.addr, options.payments, false)?;
-    let measured = drive(&load, &server, options).await?;
+    let (took, server_cpu, client_cpu) = drive(&load, &server, options).await?;
+    let measured = Measured { sync, set_up, took, server_cpu, client_cpu };
 
     let stopped = server.stop().await?;
     let said = server.said()?;
@@ -82,16 +86,20 @@ async fn measure(options: &Options, scratch: &Scratch) -> Result<(), Fail> {
         proof.violations.push(format!("the server ended with {stopped}"));
     }
     if options.json {
-        print_json(options, set_up, &measured, &book, &proof);
+        print_json(options, &measured, &book, &proof);
     } else {
-        print(options, set_up, &measured, &book, &proof);
+        print(options, &measured, &book, &proof);
     }
     if proof.violations.is_empty() { Ok(()) } else { Err(Fail::new("the proof failed")) }
 }
 
-/// Runs the load to its end.
-async fn drive(load: &Rc<Load>, server: &Server, options: &Options) -> Result<Measured, Fail> {
-    let cpu = || (cpu::used(server.pid()), cpu::used(std::process::id()));
+/// Runs the load to its end; answers with how long it took, and the processor time of server and client.
+async fn drive(
+    load: &Rc<Load>,
+    server: &Server,
+    options: &Options,
+) -> Result<(Duration, Option<Duration>, Option<Duration>), Fail> {
+    let cpu = || (machine::used(server.pid()), machine::used(std::process::id()));
     let before = cpu();
     let begun = Instant::now();
     let progress = Progress::new("payments", usize::try_from(options.payments)?);
@@ -110,17 +118,19 @@ async fn drive(load: &Rc<Load>, server: &Server, options: &Options) -> Result<Me
     teller.abort();
     let after = cpu();
     let used = |after: Option<Duration>, before: Option<Duration>| Some(after? - before?);
-    Ok(Measured { took, server_cpu: used(after.0, before.0), client_cpu: used(after.1, before.1) })
+    Ok((took, used(after.0, before.0), used(after.1, before.1)))
 }
 
 fn quantiles(times: &Histogram<u64>) -> [u64; 3] {
     [0.5, 0.99, 0.999].map(|q| times.value_at_quantile(q))
 }
 
-fn print(options: &Options, set_up: Duration, measured: &Measured, book: &Book, proof: &Proof) {
+fn print(options: &Options, measured: &Measured, book: &Book, proof: &Proof) {
     let Options { residents, shops, clients, seed, .. } = options;
     let people = format!("{} residents, {} shops", grouped(*residents), grouped(*shops));
-    println!("set up      {people} in {:.1} s", set_up.as_secs_f32());
+    let sync_us = u64::try_from(measured.sync.as_micros()).unwrap_or(u64::MAX);
+    println!("disk        a sync takes {} ms", ms(sync_us));
+    println!("set up      {people} in {:.1} s", measured.set_up.as_secs_f32());
     println!("traffic     seed {seed}, {clients} connections; no bills");
     println!();
     println!("{:<12}{:>10}{:>11}{:>11}{:>11}", "kind", "payments", "p50 ms", "p99 ms", "p99.9 ms");
@@ -170,7 +180,7 @@ fn print(options: &Options, set_up: Duration, measured: &Measured, book: &Book, 
     println!("bench pay: {rate} payments/s, p50 {p50} ms, p99 {p99} ms, {verdict}");
 }
 
-fn print_json(options: &Options, set_up: Duration, measured: &Measured, book: &Book, proof: &Proof) {
+fn print_json(options: &Options, measured: &Measured, book: &Book, proof: &Proof) {
     let times = |times: &Histogram<u64>| {
         let [p50, p99, p999] = quantiles(times);
         json!({"payments": times.len(), "p50_us": p50, "p99_us": p99, "p999_us": p999})
@@ -189,7 +199,7 @@ fn print_json(options: &Options, set_up: Duration, measured: &Measured, book: &B
     let us = |d: Option<Duration>| d.map(|d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX));
     let found = json!({
         "seed": options.seed, "residents": options.residents, "shops": options.shops, "clients": options.clients,
-        "set_up_us": us(Some(set_up)), "load_us": us(Some(measured.took)),
+        "sync_us": us(Some(measured.sync)), "set_up_us": us(Some(measured.set_up)), "load_us": us(Some(measured.took)),
         "server_cpu_us": us(measured.server_cpu), "client_cpu_us": us(measured.client_cpu),
         "payments_per_s": per_second(all.len(), measured.took), "all": times(&all), "kinds": kinds,
         "refused": refused, "asked_again": book.again, "without_code": book.without_code,

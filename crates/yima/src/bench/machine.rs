@@ -1,7 +1,13 @@
-//! Processor time of a process, from `/proc` where there is one. Tells who of client and server uses the
-//! machine they share.
+//! What the machine under the benchmark is like: how long its disk takes to sync, and how much processor
+//! time a process has used. A figure without these says little: on a disk in memory every sync is free.
 
-use std::time::Duration;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How many writes are synced to know the disk.
+const SYNCS: usize = 64;
 
 /// Linux counts in hundredths of a second, whatever the kernel's own tick (`USER_HZ`, proc(5)).
 const TICK_MS: u64 = 10;
@@ -9,6 +15,22 @@ const TICK_MS: u64 = 10;
 /// What the process has used until now, in user and kernel mode; `None` where it cannot be known.
 pub fn used(pid: u32) -> Option<Duration> {
     used_in(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// How long an appended 4 KiB takes to be synced in `dir`: the median of [`SYNCS`] tries.
+pub fn sync_time(dir: &Path) -> io::Result<Duration> {
+    let path = dir.join("sync-probe");
+    let mut file = File::create_new(&path)?;
+    let mut times = Vec::with_capacity(SYNCS);
+    for _ in 0..SYNCS {
+        let begun = Instant::now();
+        file.write_all(&[0x5a; 4_096])?;
+        file.sync_data()?;
+        times.push(begun.elapsed());
+    }
+    fs::remove_file(&path)?;
+    times.sort_unstable();
+    Ok(times[SYNCS / 2])
 }
 
 fn used_in(stat: &str) -> Option<Duration> {
