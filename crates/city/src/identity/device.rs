@@ -105,8 +105,8 @@ impl Loaded {
         self.owners.remove(&device.as_u128());
     }
 
-    fn resolve(&self, code: &PaymentCode, now_s: u64) -> Result<Payer, Refused> {
-        let found = self.codes.resolve(code, now_s)?;
+    fn resolve(&self, code: PaymentCode, now_s: u64) -> Result<Payer, Refused> {
+        let found = self.codes.resolve(&code, now_s)?;
         let resident = *self.owners.get(&found.device_id).ok_or(Refused::Unknown)?;
         Ok(Payer { resident, device: DeviceId::from_u128(found.device_id), burn_id: found.burn_id })
     }
@@ -118,16 +118,16 @@ pub async fn resolve_code(city: &City, scanner: KeyId, text: &str) -> Result<Pay
     let now_s = u64::try_from(city.now().as_secs()).unwrap_or(0);
     let (index, guesses) = (&city.identity.devices.0, &city.identity.guesses);
     guesses.lock().expect("no panic while held").admit(scanner, code.locator(), now_s)?;
-    let mut found = index.read().expect("no panic while held").resolve(&code, now_s);
+    let mut found = index.read().expect("no panic while held").resolve(code, now_s);
     if found == Err(Refused::NotReady) {
         let mut index = index.write().expect("no panic while held");
         index.codes.maintain(now_s, PORTION);
-        found = index.resolve(&code, now_s);
+        found = index.resolve(code, now_s);
     }
     if found == Err(Refused::Unknown) {
         // Perhaps another node has just added the phone.
         load(city).await?;
-        found = index.read().expect("no panic while held").resolve(&code, now_s);
+        found = index.read().expect("no panic while held").resolve(code, now_s);
     }
     if found == Err(Refused::Unknown) {
         let alarm = guesses.lock().expect("no panic while held").unknown(scanner, code.locator(), now_s);
@@ -136,6 +136,14 @@ pub async fn resolve_code(city: &City, scanner: KeyId, text: &str) -> Result<Pay
         }
     }
     found.map_err(IdentityError::CodeRefused)
+}
+
+/// Whose phone made this code, if it is a live one that this node knows. For a trade that needs no code
+/// any more: a till that asks again with a dead one is not guessing, and nothing is counted.
+pub fn payer_of(city: &City, text: &str) -> Option<Payer> {
+    let code = PaymentCode::parse(text).ok()?;
+    let now_s = u64::try_from(city.now().as_secs()).unwrap_or(0);
+    city.identity.devices.0.read().expect("no panic while held").resolve(code, now_s).ok()
 }
 
 /// The secret of a device: HMAC-SHA-256 of its id under a key that is kept outside the database, so that
@@ -179,7 +187,9 @@ async fn unload(city: &City, since: Timestamp) -> Result<(), Fault> {
     let gone = store::devices_revoked_since(&mut conn, since).await?;
     drop(conn);
     let mut index = city.identity.devices.0.write().expect("no panic while held");
-    gone.into_iter().for_each(|device| index.remove(device));
+    for device in gone {
+        index.remove(device);
+    }
     Ok(())
 }
 

@@ -31,7 +31,9 @@ use kernel::{Rng, Timestamp};
 use sha2::{Digest, Sha256};
 
 pub use caps::{cap_account, cap_left, cap_return, cap_transfer, cap_transfer_of};
-pub use device::{NewDevice, Payer, add_device, devices, load, resolve_code, revoke_device, start};
+pub use device::{
+    NewDevice, Payer, add_device, devices, load, payer_of, resolve_code, revoke_device, start,
+};
 pub use error::IdentityError;
 pub use key::{NewKey, bootstrap_operator, create_key, keys, revoke_any_key, revoke_key};
 pub use pin::{change_pin, require_pin, reset_pin, set_first_pin};
@@ -482,15 +484,14 @@ pub async fn authenticate_resident(city: &City, token: &str) -> Result<Resident,
 /// Which API key this is.
 async fn authenticate_key(city: &City, secret: &str, kind: OwnerKind) -> Result<Key, IdentityError> {
     let (hash, now) = (sha256(secret), city.now());
-    let key = match city.identity.keys.get(&hash, now) {
-        Some(key) => key,
-        None => {
-            let mut conn = city.store.read().await?;
-            let key = store::key_by_hash(&mut conn, hash.to_vec()).await?;
-            let key = key.ok_or(IdentityError::Unauthenticated)?;
-            city.identity.keys.put(hash, key.clone(), now);
-            key
-        }
+    let key = if let Some(key) = city.identity.keys.get(&hash, now) {
+        key
+    } else {
+        let mut conn = city.store.read().await?;
+        let key = store::key_by_hash(&mut conn, hash.to_vec()).await?;
+        let key = key.ok_or(IdentityError::Unauthenticated)?;
+        city.identity.keys.put(hash, key.clone(), now);
+        key
     };
     if key.owner_kind == kind { Ok(key) } else { Err(IdentityError::WrongKey(kind)) }
 }

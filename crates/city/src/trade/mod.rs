@@ -177,7 +177,9 @@ async fn order(city: &City, trade: TradeId) -> Result<Option<Order>, Fault> {
 async fn order_now(city: &City, trade: TradeId) -> Result<Option<Order>, Fault> {
     let mut conn = city.store.read().await?;
     let found = store::by_id(&mut conn, trade).await?;
-    found.iter().for_each(|order| city.trade.put(order));
+    if let Some(order) = &found {
+        city.trade.put(order);
+    }
     Ok(found)
 }
 

@@ -137,14 +137,15 @@ pub async fn charge(city: &City, who: &Merchant, request: Charge) -> Result<Char
     let order = put_order(city, who, &order, Duration::from_secs(rules::EXPIRES_S)).await?;
     // A till that asks again (its answer was lost) holds a code that is used up by now.
     if let Some(decided) = books::find_once(&city.ledger, order.id.as_u128()).await? {
-        spoil(city, who, &request.payment_code).await?;
+        spoil(city, identity::payer_of(city, &request.payment_code)).await?;
         return decided_already(city, who.id, order.id, order.amount_minor, None, &decided)
             .map(Charged::Paid);
     }
     if order.payer.is_some() {
-        let payer = spoil(city, who, &request.payment_code).await?;
+        let payer = identity::resolve_code(city, who.key, &request.payment_code).await.ok();
+        spoil(city, payer).await?;
         refuse_expired(city, &order).await?;
-        if payer.is_some() && payer != order.payer {
+        if payer.is_some_and(|payer| Some(payer.resident) != order.payer) {
             return Err(TradeError::NotForYou);
         }
         return Ok(Charged::Waiting(order));
@@ -205,14 +206,12 @@ async fn refuse_expired(city: &City, order: &Order) -> Result<(), TradeError> {
     if decided.code == transfer_code::TRADE_PAYMENT { Ok(()) } else { Err(TradeError::TradeClosed) }
 }
 
-/// Uses up a payment code that was scanned for a trade which needs none any more, if it is one: whose
-/// it is.
-async fn spoil(city: &City, who: &Merchant, text: &str) -> Result<Option<ResidentId>, TradeError> {
-    // What it is not is of no interest: a till asks again with a code that is old by now.
-    let Ok(payer) = identity::resolve_code(city, who.key, text).await else { return Ok(None) };
+/// Uses up a payment code that was scanned for a trade which needs none any more, if it is a live one.
+async fn spoil(city: &City, payer: Option<identity::Payer>) -> Result<(), TradeError> {
+    let Some(payer) = payer else { return Ok(()) };
     match use_up(city, payer.burn_id).await {
-        Ok(()) | Err(TradeError::PaymentCodeUsed) => Ok(Some(payer.resident)),
-        Err(fault) => Err(fault),
+        Err(TradeError::PaymentCodeUsed) => Ok(()),
+        other => other,
     }
 }
 

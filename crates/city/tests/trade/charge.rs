@@ -20,9 +20,17 @@ async fn a_code_pays_once_and_a_till_may_ask_again() {
         let again = paid(charge(&town.city, &shop, "A-1", 10_000, &shown).await);
         assert_eq!((again.trade, again.at, again.repeated), (first.trade, first.at, true));
     }
+    // However often, and for more than one trade: asking again is no guessing.
+    let other = phone.code();
+    paid(charge(&town.city, &shop, "other", 10_000, &other).await);
+    town.pass(3_600);
+    for (number, text) in [("A-1", &shown), ("other", &other)].into_iter().cycle().take(40) {
+        assert!(paid(charge(&town.city, &shop, number, 10_000, text).await).repeated);
+    }
     assert_eq!(code(charge(&town.city, &shop, "A-1", 9_999, &shown).await), "order_differs");
-    assert_eq!(town.available(books::wallet(payer.id)).await, 990_000);
-    assert_eq!(town.available(books::merchant(shop.id)).await, 10_000 - 38);
+    paid(charge(&town.city, &shop, "A-2", 10_000, &phone.code()).await);
+    assert_eq!(town.available(books::wallet(payer.id)).await, 970_000);
+    assert_eq!(town.available(books::merchant(shop.id)).await, 3 * (10_000 - 38));
     town.assert_conserved().await;
 }
 
