@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::account::AccountFault;
 use super::import::FileFault;
+use super::layout::LineFault;
 use super::pack::PackError;
 use crate::identity::IdentityError;
 use crate::{Fault, Refusal};
@@ -27,6 +28,8 @@ pub enum BillError {
     ImportUnknown,
     /// The file is not what the layout says; nothing of it was taken in.
     File(FileFault),
+    /// A line of a returned file cannot be read; nothing of the file was kept. Line and reason.
+    ReturnedLine(usize, LineFault),
     /// Not a quote of this city.
     QuoteMalformed,
     /// The quote is older than it may be.
@@ -72,6 +75,7 @@ impl fmt::Display for BillError {
             Self::Fault(e) => return e.fmt(f),
             Self::AccountMalformed(fault) => return write!(f, "the account number: {fault}"),
             Self::BillerRefused(why) => return write!(f, "the biller refuses the payment: {why}"),
+            Self::ReturnedLine(line, fault) => return write!(f, "line {line}: {fault}"),
             Self::BillerUnknown => "no such biller",
             Self::AccountUnknown => "the biller has no bill for this account number",
             Self::BillUnknown => "no such bill",
@@ -110,6 +114,7 @@ impl Refusal for BillError {
             Self::AccountUnknown => "account_unknown",
             Self::BillUnknown => "bill_unknown",
             Self::ImportUnknown => "import_unknown",
+            Self::ReturnedLine(..) => "returned_line_malformed",
             Self::QuoteMalformed => "quote_malformed",
             Self::QuoteExpired => "quote_expired",
             Self::QuoteChanged => "quote_changed",
@@ -140,7 +145,11 @@ impl Refusal for BillError {
             | Self::ImportUnknown
             | Self::PaymentUnknown
             | Self::NotReconciled => 404,
-            Self::Pack(_) | Self::AccountMalformed(_) | Self::File(_) | Self::AmountUnacceptable => 422,
+            Self::Pack(_)
+            | Self::AccountMalformed(_)
+            | Self::File(_)
+            | Self::ReturnedLine(..)
+            | Self::AmountUnacceptable => 422,
             Self::QuoteExpired
             | Self::QuoteChanged
             | Self::AlreadySettled

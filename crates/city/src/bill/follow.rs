@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::connector::{Claim, Outcome};
-use super::standing::{self, Resolve};
+use super::standing::{self, PAGE, Resolve};
 use super::{connector, import, refresh};
 use crate::books::transfer_code;
 use crate::wallet::instant;
@@ -94,13 +94,13 @@ impl Follower {
     /// Reads the feed to its end.
     async fn read(&mut self, city: &City) -> Result<(), Fault> {
         loop {
-            let items = city.ledger.feed(self.read, ledger::BATCH_MAX as u32).await?;
+            let items = city.ledger.feed(self.read, PAGE).await?;
             let Some(last) = items.last() else { return Ok(()) };
             self.read = last.timestamp();
             for item in &items {
                 self.take(&item.transfer);
             }
-            if items.len() < ledger::BATCH_MAX {
+            if items.len() < PAGE as usize {
                 return Ok(());
             }
         }

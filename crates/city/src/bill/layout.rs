@@ -259,30 +259,30 @@ impl Layout {
             }
             each(field, text.trim_matches(' '))
         };
-        match (self.shape, self.delimiter) {
-            (Shape::Delimited, Some(delimiter)) => {
-                let text = self.decode(line).ok_or(LineFault::Columns)?;
-                let mut cells = text.split(delimiter);
-                // Count first: a shifted row must not be half understood.
-                if cells.clone().count() != columns.len() {
-                    return Err(LineFault::Columns);
-                }
-                columns.iter().try_for_each(|c| take(c.field, cells.next().unwrap_or_default()))
+        if let Some(delimiter) = self.separator() {
+            let text = self.decode(line).ok_or(LineFault::Columns)?;
+            // Count first: a shifted row must not be half understood.
+            if text.split(delimiter).count() != columns.len() {
+                return Err(LineFault::Columns);
             }
-            _ => {
-                let width = |c: &Column| c.width.unwrap_or(0);
-                if line.len() != columns.iter().map(width).sum::<usize>() {
-                    return Err(LineFault::Columns);
-                }
-                let mut rest: &'l [u8] = line;
-                columns.iter().try_for_each(|c| {
-                    let (cell, after) = rest.split_at(width(c));
-                    rest = after;
-                    let text = self.decode(cell).ok_or(LineFault::Encoding(c.field))?;
-                    take(c.field, &text)
-                })
-            }
+            return columns.iter().zip(text.split(delimiter)).try_for_each(|(c, cell)| take(c.field, cell));
         }
+        let width = |c: &Column| c.width.unwrap_or(0);
+        if line.len() != columns.iter().map(width).sum::<usize>() {
+            return Err(LineFault::Columns);
+        }
+        let mut rest: &'l [u8] = line;
+        columns.iter().try_for_each(|c| {
+            let (cell, after) = rest.split_at(width(c));
+            rest = after;
+            let text = self.decode(cell).ok_or(LineFault::Encoding(c.field))?;
+            take(c.field, &text)
+        })
+    }
+
+    /// What stands between columns, where something does.
+    fn separator(&self) -> Option<char> {
+        self.delimiter.filter(|_| self.shape == Shape::Delimited)
     }
 
     /// The bytes as text, or `None` if they are none in this encoding.
@@ -295,18 +295,14 @@ impl Layout {
 
     /// Whether the line is the totals line at the end of the file.
     pub fn is_last_totals(&self, line: &[u8]) -> bool {
-        self.totals.as_ref().is_some_and(|t| {
-            let tag = t.tag.as_bytes();
-            t.at == At::Last
-                && line.starts_with(tag)
-                && match (self.shape, self.delimiter) {
-                    (Shape::Delimited, Some(d)) => line.get(tag.len()) == Some(&(d as u8)),
-                    _ => {
-                        let width = t.columns.first().and_then(|c| c.width).unwrap_or(0);
-                        line.get(tag.len()..width).is_some_and(|fill| fill.iter().all(|b| *b == b' '))
-                    }
-                }
-        })
+        let Some(totals) = self.totals.as_ref().filter(|t| t.at == At::Last) else { return false };
+        let Some(rest) = line.strip_prefix(totals.tag.as_bytes()) else { return false };
+        if let Some(delimiter) = self.separator() {
+            return rest.first() == Some(&(delimiter as u8));
+        }
+        let width = totals.columns.first().and_then(|c| c.width).unwrap_or(0);
+        let fill = width.saturating_sub(totals.tag.len());
+        rest.get(..fill).is_some_and(|fill| fill.iter().all(|b| *b == b' '))
     }
 
     /// Number and sum out of the totals line.
@@ -403,14 +399,13 @@ impl Layout {
     ) -> Result<(), TooWide> {
         for (i, column) in columns.iter().enumerate() {
             let text = value(column.field);
-            match (self.shape, self.delimiter) {
-                (Shape::Delimited, Some(delimiter)) => {
-                    if i > 0 {
-                        out.push(delimiter as u8);
-                    }
-                    out.extend_from_slice(&self.encode(&text.replace(delimiter, " ")));
+            if let Some(delimiter) = self.separator() {
+                if i > 0 {
+                    out.push(delimiter as u8);
                 }
-                _ => self.write_fixed(out, *column, &text)?,
+                out.extend_from_slice(&self.encode(&text.replace(delimiter, " ")));
+            } else {
+                self.write_fixed(out, *column, &text)?;
             }
         }
         self.end_line(out);

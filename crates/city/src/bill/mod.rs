@@ -24,12 +24,14 @@ pub mod calendar;
 pub mod connector;
 mod error;
 mod follow;
+pub mod http;
 mod import;
 pub mod layout;
 pub mod pack;
 mod pay;
 mod query;
 mod receipt;
+pub mod reconcile;
 pub mod rules;
 mod shipped;
 mod standing;
@@ -47,11 +49,12 @@ pub use import::{FileFault, Import, ROW_ERRORS_KEPT, RowError, import_id, import
 pub use pack::{Category, Pack, PackError};
 pub use pay::{Paid, PayBill, PayState, pay};
 pub use query::{
-    BillerFilter, BillView, HistoryEntry, bill, biller, billers, fetch, history, imports, quote, row_errors,
+    BillView, BillerFilter, HistoryEntry, bill, biller, billers, fetch, history, imports, masked, quote,
+    row_errors,
 };
 pub use receipt::{Receipt, receipt};
 pub use rules::{Bill, Quote};
-pub use standing::{Standing, standing};
+pub use standing::{Settled, Standing, standing};
 pub use upload::{Upload, receive};
 
 use self::connector::{BillerConnector, FileConnector};

@@ -198,6 +198,7 @@ impl Intent<'_> {
             let settled = Settled {
                 payment: PaymentId::from_u128(id),
                 payer: self.who.id,
+                biller: self.bill.biller,
                 bill: self.bill.id,
                 amount_minor: self.amount,
                 late_fee_minor: rules::late_fee_within(self.quoted, self.amount),

@@ -2,7 +2,7 @@
 //! trying: whoever wants to pay submits the claim, and the ledger decides.
 
 use kernel::Timestamp;
-use kernel::ids::{BillId, PaymentId, ResidentId};
+use kernel::ids::{BillId, BillerId, PaymentId, ResidentId};
 use ledger::{AccountFilter, CreateTransferStatus, QueryFilter, Transfer, TransferFlags};
 
 use super::rules::ids;
@@ -31,6 +31,8 @@ pub struct Settled {
     pub payment: PaymentId,
     /// Who paid.
     pub payer: ResidentId,
+    /// Who is paid.
+    pub biller: BillerId,
     /// Which bill.
     pub bill: BillId,
     /// Minor units, late fee included.
@@ -51,6 +53,7 @@ impl Settled {
         Settled {
             payment: PaymentId::from_u128(post.pending_id),
             payer: ResidentId::from_u128(post.debit_account_id),
+            biller: BillerId::from_u128(post.credit_account_id),
             bill: BillId::from_u128(post.user_data_128),
             amount_minor: i64::try_from(post.amount).unwrap_or(i64::MAX),
             late_fee_minor: i64::from(post.user_data_32),
@@ -200,22 +203,23 @@ pub(super) async fn draws_of(city: &City, pending: u128) -> Result<Vec<u128>, Fa
     Ok(pending_ones.map(|t| t.id).collect())
 }
 
-/// The postings of bill payments that `filter` selects, until the ledger has no more; for a biller's
-/// day. `each` says whether to go on.
+/// How many rows of the ledger one look takes.
+pub(super) const PAGE: u32 = 8_000;
+
+/// Every posting of a bill payment that `filter` selects, in the ledger's order.
 pub(super) async fn each_post(
     city: &City,
     filter: AccountFilter,
     mut each: impl FnMut(Settled),
 ) -> Result<(), Fault> {
-    let mut filter =
-        AccountFilter { code: transfer_code::BILL_PAYMENT, limit: ledger::BATCH_MAX as u32, ..filter };
+    let mut filter = AccountFilter { code: transfer_code::BILL_PAYMENT, limit: PAGE, ..filter };
     loop {
         let page = city.ledger.get_account_transfers(filter).await?;
         for post in page.iter().filter(|t| t.flags.contains(TransferFlags::PostPendingTransfer)) {
             each(Settled::of(post));
         }
         match page.last() {
-            Some(last) if page.len() == ledger::BATCH_MAX && last.timestamp < filter.timestamp_max => {
+            Some(last) if page.len() == PAGE as usize && last.timestamp < filter.timestamp_max => {
                 filter.timestamp_min = last.timestamp + 1;
             }
             _ => return Ok(()),

@@ -1,0 +1,693 @@
+//! Routes of bills: residents find and pay them, billers hand files over, operators add packs.
+//! Settlement and reconciliation have theirs in `reconcile/http.rs`.
+
+use std::io;
+
+use axum::body::{Body, HttpBody as _};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::IntoResponse;
+use kernel::ids::{BillId, BillerId, ImportId, PaymentId};
+use kernel::{Currency, Timestamp};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::pack::{AmountRule, Category, Name, Pack};
+use super::query::masked;
+use super::{
+    BillError, BillView, BillerFilter, HistoryEntry, Import, PayBill, PayState, Quote, Receipt, RowError,
+    Settled, Standing, Upload,
+};
+use crate::City;
+use crate::http::{Amount, Answer, Json, Page, Path, Problem, Query, ledger_cursor};
+use crate::identity::{Biller, Operator, Resident};
+
+/// The largest bill file, in bytes.
+pub const IMPORT_BYTES_MAX: u64 = 4 << 30;
+/// The largest pack, in bytes.
+const PACK_BYTES_MAX: u64 = 64 << 10;
+
+/// Every route of bills.
+pub fn routes() -> OpenApiRouter<City> {
+    OpenApiRouter::new()
+        .routes(routes!(list_billers, add_pack))
+        .routes(routes!(read_biller))
+        .routes(routes!(fetch))
+        .routes(routes!(read_bill))
+        .routes(routes!(quote))
+        .routes(routes!(pay))
+        .routes(routes!(history))
+        .routes(routes!(receipt))
+        .routes(routes!(receipt_page))
+        .routes(routes!(list_imports, upload))
+        .routes(routes!(read_import))
+        .routes(routes!(list_row_errors))
+        .merge(super::reconcile::http::routes())
+}
+
+/// A biller.
+#[derive(Debug, Serialize, ToSchema)]
+struct BillerAnswer {
+    #[schema(value_type = String, example = "blr_01h2xcejqtf2nbrexx3vqjhp41")]
+    id: BillerId,
+    /// The pack's own name.
+    #[schema(example = "hz-power")]
+    pack: String,
+    name: Name,
+    category: Category,
+    /// GB/T 2260 region code.
+    #[schema(example = "330100")]
+    region: String,
+    /// What an account number looks like: `#` a digit, `@` a letter, `*` either.
+    #[schema(example = "33########")]
+    account_pattern: String,
+    amount_rule: AmountRule,
+    /// SHA-256 of the pack: the version of its rules.
+    rule_version: String,
+}
+
+impl From<&Pack> for BillerAnswer {
+    fn from(pack: &Pack) -> BillerAnswer {
+        let spec = &pack.spec;
+        BillerAnswer {
+            id: pack.biller,
+            pack: spec.id.clone(),
+            name: spec.name.clone(),
+            category: spec.category,
+            region: spec.region.clone(),
+            account_pattern: spec.account.pattern.clone(),
+            amount_rule: spec.bills.amount_rule,
+            rule_version: pack.hash.clone(),
+        }
+    }
+}
+
+/// Billers; there are few enough for one page.
+#[derive(Debug, Serialize, ToSchema)]
+struct BillersAnswer {
+    items: Vec<BillerAnswer>,
+    next: Option<String>,
+}
+
+/// Which billers.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+struct BillersQuery {
+    /// The beginning of a GB/T 2260 code: `33` for Zhejiang, `330100` for Hangzhou.
+    region: Option<String>,
+    /// What they bill.
+    category: Option<Category>,
+    /// Part of a name.
+    q: Option<String>,
+}
+
+/// Find billers
+///
+/// By region, category and name. For everybody.
+#[utoipa::path(get, path = "/v1/billers", tag = "bill", params(BillersQuery),
+    responses((status = 200, body = BillersAnswer), (status = "default", body = Problem)))]
+async fn list_billers(
+    State(city): State<City>,
+    Query(query): Query<BillersQuery>,
+) -> Answer<Json<BillersAnswer>> {
+    let filter = BillerFilter { region: query.region, category: query.category, text: query.q };
+    let found = super::billers(&city, &filter).await?;
+    Ok(Json(BillersAnswer { items: found.iter().map(|p| BillerAnswer::from(&**p)).collect(), next: None }))
+}
+
+/// Read a biller
+#[utoipa::path(get, path = "/v1/billers/{id}", tag = "bill", params(("id" = String, Path)),
+    responses((status = 200, body = BillerAnswer), (status = "default", body = Problem)))]
+async fn read_biller(State(city): State<City>, Path(id): Path<BillerId>) -> Answer<Json<BillerAnswer>> {
+    Ok(Json(BillerAnswer::from(&*super::biller(&city, id).await?)))
+}
+
+/// Add a biller
+///
+/// With its pack, or give it new rules; by an operator of role admin.
+#[utoipa::path(post, path = "/v1/billers", tag = "operator", security(("bearer" = [])),
+    request_body(content = String, content_type = "application/toml"),
+    responses((status = 200, body = BillerAnswer), (status = "default", body = Problem)))]
+async fn add_pack(State(city): State<City>, by: Operator, body: Body) -> Answer<Json<BillerAnswer>> {
+    let bytes = read_all(body, PACK_BYTES_MAX).await?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Problem::new(422, "pack_malformed", "the pack cannot be read: it is not UTF-8"))?;
+    Ok(Json(BillerAnswer::from(&*super::add_pack(&city, &by, &text).await?)))
+}
+
+/// A price that stands.
+#[derive(Debug, Serialize, ToSchema)]
+struct QuoteAnswer {
+    /// Send it with the payment.
+    id: String,
+    /// The bill's own amount.
+    amount: Amount,
+    late_fee: Amount,
+    /// Both together.
+    total: Amount,
+    /// What a payment may be.
+    amount_rule: AmountRule,
+    /// SHA-256 of the pack whose rules made the price.
+    rule_version: String,
+    #[schema(value_type = String, format = DateTime)]
+    valid_until: Timestamp,
+}
+
+impl QuoteAnswer {
+    fn of(quote: Quote, currency: Currency) -> QuoteAnswer {
+        let amount = |minor| Amount { minor, currency };
+        QuoteAnswer {
+            id: quote.id,
+            amount: amount(quote.amount_minor),
+            late_fee: amount(quote.late_fee_minor),
+            total: amount(quote.total_minor),
+            amount_rule: quote.amount_rule,
+            rule_version: quote.rule_version,
+            valid_until: quote.valid_until,
+        }
+    }
+}
+
+/// How a bill stands.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum BillState {
+    Open,
+    Claimed,
+    Settled,
+}
+
+/// A bill.
+#[derive(Debug, Serialize, ToSchema)]
+struct BillAnswer {
+    #[schema(value_type = String, example = "bil_01h2xcejqtf2nbrexx3vqjhp41")]
+    id: BillId,
+    #[schema(value_type = String, example = "blr_01h2xcejqtf2nbrexx3vqjhp41")]
+    biller: BillerId,
+    account_no: String,
+    bill_no: String,
+    /// The name on the account, all but its first character masked.
+    #[schema(example = "王**")]
+    holder: String,
+    /// The month billed; absent where the biller gives none.
+    #[schema(example = "2026-02")]
+    period: Option<String>,
+    /// The last day without a late fee.
+    #[schema(example = "2026-03-25")]
+    due: String,
+    /// `open`, `claimed` (somebody is paying it) or `settled`.
+    state: BillState,
+    /// What paying it costs now; absent once it is settled.
+    quote: Option<QuoteAnswer>,
+    /// When it was settled.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    settled_at: Option<Timestamp>,
+}
+
+impl BillAnswer {
+    fn of(view: BillView, currency: Currency) -> BillAnswer {
+        let (state, settled_at) = match &view.standing {
+            Standing::Open => (BillState::Open, None),
+            Standing::Claimed { .. } => (BillState::Claimed, None),
+            Standing::Settled(settled) => (BillState::Settled, Some(settled.at)),
+        };
+        let quote = settled_at.is_none().then(|| QuoteAnswer::of(view.quote, currency));
+        let bill = &view.bill;
+        BillAnswer {
+            id: bill.id,
+            biller: bill.biller,
+            account_no: bill.account_no.clone(),
+            bill_no: bill.bill_no.clone(),
+            holder: masked(&bill.holder),
+            period: period(bill.period),
+            due: bill.due.to_string(),
+            state,
+            quote,
+            settled_at,
+        }
+    }
+}
+
+fn period(period: u32) -> Option<String> {
+    (period > 0).then(|| format!("{:04}-{:02}", period / 100, period % 100))
+}
+
+/// The bills of an account, newest due date first.
+#[derive(Debug, Serialize, ToSchema)]
+struct BillsAnswer {
+    items: Vec<BillAnswer>,
+    next: Option<String>,
+}
+
+/// Which account.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+struct AccountQuery {
+    /// The number on the biller's paper.
+    account_no: String,
+}
+
+/// Find the bills of an account
+///
+/// Anyone who knows an account number may find and pay its bills, as on paper.
+#[utoipa::path(get, path = "/v1/billers/{id}/bills", tag = "bill", security(("bearer" = [])),
+    params(("id" = String, Path), AccountQuery),
+    responses((status = 200, body = BillsAnswer), (status = "default", body = Problem)))]
+async fn fetch(
+    State(city): State<City>,
+    _who: Resident,
+    Path(id): Path<BillerId>,
+    Query(query): Query<AccountQuery>,
+) -> Answer<Json<BillsAnswer>> {
+    let found = super::fetch(&city, id, &query.account_no).await?;
+    let currency = city.settings.currency;
+    let items = found.into_iter().map(|view| BillAnswer::of(view, currency)).collect();
+    Ok(Json(BillsAnswer { items, next: None }))
+}
+
+/// Read a bill
+#[utoipa::path(get, path = "/v1/bills/{id}", tag = "bill", security(("bearer" = [])),
+    params(("id" = String, Path)),
+    responses((status = 200, body = BillAnswer), (status = "default", body = Problem)))]
+async fn read_bill(
+    State(city): State<City>,
+    _who: Resident,
+    Path(id): Path<BillId>,
+) -> Answer<Json<BillAnswer>> {
+    let view = super::bill(&city, id).await?;
+    Ok(Json(BillAnswer::of(view, city.settings.currency)))
+}
+
+/// Ask what a bill costs
+///
+/// The price stands until the quote runs out.
+#[utoipa::path(post, path = "/v1/bills/{id}/quote", tag = "bill", security(("bearer" = [])),
+    params(("id" = String, Path)),
+    responses((status = 200, body = QuoteAnswer), (status = "default", body = Problem)))]
+async fn quote(
+    State(city): State<City>,
+    _who: Resident,
+    Path(id): Path<BillId>,
+) -> Answer<Json<QuoteAnswer>> {
+    let quote = super::quote(&city, id).await?;
+    Ok(Json(QuoteAnswer::of(quote, city.settings.currency)))
+}
+
+/// A wish to pay.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PayRequest {
+    /// The id of a quote of this bill.
+    quote: String,
+    /// What the quote says when absent.
+    amount: Option<Amount>,
+    /// Needed above the no-PIN limit.
+    pin: Option<String>,
+    /// Your own id of this payment, 1 to 64 visible ASCII characters; the quote's when absent. Asking
+    /// again with the same one is safe.
+    request_id: Option<String>,
+}
+
+/// A payment of a bill.
+#[derive(Debug, Serialize, ToSchema)]
+struct PaymentAnswer {
+    #[schema(value_type = String, example = "pay_01h2xcejqtf2nbrexx3vqjhp41")]
+    id: PaymentId,
+    #[schema(value_type = String, example = "bil_01h2xcejqtf2nbrexx3vqjhp41")]
+    bill: BillId,
+    #[schema(value_type = String, example = "blr_01h2xcejqtf2nbrexx3vqjhp41")]
+    biller: BillerId,
+    amount: Amount,
+    /// The late fee within it.
+    late_fee: Amount,
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// `settled`, or `pending` while the biller is being asked: read the bill again.
+    #[schema(example = "settled")]
+    state: &'static str,
+    /// Whether it had been settled before this request.
+    repeated: bool,
+}
+
+impl PaymentAnswer {
+    fn of(settled: &Settled, state: PayState, repeated: bool, currency: Currency) -> PaymentAnswer {
+        let amount = |minor| Amount { minor, currency };
+        PaymentAnswer {
+            id: settled.payment,
+            bill: settled.bill,
+            biller: settled.biller,
+            amount: amount(settled.amount_minor),
+            late_fee: amount(settled.late_fee_minor),
+            at: settled.at,
+            state: if state == PayState::Settled { "settled" } else { "pending" },
+            repeated,
+        }
+    }
+}
+
+/// Pay a bill
+///
+/// At the price of a quote, once: of any number of people and channels that try, one succeeds.
+/// 202 where the biller has not answered yet; the money is held until it does.
+#[utoipa::path(post, path = "/v1/bills/{id}/pay", tag = "bill", security(("bearer" = [])),
+    params(("id" = String, Path)), request_body = PayRequest,
+    responses((status = 200, body = PaymentAnswer), (status = 202, body = PaymentAnswer),
+        (status = "default", body = Problem)))]
+async fn pay(
+    State(city): State<City>,
+    who: Resident,
+    Path(bill): Path<BillId>,
+    Json(request): Json<PayRequest>,
+) -> Answer<impl IntoResponse> {
+    let currency = city.settings.currency;
+    if request.amount.is_some_and(|amount| amount.currency != currency) {
+        return Err(BillError::AmountUnacceptable.into());
+    }
+    let wish = PayBill {
+        bill,
+        quote: request.quote,
+        amount_minor: request.amount.map(|amount| amount.minor),
+        pin: request.pin,
+        request_id: request.request_id,
+    };
+    let paid = super::pay(&city, &who, wish).await?;
+    let status = if paid.state == PayState::Settled { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Json(PaymentAnswer::of(&paid.settled, paid.state, paid.repeated, currency))))
+}
+
+/// A bill that was paid, and its payment.
+#[derive(Debug, Serialize, ToSchema)]
+struct PaidBillAnswer {
+    payment: PaymentAnswer,
+    account_no: String,
+    bill_no: String,
+    #[schema(example = "2026-02")]
+    period: Option<String>,
+    /// The biller's name.
+    biller_name: Option<Name>,
+}
+
+impl PaidBillAnswer {
+    async fn of(city: &City, entry: &HistoryEntry) -> Answer<PaidBillAnswer> {
+        let pack = super::biller(city, entry.bill.biller).await?;
+        Ok(PaidBillAnswer {
+            payment: PaymentAnswer::of(&entry.settled, PayState::Settled, false, city.settings.currency),
+            account_no: entry.bill.account_no.clone(),
+            bill_no: entry.bill.bill_no.clone(),
+            period: period(entry.bill.period),
+            biller_name: Some(pack.spec.name.clone()),
+        })
+    }
+}
+
+/// Bills that were paid, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+struct HistoryAnswer {
+    items: Vec<PaidBillAnswer>,
+    next: Option<String>,
+}
+
+/// List the bills I paid
+#[utoipa::path(get, path = "/v1/bill-payments", tag = "bill", security(("bearer" = [])), params(Page),
+    responses((status = 200, body = HistoryAnswer), (status = "default", body = Problem)))]
+async fn history(
+    State(city): State<City>,
+    who: Resident,
+    Query(page): Query<Page>,
+) -> Answer<Json<HistoryAnswer>> {
+    let (entries, next) = super::history(&city, &who, ledger_cursor(&page)?, page.limit()).await?;
+    let mut items = Vec::with_capacity(entries.len());
+    for entry in &entries {
+        items.push(PaidBillAnswer::of(&city, entry).await?);
+    }
+    Ok(Json(HistoryAnswer { items, next: next.map(|t| t.to_string()) }))
+}
+
+/// A receipt.
+#[derive(Debug, Serialize, ToSchema)]
+struct ReceiptAnswer {
+    payment: PaymentAnswer,
+    biller_name: Name,
+    account_no: String,
+    bill_no: String,
+    /// All but the first character masked.
+    #[schema(example = "王**")]
+    holder: String,
+    #[schema(example = "2026-02")]
+    period: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    drawn_at: Timestamp,
+}
+
+impl ReceiptAnswer {
+    fn of(receipt: &Receipt, currency: Currency) -> ReceiptAnswer {
+        ReceiptAnswer {
+            payment: PaymentAnswer::of(&receipt.settled, PayState::Settled, false, currency),
+            biller_name: receipt.pack.spec.name.clone(),
+            account_no: receipt.bill.account_no.clone(),
+            bill_no: receipt.bill.bill_no.clone(),
+            holder: masked(&receipt.bill.holder),
+            period: period(receipt.bill.period),
+            drawn_at: receipt.drawn_at,
+        }
+    }
+}
+
+/// Read a receipt
+#[utoipa::path(get, path = "/v1/bill-payments/{id}", tag = "bill", security(("bearer" = [])),
+    params(("id" = String, Path)),
+    responses((status = 200, body = ReceiptAnswer), (status = "default", body = Problem)))]
+async fn receipt(
+    State(city): State<City>,
+    who: Resident,
+    Path(id): Path<PaymentId>,
+) -> Answer<Json<ReceiptAnswer>> {
+    let receipt = super::receipt(&city, &who, id).await?;
+    Ok(Json(ReceiptAnswer::of(&receipt, city.settings.currency)))
+}
+
+/// Print a receipt
+#[utoipa::path(get, path = "/v1/bill-payments/{id}/receipt.html", tag = "bill", security(("bearer" = [])),
+    params(("id" = String, Path)),
+    responses((status = 200, body = String, content_type = "text/html"), (status = "default", body = Problem)))]
+async fn receipt_page(
+    State(city): State<City>,
+    who: Resident,
+    Path(id): Path<PaymentId>,
+) -> Answer<impl IntoResponse> {
+    let receipt = super::receipt(&city, &who, id).await?;
+    let policy = "default-src 'none'; style-src 'unsafe-inline'";
+    let headers =
+        [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, policy)];
+    Ok((headers, receipt.html(&city)))
+}
+
+/// A file on its way in.
+#[derive(Debug, Serialize, ToSchema)]
+struct ImportAnswer {
+    #[schema(value_type = String, example = "imp_01h2xcejqtf2nbrexx3vqjhp41")]
+    id: ImportId,
+    name: String,
+    /// Of the file, hexadecimal.
+    sha256: String,
+    bytes: u64,
+    /// Records in the file.
+    records: u64,
+    /// Lines taken in so far.
+    line: u64,
+    /// Bytes taken in so far.
+    at_byte: u64,
+    /// Bills that were new.
+    added: u64,
+    /// Bills that were there, the same.
+    unchanged: u64,
+    /// Rows with an error.
+    refused: u64,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// Absent while it runs.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    finished_at: Option<Timestamp>,
+}
+
+impl From<Import> for ImportAnswer {
+    fn from(i: Import) -> ImportAnswer {
+        ImportAnswer {
+            id: i.id,
+            name: i.name,
+            sha256: i.sha256,
+            bytes: i.bytes,
+            records: i.records,
+            line: i.line,
+            at_byte: i.at_byte,
+            added: i.added,
+            unchanged: i.unchanged,
+            refused: i.refused,
+            created_at: i.created_at,
+            finished_at: i.finished_at,
+        }
+    }
+}
+
+/// What the file is called.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+struct UploadQuery {
+    /// For people; the content alone decides which import it is.
+    name: Option<String>,
+}
+
+/// A request body, piece by piece, with an end.
+struct Pieces {
+    body: Body,
+    left: u64,
+}
+
+impl Upload for Pieces {
+    async fn next(&mut self) -> Option<Result<Vec<u8>, io::Error>> {
+        loop {
+            let frame =
+                std::future::poll_fn(|cx| std::pin::Pin::new(&mut self.body).poll_frame(cx)).await?;
+            let Ok(frame) = frame else {
+                return Some(Err(io::Error::other("the upload broke off")));
+            };
+            let Ok(data) = frame.into_data() else { continue };
+            let Some(left) = self.left.checked_sub(data.len() as u64) else {
+                return Some(Err(io::Error::new(io::ErrorKind::FileTooLarge, "the file is too large")));
+            };
+            self.left = left;
+            return Some(Ok(data.to_vec()));
+        }
+    }
+}
+
+fn too_large() -> Problem {
+    Problem::new(413, "body_too_large", "the body is larger than this route accepts")
+}
+
+/// Reads a body of at most `max` bytes.
+pub(super) async fn read_all(body: Body, max: u64) -> Answer<Vec<u8>> {
+    let mut pieces = Pieces { body, left: max };
+    let mut bytes = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        match piece {
+            Ok(piece) => bytes.extend_from_slice(&piece),
+            Err(e) if e.kind() == io::ErrorKind::FileTooLarge => return Err(too_large()),
+            Err(_) => return Err(Problem::new(400, "malformed_body", "the body broke off")),
+        }
+    }
+    Ok(bytes)
+}
+
+/// Hand in a bill file
+///
+/// Streamed to disk, checked as a whole (a malformed file is refused here and changes nothing), then
+/// taken in row by row in the background: read the import to see how far it is. The same file again
+/// is the same import. By a biller's key of role staff.
+#[utoipa::path(post, path = "/v1/imports", tag = "biller", security(("bearer" = [])), params(UploadQuery),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 202, body = ImportAnswer), (status = "default", body = Problem)))]
+async fn upload(
+    State(city): State<City>,
+    who: Biller,
+    Query(query): Query<UploadQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer<impl IntoResponse> {
+    let declared = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|bytes| bytes > IMPORT_BYTES_MAX) {
+        return Err(too_large());
+    }
+    let pieces = Pieces { body, left: IMPORT_BYTES_MAX };
+    let name = query.name.as_deref().unwrap_or("upload");
+    let import = super::receive(&city, &who, name, pieces).await?;
+    Ok((StatusCode::ACCEPTED, Json(ImportAnswer::from(import))))
+}
+
+/// Imports, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+struct ImportsAnswer {
+    items: Vec<ImportAnswer>,
+    next: Option<String>,
+}
+
+/// List my imports
+#[utoipa::path(get, path = "/v1/imports", tag = "biller", security(("bearer" = [])), params(Page),
+    responses((status = 200, body = ImportsAnswer), (status = "default", body = Problem)))]
+async fn list_imports(
+    State(city): State<City>,
+    who: Biller,
+    Query(page): Query<Page>,
+) -> Answer<Json<ImportsAnswer>> {
+    let before = page.cursor.as_deref().map(str::parse).transpose();
+    let before = before
+        .map_err(|_| Problem::new(400, "malformed_cursor", "pass `next` of the page before, unchanged"))?;
+    let found = super::imports(&city, who.id, before, page.limit()).await?;
+    let full = found.len() == page.limit() as usize;
+    let next = found.last().filter(|_| full).map(|last| last.created_at.to_string());
+    Ok(Json(ImportsAnswer { items: found.into_iter().map(ImportAnswer::from).collect(), next }))
+}
+
+/// Read an import
+#[utoipa::path(get, path = "/v1/imports/{id}", tag = "biller", security(("bearer" = [])),
+    params(("id" = String, Path)),
+    responses((status = 200, body = ImportAnswer), (status = "default", body = Problem)))]
+async fn read_import(
+    State(city): State<City>,
+    who: Biller,
+    Path(id): Path<ImportId>,
+) -> Answer<Json<ImportAnswer>> {
+    Ok(Json(own_import(&city, &who, id).await?.into()))
+}
+
+async fn own_import(city: &City, who: &Biller, id: ImportId) -> Result<Import, BillError> {
+    let import = super::lookup(city, id).await?;
+    if import.biller == who.id { Ok(import) } else { Err(BillError::ImportUnknown) }
+}
+
+/// A row that was not taken in.
+#[derive(Debug, Serialize, ToSchema)]
+struct RowErrorAnswer {
+    /// The line in the file, from 1.
+    line: u64,
+    /// Empty for the line as a whole.
+    field: String,
+    /// The reason.
+    #[schema(example = "account_check_digit")]
+    code: String,
+}
+
+impl From<RowError> for RowErrorAnswer {
+    fn from(e: RowError) -> RowErrorAnswer {
+        RowErrorAnswer { line: e.line, field: e.field, code: e.code }
+    }
+}
+
+/// Rows that were not taken in, by line.
+#[derive(Debug, Serialize, ToSchema)]
+struct RowErrorsAnswer {
+    items: Vec<RowErrorAnswer>,
+    next: Option<String>,
+}
+
+/// List the rows of an import that were refused
+///
+/// The first 10,000 of a file are kept; all are counted.
+#[utoipa::path(get, path = "/v1/imports/{id}/errors", tag = "biller", security(("bearer" = [])),
+    params(("id" = String, Path), Page),
+    responses((status = 200, body = RowErrorsAnswer), (status = "default", body = Problem)))]
+async fn list_row_errors(
+    State(city): State<City>,
+    who: Biller,
+    Path(id): Path<ImportId>,
+    Query(page): Query<Page>,
+) -> Answer<Json<RowErrorsAnswer>> {
+    own_import(&city, &who, id).await?;
+    let after = ledger_cursor(&page)?.unwrap_or(0);
+    let found = super::row_errors(&city, id, after, page.limit()).await?;
+    let full = found.len() == page.limit() as usize;
+    let next = found.last().filter(|_| full).map(|last| last.line.to_string());
+    Ok(Json(RowErrorsAnswer { items: found.into_iter().map(RowErrorAnswer::from).collect(), next }))
+}

@@ -1,0 +1,451 @@
+//! The end of a biller's day: the settlement file, the payout, and the three-way match of ledger,
+//! biller and bank.
+//!
+//! Invariants:
+//! - The settlement of a day is computed from the ledger alone, so its file has the same bytes at any
+//!   later time (while the pack stays as it is).
+//! - The payout is booked once: its id is derived from biller and day.
+//! - Matching changes nothing but its own result; the ledger is right until somebody books otherwise.
+
+pub mod http;
+pub mod rules;
+mod store;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use kernel::ids::{BillId, BillerId, PaymentId};
+use kernel::{Date, Timestamp, derive_u128, hex};
+use ledger::{AccountFilter, AccountFilterFlags};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
+
+use self::rules::{Break, Ours, Source, Theirs};
+use self::store::Returned;
+use super::calendar::tomorrow;
+use super::import::{FileFault, survey};
+use super::layout::{Field, Layout, LineFault};
+use super::pack::{Method, Pack};
+use super::rules::{Bill, collection_fee, net, payout_day};
+use super::standing::{self, Attempt, Settled};
+use super::store::{bills, date_number};
+use super::{BillError, pack};
+use crate::books::{self, Once, transfer_code};
+use crate::identity::{Biller, Operator, Role};
+use crate::{City, Fault};
+
+/// A biller's day in the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// Whose.
+    pub pack: Arc<Pack>,
+    /// Which local day.
+    pub day: Date,
+    /// Its payments, in the ledger's order.
+    pub payments: Vec<Settled>,
+    /// Their sum, minor units.
+    pub gross_minor: i64,
+    /// What the biller pays for collection.
+    pub fee_minor: i64,
+    /// What is paid out.
+    pub net_minor: i64,
+    /// When.
+    pub payout_on: Date,
+}
+
+/// What matching a day came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Report {
+    /// Whose day.
+    #[schema(value_type = String, example = "blr_01h2xcejqtf2nbrexx3vqjhp41")]
+    pub biller: BillerId,
+    /// The local day.
+    #[schema(example = "2026-03-02")]
+    pub day: String,
+    /// What the ledger says.
+    pub ledger: Totals,
+    /// What the biller returned; absent until it did.
+    pub billers: Option<Totals>,
+    /// What the bank returned; absent until it did.
+    pub banks: Option<Totals>,
+    /// What the biller pays for collection, minor units.
+    pub fee_minor: i64,
+    /// Whether the fee was kept out of the payout (`net`) or is invoiced (`gross`).
+    pub method: Method,
+    /// What is paid out, minor units.
+    pub payout_minor: i64,
+    /// When.
+    #[schema(example = "2026-03-03")]
+    pub payout_on: String,
+    /// The payout in the ledger; absent on a day without payments.
+    #[schema(value_type = Option<String>, example = "pay_01h2xcejqtf2nbrexx3vqjhp41")]
+    pub payout: Option<PaymentId>,
+    /// Payments on which the ledger and everybody who returned a file agree.
+    pub matched: u64,
+    /// Disagreements, see the list of breaks.
+    pub breaks: u64,
+    /// When this was computed.
+    #[schema(value_type = String, format = DateTime)]
+    pub run_at: Timestamp,
+}
+
+/// Number and sum of a list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Totals {
+    /// How many.
+    pub count: u64,
+    /// Minor units.
+    pub amount_minor: i64,
+}
+
+/// How long after midnight a day's books are taken for complete.
+const AFTER_MIDNIGHT: Duration = Duration::from_mins(1);
+
+/// The layout of the bank's statement, `packs/bank-statement.toml`.
+pub fn bank_layout() -> &'static Layout {
+    static LAYOUT: LazyLock<Layout> = LazyLock::new(|| {
+        toml::from_str(include_str!("../../../../../packs/bank-statement.toml")).expect("ships with the project")
+    });
+    &LAYOUT
+}
+
+/// Reads a day as it is written in addresses, `2026-03-02`.
+pub fn day(text: &str) -> Result<Date, BillError> {
+    let dashed = text.len() == 10 && text.as_bytes()[4] == b'-';
+    text.parse().ok().filter(|_| dashed).ok_or(BillError::DayMalformed)
+}
+
+/// A biller's day, once it is over.
+pub async fn settlement(city: &City, biller: BillerId, day: Date) -> Result<Settlement, BillError> {
+    let pack = pack(city, biller).await?;
+    let offset = city.settings.offset;
+    let (from, to) = (Timestamp::start_of(day, offset), Timestamp::start_of(tomorrow(day), offset));
+    if city.now() < to.plus(AFTER_MIDNIGHT) {
+        return Err(BillError::DayNotOver);
+    }
+    let ns = |t: Timestamp| u64::try_from(t.as_nanos()).unwrap_or(0);
+    let filter = AccountFilter {
+        account_id: books::biller(biller),
+        timestamp_min: ns(from),
+        timestamp_max: ns(to).saturating_sub(1),
+        flags: AccountFilterFlags::Credits,
+        ..AccountFilter::default()
+    };
+    let mut payments = Vec::new();
+    standing::each_post(city, filter, |settled| payments.push(settled)).await?;
+    let (mut gross_minor, mut fee_minor) = (0i64, 0i64);
+    for payment in &payments {
+        gross_minor = add(gross_minor, payment.amount_minor)?;
+        fee_minor = add(fee_minor, collection_fee(&pack.spec, payment.amount_minor))?;
+    }
+    let terms = &pack.spec.settlement;
+    let payout_on = payout_day(terms.calendar, day, terms.days);
+    let net_minor = net(&pack.spec, gross_minor, fee_minor);
+    Ok(Settlement { pack, day, payments, gross_minor, fee_minor, net_minor, payout_on })
+}
+
+fn add(a: i64, b: i64) -> Result<i64, Fault> {
+    a.checked_add(b).ok_or_else(|| Fault::Books("a day's sum overflows".to_owned()))
+}
+
+/// The settlement file of a day, in the pack's layout.
+pub async fn settlement_file(city: &City, biller: BillerId, day: Date) -> Result<Vec<u8>, BillError> {
+    let settlement = settlement(city, biller, day).await?;
+    let ids: Vec<BillId> = settlement.payments.iter().map(|p| p.bill).collect();
+    let mut conn = city.store.read().await?;
+    let rows = bills(&mut conn, &ids).await?;
+    drop(conn);
+    let rows: HashMap<BillId, Bill> = rows.into_iter().map(|bill| (bill.id, bill)).collect();
+    write_file(city, &settlement, &rows)
+}
+
+fn write_file(
+    city: &City,
+    settlement: &Settlement,
+    rows: &HashMap<BillId, Bill>,
+) -> Result<Vec<u8>, BillError> {
+    let spec = &settlement.pack.spec;
+    let layout = &spec.settlement.file;
+    let wide = |e: super::layout::TooWide| Fault::Books(format!("{} does not fit the layout", e.0.name()));
+    let mut out = Vec::new();
+    for line in &layout.header {
+        layout.write_line(&mut out, line);
+    }
+    let totals = |out: &mut Vec<u8>, at| match &layout.totals {
+        Some(totals) if totals.at == at => layout.write(out, &totals.columns, |field| match field {
+            Field::Tag => totals.tag.clone(),
+            Field::Count => settlement.payments.len().to_string(),
+            Field::Sum => layout.amount_text(settlement.gross_minor),
+            _ => String::new(),
+        }),
+        _ => Ok(()),
+    };
+    totals(&mut out, super::layout::At::First).map_err(wide)?;
+    for payment in &settlement.payments {
+        let bill = rows
+            .get(&payment.bill)
+            .ok_or_else(|| Fault::Books(format!("{} is paid and unknown", payment.bill)))?;
+        let fee = collection_fee(spec, payment.amount_minor);
+        layout
+            .write(&mut out, &layout.columns, |field| match field {
+                Field::Reference => payment.payment.to_string(),
+                Field::AccountNo => bill.account_no.clone(),
+                Field::BillNo => bill.bill_no.clone(),
+                Field::Holder => bill.holder.clone(),
+                Field::Period => layout.period_text(bill.period),
+                Field::Amount => layout.amount_text(payment.amount_minor),
+                Field::LateFee => layout.amount_text(payment.late_fee_minor),
+                Field::Fee => layout.amount_text(fee),
+                Field::Net => layout.amount_text(net(spec, payment.amount_minor, fee)),
+                Field::PaidOn => layout.date_text(payment.at.date(city.settings.offset)),
+                Field::Due | Field::Tag | Field::Count | Field::Sum | Field::Ignore => String::new(),
+            })
+            .map_err(wide)?;
+    }
+    totals(&mut out, super::layout::At::Last).map_err(wide)?;
+    Ok(out)
+}
+
+/// Takes the file that the biller returns for a day, in the place of an earlier one.
+pub async fn put_biller_file(
+    city: &City,
+    who: &Biller,
+    day: Date,
+    bytes: Vec<u8>,
+) -> Result<Totals, BillError> {
+    who.role.require(Role::Staff)?;
+    let pack = pack(city, who.id).await?;
+    let file = read_returned(pack.returned(), &bytes)?;
+    put_returned(city, who.id, day, Source::Biller, file).await
+}
+
+/// Takes the bank's statement of a biller's day, in the place of an earlier one.
+pub async fn put_bank_file(
+    city: &City,
+    by: &Operator,
+    biller: BillerId,
+    day: Date,
+    bytes: Vec<u8>,
+) -> Result<Totals, BillError> {
+    by.role.require(Role::Staff)?;
+    pack(city, biller).await?;
+    let file = read_returned(bank_layout(), &bytes)?;
+    put_returned(city, biller, day, Source::Bank, file).await
+}
+
+async fn put_returned(
+    city: &City,
+    biller: BillerId,
+    day: Date,
+    source: Source,
+    file: Returned,
+) -> Result<Totals, BillError> {
+    let totals = Totals { count: file.lines.len() as u64, amount_minor: file.amount };
+    let (day, now) = (date_number(day), city.now());
+    let put: Result<(), BillError> = city
+        .store
+        .write(move |conn| {
+            Box::pin(async move { Ok(store::put_returned(conn, biller, day, source, &file, now).await?) })
+        })
+        .await;
+    put?;
+    Ok(totals)
+}
+
+/// The longest reference kept.
+const REFERENCE_MAX: usize = 64;
+
+/// Reads a returned file; one bad line and all of it is refused, because a match with holes is none.
+fn read_returned(layout: &Layout, bytes: &[u8]) -> Result<Returned, BillError> {
+    match survey(layout, bytes) {
+        Ok(Ok(_) | Err(FileFault::Empty)) => {}
+        Ok(Err(fault)) => return Err(fault.into()),
+        Err(e) => return Err(Fault::File(e.to_string()).into()),
+    }
+    let first_totals = layout.totals.as_ref().is_some_and(|t| t.at == super::layout::At::First);
+    let preamble = layout.header.len() + usize::from(first_totals);
+    let mut returned =
+        Returned { sha256: hex(&Sha256::digest(bytes)), lines: Vec::new(), amount: 0 };
+    for (at, line) in bytes.split(|b| *b == b'\n').enumerate().skip(preamble) {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.is_empty() || layout.is_last_totals(line) {
+            continue;
+        }
+        let line = read_line(layout, line).map_err(|fault| BillError::ReturnedLine(at + 1, fault))?;
+        returned.amount = add(returned.amount, line.amount_minor)?;
+        returned.lines.push(line);
+    }
+    Ok(returned)
+}
+
+fn read_line(layout: &Layout, line: &[u8]) -> Result<Theirs, LineFault> {
+    let mut theirs = Theirs { reference: String::new(), amount_minor: 0 };
+    layout.read(&layout.columns, line, |field, text| {
+        let wrong = LineFault::Malformed(field);
+        match field {
+            Field::Reference if text.is_empty() || text.len() > REFERENCE_MAX => return Err(wrong),
+            Field::Reference => text.clone_into(&mut theirs.reference),
+            Field::Amount => theirs.amount_minor = layout.read_amount(text).ok_or(wrong)?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(theirs)
+}
+
+/// Closes a biller's day: books the payout (once), matches what was returned so far, keeps the result.
+/// May be run again whenever another file has come.
+pub async fn run(city: &City, by: &Operator, biller: BillerId, day: Date) -> Result<Report, BillError> {
+    by.role.require(Role::Staff)?;
+    let settlement = settlement(city, biller, day).await?;
+    let number = date_number(day);
+    let mut conn = city.store.read().await?;
+    let from_biller = store::returned(&mut conn, biller, number, Source::Biller).await?;
+    let from_bank = store::returned(&mut conn, biller, number, Source::Bank).await?;
+    drop(conn);
+
+    let ours: Vec<Ours> = settlement
+        .payments
+        .iter()
+        .map(|p| Ours { reference: p.payment.to_string(), amount_minor: p.amount_minor })
+        .collect();
+    let lists = [(Source::Biller, &from_biller), (Source::Bank, &from_bank)];
+    let mut breaks = Vec::new();
+    for (source, list) in lists {
+        let Some(theirs) = list else { continue };
+        let elsewhere = on_other_days(city, biller, &ours, theirs).await?;
+        breaks.extend(rules::compare(source, &ours, theirs, &elsewhere));
+    }
+    let payout = book(city, biller, &settlement).await?;
+    let broken: HashSet<&str> = breaks.iter().map(|b| b.reference.as_str()).collect();
+    let matched = ours.iter().filter(|o| !broken.contains(o.reference.as_str())).count() as u64;
+    let now = city.now();
+    let report = Report {
+        biller,
+        day: day.to_string(),
+        ledger: Totals { count: ours.len() as u64, amount_minor: settlement.gross_minor },
+        billers: from_biller.as_deref().map(totals_of).transpose()?,
+        banks: from_bank.as_deref().map(totals_of).transpose()?,
+        fee_minor: settlement.fee_minor,
+        method: settlement.pack.spec.settlement.method,
+        payout_minor: settlement.net_minor,
+        payout_on: settlement.payout_on.to_string(),
+        payout,
+        matched: if from_biller.is_none() && from_bank.is_none() { 0 } else { matched },
+        breaks: breaks.len() as u64,
+        run_at: now,
+    };
+    let text = serde_json::to_string(&report).map_err(|e| Fault::Books(e.to_string()))?;
+    let put: Result<(), BillError> = city
+        .store
+        .write(move |conn| {
+            Box::pin(async move { Ok(store::put_report(conn, biller, number, &text, &breaks, now).await?) })
+        })
+        .await;
+    put?;
+    Ok(report)
+}
+
+fn totals_of(lines: &[Theirs]) -> Result<Totals, Fault> {
+    let amount_minor = lines.iter().try_fold(0, |sum, line| add(sum, line.amount_minor))?;
+    Ok(Totals { count: lines.len() as u64, amount_minor })
+}
+
+/// Amounts of payments to this biller that they list and the ledger has on another day.
+async fn on_other_days(
+    city: &City,
+    biller: BillerId,
+    ours: &[Ours],
+    theirs: &[Theirs],
+) -> Result<BTreeMap<String, i64>, Fault> {
+    let today: HashSet<&str> = ours.iter().map(|o| o.reference.as_str()).collect();
+    let unknown: Vec<PaymentId> = theirs
+        .iter()
+        .filter(|t| !today.contains(t.reference.as_str()))
+        .filter_map(|t| t.reference.parse().ok())
+        .collect();
+    let pendings: Vec<u128> = unknown.iter().map(|id| id.as_u128()).collect();
+    let attempts = standing::attempts(city, &pendings).await?;
+    let posted = attempts.iter().filter_map(|attempt| match attempt {
+        Attempt::Posted(settled) if settled.biller == biller => {
+            Some((settled.payment.to_string(), settled.amount_minor))
+        }
+        _ => None,
+    });
+    Ok(posted.collect())
+}
+
+/// Books the payout of a day: biller → bank clearing, and with net settlement biller → fees.
+async fn book(city: &City, biller: BillerId, settlement: &Settlement) -> Result<Option<PaymentId>, Fault> {
+    if settlement.gross_minor == 0 {
+        return Ok(None);
+    }
+    let currency = city.settings.currency;
+    let day = date_number(settlement.day);
+    let base = derive_u128("bill_settlement", &[&biller.to_bytes(), &day.to_be_bytes()]);
+    let keep_fee = settlement.pack.spec.settlement.method == Method::Net && settlement.fee_minor > 0;
+    let day_data = u64::try_from(day).unwrap_or(0);
+    let chain = |id: u128| {
+        let (account, bank, fees) =
+            (books::biller(biller), books::bank_clearing(currency), books::fees(currency));
+        let payout = books::transfer(
+            id,
+            account,
+            bank,
+            settlement.net_minor,
+            currency,
+            transfer_code::BILL_SETTLEMENT,
+        );
+        let mut chain = vec![ledger::Transfer { user_data_64: day_data, ..payout }];
+        if keep_fee {
+            let fee_id = derive_u128("bill_settlement_fee", &[&id.to_be_bytes()]);
+            let fee = books::transfer(
+                fee_id,
+                account,
+                fees,
+                settlement.fee_minor,
+                currency,
+                transfer_code::BILL_FEE,
+            );
+            chain.push(ledger::Transfer { user_data_128: id, user_data_64: day_data, ..fee });
+        }
+        chain
+    };
+    match books::pay_once(&city.ledger, base, chain).await? {
+        Once::Done { id, .. } => Ok(Some(PaymentId::from_u128(id))),
+        Once::Already(found) => {
+            let expected = u128::try_from(settlement.net_minor).unwrap_or(0);
+            if found.amount != expected {
+                // The terms changed after the payout: what was paid stays paid.
+                tracing::error!(%biller, day, "the payout of this day was booked with another amount");
+            }
+            Ok(Some(PaymentId::from_u128(found.id)))
+        }
+        other => Err(Fault::Books(format!("settlement of {biller} on {day}: {other:?}"))),
+    }
+}
+
+/// The newest result of a day.
+pub async fn report(city: &City, biller: BillerId, day: Date) -> Result<Report, BillError> {
+    pack(city, biller).await?;
+    let mut conn = city.store.read().await?;
+    let text = store::report(&mut conn, biller, date_number(day)).await?.ok_or(BillError::NotReconciled)?;
+    Ok(serde_json::from_str(&text).map_err(|_| Fault::from(::store::StoreError::Corrupt("reconciliation.report")))?)
+}
+
+/// The breaks of a day after a number, each with its number.
+pub async fn breaks(
+    city: &City,
+    biller: BillerId,
+    day: Date,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<(u64, Break)>, BillError> {
+    report(city, biller, day).await?;
+    let after = i64::try_from(after).unwrap_or(i64::MAX);
+    let mut conn = city.store.read().await?;
+    let rows = store::breaks(&mut conn, biller, date_number(day), after, limit).await?;
+    Ok(rows.into_iter().map(|(number, found)| (u64::try_from(number).unwrap_or(0), found)).collect())
+}
