@@ -22,6 +22,7 @@ cursor. Residents send their session token, shops, billers and operators an API 
         (name = "trade", description = "Paying and being paid by code"),
         (name = "merchant", description = "Shops, tills, posters, statements, events, webhooks"),
         (name = "bill", description = "Billers, bills, payments, receipts"),
+        (name = "event", description = "Live events and webhooks"),
         (name = "biller", description = "Files in and out, settlement, reconciliation"),
         (name = "operator", description = "What the city's operators do"),
     )
@@ -35,8 +36,7 @@ fn routes() -> OpenApiRouter<City> {
         .merge(city::merchant::http::routes())
         .merge(city::trade::http::routes())
         .merge(city::event::http::routes())
-
-    // bill
+        .merge(city::bill::http::routes())
 }
 
 /// The router and its document.

@@ -30,7 +30,8 @@ const RESIDENTS: [(&str, &str, Tier, i64); 3] = [
 ];
 
 /// Its shops: reference, name, MCC (5814 fast food, 5411 groceries).
-const SHOPS: [(&str, &str, &str); 2] = [("demo-breakfast", "西湖早餐店", "5814"), ("demo-tea", "龙井茶庄", "5411")];
+const SHOPS: [(&str, &str, &str); 2] =
+    [("demo-breakfast", "西湖早餐店", "5814"), ("demo-tea", "龙井茶庄", "5411")];
 
 /// What was made when the demo city was born; kept in `demo.json` so that it can be shown again.
 #[derive(Serialize, Deserialize)]
@@ -95,11 +96,11 @@ async fn import_samples(city: &City, data: &Path) -> Result<(), Fail> {
     let dir = data.join("samples");
     std::fs::create_dir_all(&dir)?;
     let packs = city::bill::billers(city, &city::bill::BillerFilter::default()).await?;
-    for (pack_id, name, bytes) in SAMPLES {
-        let Some(pack) = packs.iter().find(|p| p.spec.id == *pack_id) else { continue };
-        let path = dir.join(name);
-        std::fs::write(&path, bytes)?;
-        city::bill::import_path(city, pack.biller, &path, name, |_| {}).await?;
+    for sample in SAMPLES {
+        let Some(pack) = packs.iter().find(|p| p.spec.id == sample.pack) else { continue };
+        let path = dir.join(sample.file);
+        std::fs::write(&path, sample.bytes)?;
+        city::bill::import_path(city, pack.biller, &path, sample.file, |_| {}).await?;
     }
     Ok(())
 }

@@ -1,11 +1,25 @@
 //! The bill files that ship with the packs, compiled in: what the demo city and the tour are fed with.
 
-/// A sample file: pack id, file name, bytes.
-pub type Sample = (&'static str, &'static str, &'static [u8]);
+/// A shipped pack and its sample file.
+pub struct Sample {
+    /// The pack's id.
+    pub pack: &'static str,
+    /// The pack's text.
+    pub pack_text: &'static str,
+    /// Name of the bill file.
+    pub file: &'static str,
+    /// Its bytes, in the pack's layout.
+    pub bytes: &'static [u8],
+}
 
 macro_rules! samples {
     ($($region:literal $pack:literal $file:literal)*) => {
-        &[$(($pack, $file, include_bytes!(concat!("../../../packs/", $region, "/samples/", $file))),)*]
+        &[$(Sample {
+            pack: $pack,
+            pack_text: include_str!(concat!("../../../packs/", $region, "/", $pack, ".toml")),
+            file: $file,
+            bytes: include_bytes!(concat!("../../../packs/", $region, "/samples/", $file)),
+        },)*]
     };
 }
 

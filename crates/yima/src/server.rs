@@ -47,9 +47,13 @@ pub struct Running {
 impl Running {
     /// Opens the engines that the configuration names, and the city on them.
     pub async fn open(config: &Config) -> Result<Running, Fail> {
+        Running::open_at(config, Arc::new(SystemClock)).await
+    }
+
+    /// As [`Running::open`], with another clock than the machine's.
+    pub async fn open_at(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, Fail> {
         std::fs::create_dir_all(&config.data)
             .map_err(|e| Fail::new(format!("{}: {e}", config.data.display())))?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (engine, recovery) = Embedded::open(&config.ledger, clock.clone())?;
         if let Some(torn) = &recovery.torn {
             tracing::warn!(
@@ -77,11 +81,6 @@ impl Running {
     /// Starts what runs beside the requests.
     pub fn start(&mut self) {
         self.tasks.extend(self.city.start(&self.stop.subscribe()));
-    }
-
-    /// Becomes true when the city is told to stop.
-    pub fn stopping(&self) -> watch::Receiver<bool> {
-        self.stop.subscribe()
     }
 
     /// Stops the followers, then closes the engines: what was accepted is finished first.
