@@ -2,5 +2,11 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod http;
+mod import;
+mod layout;
+mod packs;
 mod pay;
+mod reconcile;
+mod speed;
 mod support;

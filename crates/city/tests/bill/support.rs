@@ -59,3 +59,14 @@ pub async fn pay(town: &Town, who: &Resident, id: BillId) -> Result<Paid, bill::
     let wish = wish(town, id).await;
     bill::pay(&town.city, who, wish).await
 }
+
+/// The first account number in a sample file.
+pub fn first_account(pack: &Pack, sample: &std::path::Path) -> String {
+    let bytes = std::fs::read(sample).expect("a sample");
+    let text: String = bytes.iter().map(|b| if b.is_ascii() { char::from(*b) } else { ' ' }).collect();
+    let length = pack.spec.account.pattern.len();
+    let found = (0..text.len() - length).map(|at| &text[at..at + length]).find(|number| {
+        pack.spec.account.check(number).is_ok()
+    });
+    found.expect("an account number").to_owned()
+}

@@ -1,0 +1,174 @@
+//! Packs: what is refused and which key is named; account numbers; late fees.
+
+use city::bill::account::{AccountFault, AccountRule};
+use city::bill::calendar::Calendar;
+use city::bill::pack::LateFee;
+use city::bill::rules::late_fee;
+use city::bill::{self, BillerFilter, Category, Pack};
+
+use crate::common::{Town, code};
+use crate::support::shipped;
+
+#[test]
+fn a_pack_that_makes_no_sense_is_refused_by_its_key() {
+    let good = shipped("330100/hz-power").text;
+    let rows: &[(&str, &str, &str, &str)] = &[
+        ("id = \"hz-power\"", "id = ", "pack_malformed", "line 2"),
+        ("id = \"hz-power\"", "id = 7", "pack_malformed", "line 2"),
+        ("id = \"hz-power\"", "", "pack_malformed", "id"),
+        ("id = \"hz-power\"", "id = \"hz-power\"\nlate = 1", "pack_malformed", "late"),
+        ("check = \"luhn\"", "check = \"lunh\"", "pack_malformed", "lunh"),
+        ("source = \"file\"", "source = \"file\"\nsauce = 1", "pack_malformed", "sauce"),
+        ("id = \"hz-power\"", "id = \"HZ\"", "pack_invalid", "id"),
+        ("zh = \"杭州供电\"", "zh = \" \"", "pack_invalid", "name.zh"),
+        ("region = \"330100\"", "region = \"3301\"", "pack_invalid", "region"),
+        ("region = \"330100\"", "region = \"990000\"", "pack_invalid", "region"),
+        ("pattern = \"33########\"", "pattern = \"\"", "pack_invalid", "account.pattern"),
+        ("pattern = \"33########\"", "pattern = \"3 ########\"", "pack_invalid", "account.pattern"),
+        ("pattern = \"33########\"", "pattern = \"@@########\"", "pack_invalid", "account.pattern"),
+        ("check = \"luhn\"", "check = \"mod97_10\"", "pack_example", "account.examples"),
+        ("check = \"luhn\"", "check = \"weighted\"", "pack_invalid", "account.weights"),
+        ("check = \"luhn\"", "check = \"luhn\"\nweights = [1]", "pack_invalid", "account.weights"),
+        ("check = \"luhn\"", "check = \"luhn\"\ncheck_digits = \"1\"", "pack_invalid", "account.check_digits"),
+        ("\ncounter_examples = [", "\ncounter_examples = [\"3333333338\", ", "pack_example", "account.counter_examples"),
+        ("examples = [\"", "examples = [\"33", "pack_example", "account.examples"),
+        ("delimiter = \"|\"", "delimiter = \"a\"", "pack_invalid", "bills.file.delimiter"),
+        ("delimiter = \"|\"", "delimiter = \"-\"", "pack_invalid", "bills.file.delimiter"),
+        ("delimiter = \"|\"", "", "pack_invalid", "bills.file.delimiter"),
+        ("shape = \"delimited\"", "shape = \"fixed\"", "pack_invalid", "bills.file.delimiter"),
+        ("{ field = \"holder\" }", "{ field = \"amount\" }", "pack_invalid", "bills.file.columns"),
+        ("{ field = \"holder\" }", "{ field = \"tag\" }", "pack_invalid", "bills.file.columns"),
+        ("{ field = \"holder\" }", "{ field = \"fee\" }", "pack_invalid", "bills.file.columns"),
+        ("{ field = \"holder\" }", "{ field = \"holder\", width = 3 }", "pack_invalid", "bills.file.columns"),
+        ("    { field = \"bill_no\" },\n", "", "pack_invalid", "bills.file.columns"),
+        ("{ field = \"due\" }", "{ field = \"ignore\" }", "pack_invalid", "bills.due_days_after_period"),
+        ("source = \"file\"", "source = \"file\"\ndue_days_after_period = 3", "pack_invalid", "bills.due_days_after_period"),
+        ("source = \"file\"", "source = \"file\"\nquote_valid_s = 1", "pack_invalid", "bills.quote_valid_s"),
+        ("source = \"file\"", "source = \"file\"\nclaim_timeout_s = 1", "pack_invalid", "bills.claim_timeout_s"),
+        ("tag = \"TOTAL\"", "tag = \"\"", "pack_invalid", "bills.file.totals.tag"),
+        ("    { field = \"sum\" },\n", "", "pack_invalid", "bills.file.totals.columns"),
+        ("    { field = \"tag\" },\n", "", "pack_invalid", "bills.file.totals.columns"),
+        ("bps_per_day = 10", "bps_per_day = 10\nfixed_minor = 5", "pack_invalid", "late_fee"),
+        ("bps_per_day = 10", "", "pack_invalid", "late_fee"),
+        ("bps_per_day = 10", "bps_per_day = 5000", "pack_invalid", "late_fee.bps_per_day"),
+        ("bps_per_day = 10", "fixed_minor = 0", "pack_invalid", "late_fee.fixed_minor"),
+        ("cap_bps = 10000", "cap_bps = 0", "pack_invalid", "late_fee.cap_bps"),
+        ("cap_bps = 10000", "grace_days = 400", "pack_invalid", "late_fee.grace_days"),
+        ("fee_bps = 10", "fee_bps = 5000", "pack_invalid", "settlement.fee_bps"),
+        ("days = 1\n", "days = 99\n", "pack_invalid", "settlement.days"),
+        ("    { field = \"reference\" },\n", "", "pack_invalid", "settlement.file.columns"),
+        ("{ field = \"net\" }", "{ field = \"due\" }", "pack_invalid", "settlement.file.columns"),
+    ];
+    for (from, to, code, key) in rows {
+        assert!(good.contains(from), "{from}");
+        let error = Pack::parse(&good.replacen(from, to, 1)).expect_err(to);
+        assert_eq!(error.code(), *code, "{to}: {error}");
+        assert!(error.to_string().contains(key), "{to}: {error}");
+    }
+}
+
+#[test]
+fn check_digits_agree_with_published_numbers() {
+    let rule = |pattern: &str, check: &str, more: &str| -> AccountRule {
+        let text = format!("pattern = \"{pattern}\"\ncheck = \"{check}\"\nexamples = []\ncounter_examples = []\n{more}");
+        toml::from_str(&text).unwrap()
+    };
+    let gb11643 = "weights = [7,9,10,5,8,4,2,1,6,3,7,9,10,5,8,4,2]\ncheck_digits = \"10X98765432\"";
+    let rows = [
+        // ISO/IEC 7812-1 annex B.
+        (rule("###########", "luhn", ""), "79927398713", Ok(())),
+        (rule("###########", "luhn", ""), "79927398710", Err(AccountFault::CheckDigit)),
+        // GB 11643-1999 section 6, example A.1; by ISO 7064 and by the standard's own weights.
+        (rule("#################*", "mod11_2", ""), "11010519491231002X", Ok(())),
+        (rule("#################*", "mod11_2", ""), "440524188001010014", Ok(())),
+        (rule("#################*", "mod11_2", ""), "440524188001010041", Err(AccountFault::CheckDigit)),
+        (rule("#################*", "weighted", gb11643), "11010519491231002X", Ok(())),
+        (rule("#################*", "weighted", gb11643), "110105194912310021", Err(AccountFault::CheckDigit)),
+        // ISO 17442: a legal entity identifier.
+        (rule("******************##", "mod97_10", ""), "5493001KJTIIGC8Y1R12", Ok(())),
+        (rule("******************##", "mod97_10", ""), "5493001KJTIIGC8Y1R13", Err(AccountFault::CheckDigit)),
+        // Shapes.
+        (rule("A-##", "none", ""), "A-01", Ok(())),
+        (rule("A-##", "none", ""), "B-01", Err(AccountFault::Shape)),
+        (rule("@##", "none", ""), "a01", Err(AccountFault::Shape)),
+        (rule("##", "none", ""), "1", Err(AccountFault::Shape)),
+        (rule("##", "none", ""), "１2", Err(AccountFault::Shape)),
+        (rule("**", "none", ""), "A1", Ok(())),
+    ];
+    for (rule, number, expected) in rows {
+        assert_eq!(rule.check(number), expected, "{number}");
+    }
+}
+
+#[test]
+fn late_fees_follow_the_calendar() {
+    let rate = |bps| LateFee {
+        bps_per_day: Some(bps),
+        fixed_minor: None,
+        grace_days: 0,
+        cap_bps: None,
+        calendar: Calendar::Natural,
+    };
+    let workdays = LateFee { calendar: Calendar::Workdays, ..rate(10) };
+    let fixed = LateFee { bps_per_day: None, fixed_minor: Some(500), grace_days: 10, ..rate(1) };
+    let rows = [
+        // Rule, amount, due, today, fee.
+        (None, 10_000, "2026-03-01", "2027-03-01", 0),
+        (Some(rate(10)), 10_000, "2026-03-25", "2026-03-24", 0),
+        (Some(rate(10)), 10_000, "2026-03-25", "2026-03-25", 0),
+        (Some(rate(10)), 10_000, "2026-03-25", "2026-03-26", 10),
+        (Some(rate(10)), 10_000, "2026-03-25", "2026-04-24", 300),
+        (Some(rate(10)), 499, "2026-03-25", "2026-03-26", 0),  // 0.499 fen
+        (Some(rate(10)), 500, "2026-03-25", "2026-03-26", 1),  // half up
+        (Some(LateFee { grace_days: 5, ..rate(10) }), 10_000, "2026-03-25", "2026-03-30", 0),
+        (Some(LateFee { grace_days: 5, ..rate(10) }), 10_000, "2026-03-25", "2026-03-31", 10),
+        (Some(LateFee { cap_bps: Some(10_000), ..rate(300) }), 20_000, "2026-01-15", "2026-12-31", 20_000),
+        // Due on New Year's Day 2026, a holiday with the two days after it; the 4th, a Sunday, is worked.
+        (Some(workdays), 10_000, "2026-01-01", "2026-01-04", 0),
+        (Some(workdays), 10_000, "2026-01-01", "2026-01-05", 10),
+        // Over Spring Festival: the 14th (Saturday) is worked, the next workday is the 24th.
+        (Some(workdays), 10_000, "2026-02-14", "2026-02-23", 0),
+        (Some(workdays), 10_000, "2026-02-14", "2026-02-24", 10),
+        (Some(fixed), 10_000, "2026-03-10", "2026-03-20", 0),
+        (Some(fixed), 10_000, "2026-03-10", "2026-03-21", 500),
+        (Some(fixed), 10_000, "2026-03-10", "2028-03-21", 500),
+    ];
+    for (rule, amount, due, today, fee) in rows {
+        let found = late_fee(rule.as_ref(), amount, due.parse().unwrap(), today.parse().unwrap());
+        assert_eq!(found, fee, "{amount} due {due} paid {today}: {rule:?}");
+    }
+}
+
+#[tokio::test]
+async fn billers_are_found_by_region_category_and_name() {
+    let town = Town::new().await;
+    let find = async |region: Option<&str>, category, text: Option<&str>| {
+        let filter = BillerFilter {
+            region: region.map(str::to_owned),
+            category,
+            text: text.map(str::to_owned),
+        };
+        let found = bill::billers(&town.city, &filter).await.unwrap();
+        found.iter().map(|p| p.spec.id.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(find(None, None, None).await.len(), 8);
+    assert_eq!(find(Some("33"), None, None).await, ["hz-gas", "hz-power", "hz-traffic", "hz-water"]);
+    assert_eq!(find(None, Some(Category::Power), None).await, ["sh-power", "hz-power"]);
+    assert_eq!(find(None, None, Some("自来水")).await, ["sh-water"]);
+    assert_eq!(find(None, None, Some("TRAFFIC")).await, ["hz-traffic"]);
+    assert!(find(Some("44"), None, None).await.is_empty());
+
+    let unknown = kernel::ids::BillerId::from_u128(9);
+    assert_eq!(code(bill::biller(&town.city, unknown).await), "biller_unknown");
+    let power = shipped("330100/hz-power").biller;
+    assert_eq!(code(bill::fetch(&town.city, power, "12").await), "account_shape");
+    assert_eq!(code(bill::fetch(&town.city, power, "3333333333").await), "account_check_digit");
+    assert_eq!(code(bill::fetch(&town.city, power, "3333333338").await), "account_unknown");
+    // Another node learns of a new biller when it is asked for it.
+    let node = town.node().await;
+    let text = shipped("330100/hz-power").text.replace("id = \"hz-power\"", "id = \"hz-power-2\"");
+    let added = bill::add_pack(&town.city, &town.operator, &text).await.unwrap();
+    assert_eq!(bill::biller(&node, added.biller).await.unwrap().hash, added.hash);
+    let staff = city::identity::Operator { role: city::identity::Role::Staff, ..town.operator };
+    assert_eq!(code(bill::add_pack(&town.city, &staff, &text).await), "forbidden");
+}
