@@ -1,12 +1,13 @@
 //! Independent programs that tests hold us against: they read our codes, our books and our posters.
 //! Installed with Debian's package manager where we may; otherwise we say exactly what is missing.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::postgres;
 use crate::run::{Result, find, output, run};
 
-/// A program, the Debian package that has it, and what it is for.
+/// A program (or, by its path, a file that one needs), the Debian package that has it, and what it is for.
 struct Tool {
     program: &'static str,
     package: &'static str,
@@ -18,12 +19,23 @@ const TOOLS: &[Tool] = &[
     Tool { program: "hledger", package: "hledger", purpose: "balances the books we export" },
     Tool { program: "bean-check", package: "beancount", purpose: "balances the books we export" },
     Tool { program: "pdftotext", package: "poppler-utils", purpose: "reads the posters we print" },
+    Tool {
+        program: "/usr/share/poppler/cMap",
+        package: "poppler-data",
+        purpose: "is what it reads Chinese posters with",
+    },
+    Tool {
+        program: "/usr/share/fonts/truetype/wqy/wqy-microhei.ttc",
+        package: "fonts-wqy-microhei",
+        purpose: "is what it draws Chinese posters with",
+    },
     Tool { program: "postgres", package: "postgresql", purpose: "is the second SQL engine" },
 ];
 
 fn missing() -> Vec<&'static Tool> {
     let installed = |tool: &&Tool| match tool.program {
         "postgres" => postgres::bin_dir().is_some(),
+        path if path.starts_with('/') => Path::new(path).exists(),
         program => find(program).is_some(),
     };
     TOOLS.iter().filter(|tool| !installed(tool)).collect()

@@ -32,6 +32,9 @@ use crate::metrics::Metrics;
 
 /// The largest body that a route takes unless it says otherwise, bytes.
 const BODY_MAX: usize = 256 * 1024;
+/// The route whose bodies are files of millions of bills, and how long such a body may take to arrive.
+const UPLOAD: &str = "/v1/imports";
+const UPLOAD_MAX: Duration = Duration::from_hours(1);
 /// How long open connections may go on after the server was told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -254,7 +257,8 @@ async fn habits(State(around): State<Around>, request: Request, next: Next) -> R
         .map_or_else(|| "none".to_owned(), |p| p.as_str().to_owned());
     around.metrics.in_flight.inc();
     let mut response = if around.limits.admit(caller(&request).as_slice(), begun) {
-        match tokio::time::timeout(around.deadline, next.run(request)).await {
+        let deadline = if route == UPLOAD { around.deadline.max(UPLOAD_MAX) } else { around.deadline };
+        match tokio::time::timeout(deadline, next.run(request)).await {
             Ok(response) => response,
             Err(_) => {
                 let detail = "no answer in time; asking again with the same id is safe";

@@ -1,0 +1,166 @@
+//! The binary as its users start it: the server's habits, the commands, stopping and starting again.
+
+mod process;
+
+use std::process::Command;
+
+use process::{Server, request, yima};
+
+#[test]
+fn the_tour_ends_with_books_that_agree() {
+    let out = yima().arg("tour").output().unwrap();
+    let text = String::from_utf8_lossy(&out.stdout);
+    assert!(out.status.success(), "{text}{}", String::from_utf8_lossy(&out.stderr));
+    assert!(text.ends_with("every book agrees\n"), "{text}");
+}
+
+#[test]
+fn every_request_is_answered_with_a_stable_code() {
+    let server = Server::start(&[]);
+    let long = "x".repeat(300_000);
+    let json = "content-type: application/json\r\n";
+    for (method, path, head, body, status, code) in [
+        ("GET", "/v1/nothing", "", "", 404, "not_found"),
+        ("DELETE", "/v1/wallet", "", "", 405, "method_not_allowed"),
+        ("GET", "/v1/wallet", "", "", 401, "unauthenticated"),
+        ("GET", "/v1/wallet", "authorization: Bearer yrs_x\r\n", "", 401, "unauthenticated"),
+        ("GET", "/v1/wallet", "authorization: Basic eA==\r\n", "", 401, "unauthenticated"),
+        ("POST", "/v1/sign-in/code", json, "{", 400, "malformed_body"),
+        ("POST", "/v1/sign-in/code", json, r#"{"phone":1}"#, 400, "malformed_body"),
+        ("POST", "/v1/sign-in/code", json, r#"{"phone":"13800000000","x":1}"#, 400, "malformed_body"),
+        ("POST", "/v1/sign-in/code", "", r#"{"phone":"13800000000"}"#, 415, "not_json"),
+        ("POST", "/v1/sign-in/code", json, &long, 413, "body_too_large"),
+        ("POST", "/v1/sign-in/code", json, r#"{"phone":"12"}"#, 422, "phone_malformed"),
+        ("GET", "/v1/billers?nonsense=1", "", "", 400, "malformed_query"),
+        ("GET", "/v1/billers/blr_1", "", "", 400, "malformed_id"),
+    ] {
+        let answer = request(server.addr, method, path, head, body);
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (status, code),
+            "{method} {path}: {}",
+            answer.body
+        );
+        let head = answer.head.to_lowercase();
+        assert!(head.contains("content-type: application/problem+json"), "{head}");
+        assert!(head.contains("x-request-id: "), "{head}");
+    }
+}
+
+#[test]
+fn pages_health_and_metrics() {
+    let server = Server::start(&[]);
+    for (path, part) in [
+        ("/", "一码"),
+        ("/docs", "Yima API"),
+        ("/docs.js", "openapi.json"),
+        ("/docs.css", "color-scheme"),
+        ("/openapi.json", "\"openapi\":\"3.1.0\""),
+        ("/healthz", "\"ok\""),
+        ("/metrics", "yima_http_requests_total{method=\"GET\",route=\"/healthz\",status=\"200\"} 1"),
+    ] {
+        let answer = request(server.addr, "GET", path, "", "");
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(answer.body.contains(part), "{path}: {}", answer.body);
+    }
+    let own = request(server.addr, "GET", "/healthz", "x-request-id: mine-1\r\n", "");
+    assert!(own.head.contains("x-request-id: mine-1"), "{}", own.head);
+    let docs = request(server.addr, "GET", "/docs", "", "");
+    assert!(docs.head.contains("content-security-policy: default-src 'none'"), "{}", docs.head);
+}
+
+#[test]
+fn who_asks_too_often_is_told_to_wait() {
+    let server = Server::start(&["--rate-limit", "1"]);
+    let codes: Vec<u16> = (0..5).map(|_| request(server.addr, "GET", "/healthz", "", "").status).collect();
+    assert_eq!(codes[..2], [200, 200]);
+    assert!(codes.contains(&429), "{codes:?}");
+    let another = request(server.addr, "GET", "/healthz", "authorization: Bearer other\r\n", "");
+    assert_eq!(another.status, 200);
+}
+
+#[test]
+fn a_city_has_one_server_and_keeps_what_it_knew() {
+    let mut server = Server::start(&[]);
+    let operator = server.operator.clone();
+    let json = format!("content-type: application/json\r\nauthorization: Bearer {operator}\r\n");
+    let body = r#"{"phone":"13800000000","name":"王小明"}"#;
+    let born = request(server.addr, "POST", "/v1/residents", &json, body);
+    assert_eq!(born.status, 200, "{}", born.body);
+    let resident = born.json()["id"].as_str().unwrap().to_owned();
+
+    let second = server.command("serve").args(["--addr", "127.0.0.1:0"]).output().unwrap();
+    assert!(!second.status.success());
+    let why = String::from_utf8_lossy(&second.stderr).to_string();
+    assert!(why.contains("another process") || why.contains("lock") || why.contains("open"), "{why}");
+
+    let deposit = format!(
+        r#"{{"resident":"{resident}","amount":{{"minor":5000,"currency":"CNY"}},"reference":"B-1"}}"#
+    );
+    assert_eq!(request(server.addr, "POST", "/v1/deposits", &json, &deposit).status, 200);
+    server.stop();
+    server.restart();
+    let again = request(server.addr, "POST", "/v1/deposits", &json, &deposit);
+    assert!(again.body.contains("\"repeated\":true"), "{}", again.body);
+    server.stop();
+
+    let verify = server.command("ledger").arg("verify").output().unwrap();
+    let text = String::from_utf8_lossy(&verify.stdout).to_string();
+    assert!(verify.status.success() && text.contains("debits = credits = 5000"), "{text}");
+    let json = server.command("ledger").args(["verify", "--json"]).output().unwrap();
+    let found: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(found["ledgers"]["156"]["posted"], "5000");
+}
+
+/// The chart of accounts must give names that the real programs take.
+#[test]
+fn other_programs_accept_the_books() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("city");
+    assert!(yima().arg("tour").arg("--data").arg(&data).output().unwrap().status.success());
+    for (format, program, args) in
+        [("hledger", "hledger", ["-f", "books", "check"].as_slice()), ("beancount", "bean-check", &["books"])]
+    {
+        let books = dir.path().join("books");
+        let mut export = yima();
+        export.args(["ledger", "export", "--format", format, "--data"]).arg(&data).arg("--out").arg(&books);
+        assert!(export.output().unwrap().status.success());
+        match Command::new(program).args(args).current_dir(dir.path()).output() {
+            Ok(out) => assert!(out.status.success(), "{program}: {}", String::from_utf8_lossy(&out.stderr)),
+            Err(_) if !process::tools_required() => println!("skipped: {program} not installed"),
+            Err(e) => panic!("{program}: {e}"),
+        }
+    }
+}
+
+#[test]
+fn the_demo_city_is_born_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys: Vec<String> = (0..2)
+        .map(|_| {
+            let mut demo = Server::start_demo(dir.path());
+            let billers = request(demo.addr, "GET", "/v1/billers", "", "");
+            assert_eq!(billers.json()["items"].as_array().unwrap().len(), 8);
+            demo.stop();
+            std::fs::read_to_string(dir.path().join("demo.json")).unwrap()
+        })
+        .collect();
+    assert_eq!(keys[0], keys[1]);
+}
+
+#[test]
+fn a_wrong_setting_is_named() {
+    for (args, part) in [
+        (["serve", "--ledger", "tape:1"], "embedded:DIR"),
+        (["serve", "--database", "mysql://x"], "sqlite:"),
+        (["serve", "--sender", "pigeon"], "console or file"),
+        (["serve", "--config", "/nonexistent.toml"], "nonexistent.toml"),
+        (["ledger", "verify", "--data=/nonexistent"], "nonexistent"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let out = yima().args(args).env("YIMA_DATA", dir.path()).output().unwrap();
+        assert_eq!(out.status.code(), Some(1), "{args:?}");
+        let why = String::from_utf8_lossy(&out.stderr).to_string();
+        assert!(why.contains(part), "{args:?}: {why}");
+    }
+}
