@@ -50,6 +50,8 @@ pub struct Book {
     pub again: BTreeMap<String, u64>,
     /// Payments by code for which no phone had an unused code, made at the poster instead.
     pub without_code: u64,
+    /// Bill payments for which there was no bill left, made to people instead.
+    pub without_bill: u64,
     /// What must never be answered.
     pub violations: Vec<String>,
     times: Vec<Histogram<u64>>,
@@ -59,13 +61,15 @@ impl Book {
     /// Nothing happened yet.
     pub fn new() -> Result<Book, Fail> {
         // Microseconds up to ten minutes, three digits.
-        let times: Result<Vec<_>, _> = KINDS.iter().map(|_| Histogram::new_with_max(600_000_000, 3)).collect();
+        let times: Result<Vec<_>, _> =
+            KINDS.iter().map(|_| Histogram::new_with_max(600_000_000, 3)).collect();
         Ok(Book {
             acked: Vec::new(),
             closed: Vec::new(),
             refused: BTreeMap::new(),
             again: BTreeMap::new(),
             without_code: 0,
+            without_bill: 0,
             violations: Vec::new(),
             times: times?,
         })

@@ -38,7 +38,10 @@ impl Scratch {
         let at = |e| Fail::new(format!("{}: {e}", path.display()));
         fs::create_dir_all(&path).map_err(at)?;
         if fs::read_dir(&path).map_err(at)?.next().is_some() {
-            return Err(Fail::new(format!("{} is not empty; a benchmark starts from nothing", path.display())));
+            return Err(Fail::new(format!(
+                "{} is not empty; a benchmark starts from nothing",
+                path.display()
+            )));
         }
         Ok(Scratch { path, keep })
     }
@@ -154,7 +157,8 @@ impl Server {
     /// Tells it to stop (SIGTERM) and waits until it has.
     pub async fn stop(&mut self) -> Result<ExitStatus, Fail> {
         // The shell's own `kill` is there on every system; the standard library only has SIGKILL.
-        let told = Command::new("sh").args(["-c", "kill -TERM \"$0\""]).arg(self.pid().to_string()).status()?;
+        let told =
+            Command::new("sh").args(["-c", "kill -TERM \"$0\""]).arg(self.pid().to_string()).status()?;
         if !told.success() {
             return Err(Fail::new("the server was gone before it was stopped"));
         }
@@ -195,7 +199,10 @@ impl Server {
                 return Ok(());
             }
             if begun.elapsed() > READY_MAX {
-                return Err(Fail::new(format!("the server does not answer within {} s", READY_MAX.as_secs())));
+                return Err(Fail::new(format!(
+                    "the server does not answer within {} s",
+                    READY_MAX.as_secs()
+                )));
             }
             tokio::time::sleep(POLL).await;
         }

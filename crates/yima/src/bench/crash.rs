@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use ledger::audit;
 use tokio::task::{JoinHandle, spawn_local};
 
+use super::bills::{ROWS_MAX, Stack};
 use super::book::Book;
 use super::child::{Scratch, Server};
 use super::load::{self, Load};
@@ -25,6 +26,10 @@ const LIFE_MS: std::ops::Range<u64> = 200..1_500;
 const SAMPLE: usize = 500;
 /// How long payments may stay pending after the last request was answered.
 const PENDING_MAX: Duration = Duration::from_secs(120);
+
+/// How many bills are brought for each life of the server; when they are used up, money is sent to people
+/// in their place.
+const BILLS_A_LIFE: u32 = 3_000;
 
 /// How to kill.
 #[derive(clap::Args)]
@@ -63,8 +68,10 @@ pub async fn run(options: &Options) -> Result<(), Fail> {
 async fn survive(options: &Options, scratch: &Scratch) -> Result<(), Fail> {
     let (mut server, operator) = Server::create(scratch.path()).await?;
     let Options { residents, shops, clients, .. } = *options;
-    let town = town::build(server.addr, &server.messages(), &operator, residents, shops, clients).await?;
-    let shape = Shape { residents, shops, bills: false, cancels: true };
+    let mut town = town::build(server.addr, &server.messages(), &operator, residents, shops, clients).await?;
+    let bills = options.kills.saturating_add(1).saturating_mul(BILLS_A_LIFE).min(ROWS_MAX);
+    town.bills = Some(Stack::import(server.addr, &operator, options.seed, bills).await?);
+    let shape = Shape { residents, shops, bills: true, cancels: true };
     let load = Load::new(town, options.seed, shape, server.addr, u64::MAX, true)?;
     let clients: Vec<_> = (0..clients).map(|_| spawn_local(load::client(load.clone()))).collect();
 
@@ -173,10 +180,20 @@ async fn settle(server: &Server) -> Result<(), Fail> {
     }
 }
 
-fn verdict(options: &Options, torn: u32, transfers: u64, book: &Book, violations: &[String]) -> Result<(), Fail> {
+fn verdict(
+    options: &Options,
+    torn: u32,
+    transfers: u64,
+    book: &Book,
+    violations: &[String],
+) -> Result<(), Fail> {
     println!();
     let again: u64 = book.again.values().sum();
-    println!("payments    {} acknowledged, {} orders closed", grouped(book.acked.len() as u64), grouped(book.closed.len() as u64));
+    println!(
+        "payments    {} acknowledged, {} orders closed",
+        grouped(book.acked.len() as u64),
+        grouped(book.closed.len() as u64)
+    );
     println!("asked again {} times, until every outcome was known", grouped(again));
     for ((kind, code), count) in &book.refused {
         println!("refused     {} {}: {code}", grouped(*count), kind.name());
@@ -185,7 +202,9 @@ fn verdict(options: &Options, torn: u32, transfers: u64, book: &Book, violations
     tell(violations);
     let (kills, seed) = (options.kills, options.seed);
     if violations.is_empty() {
-        println!("bench crash: {kills} kills survived: nothing acknowledged lost, nothing paid twice, nothing left undecided");
+        println!(
+            "bench crash: {kills} kills survived: nothing acknowledged lost, nothing paid twice, nothing left undecided"
+        );
         return Ok(());
     }
     println!("bench crash: FAILED with seed {seed}");

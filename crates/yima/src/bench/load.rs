@@ -12,10 +12,11 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use codes::payment_code::{STEP_S, generate};
-use kernel::ids::{PaymentId, TradeId};
+use kernel::ids::{BillerId, PaymentId, TradeId};
 use kernel::{Clock as _, SystemClock};
 use serde::Deserialize;
 
+use super::bills::{Bills, Row};
 use super::book::{Acked, Book, Closed};
 use super::plan::{Kind, Planned, Shape, planned};
 use super::town::Town;
@@ -61,7 +62,16 @@ impl Load {
         restless: bool,
     ) -> Result<Rc<Load>, Fail> {
         let book = RefCell::new(Book::new()?);
-        Ok(Rc::new(Load { town, book, seed, shape, addr, next: Cell::new(0), end: Cell::new(payments), restless }))
+        Ok(Rc::new(Load {
+            town,
+            book,
+            seed,
+            shape,
+            addr,
+            next: Cell::new(0),
+            end: Cell::new(payments),
+            restless,
+        }))
     }
 
     /// Lets the connections finish the payment they are at, and no other.
@@ -106,8 +116,13 @@ impl Load {
 /// One connection of the load: makes payments until there are none left.
 pub async fn client(load: Rc<Load>) -> Result<(), Fail> {
     let wire = Wire::new(load.addr);
-    let mut client =
-        Client { load: load.clone(), wire, request: Request::default(), body: String::new(), key: String::new() };
+    let mut client = Client {
+        load: load.clone(),
+        wire,
+        request: Request::default(),
+        body: String::new(),
+        key: String::new(),
+    };
     while let Some(index) = load.take() {
         let plan = planned(load.seed, index, &load.shape);
         client.make(index, plan).await?;
@@ -145,6 +160,13 @@ struct MovedAnswer<'a> {
 }
 
 #[derive(Deserialize)]
+struct BillPaid<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    state: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
 struct Refused<'a> {
     #[serde(borrow)]
     code: Cow<'a, str>,
@@ -170,7 +192,15 @@ impl Client {
             Kind::Poster => self.poster(index, plan, begun).await,
             Kind::Order => self.order(index, plan, begun).await,
             Kind::Transfer => self.transfer(index, plan, begun).await,
-            Kind::Bill => Err(Fail::new("there are no bills in this traffic")),
+            Kind::Bill => {
+                match load.town.bills.as_ref().and_then(|stack| Some((stack.biller, stack.take()?))) {
+                    Some((biller, row)) => self.bill(index, plan, biller, &row, begun).await,
+                    None => {
+                        load.book.borrow_mut().without_bill += 1;
+                        self.transfer(index, Planned { kind: Kind::Transfer, ..plan }, begun).await
+                    }
+                }
+            }
         }
     }
 
@@ -185,7 +215,8 @@ impl Client {
             till.poster, plan.amount
         );
         self.request.set("POST /v1/payments", &person.token, Some(&self.key), &self.body);
-        let paid = self.ask(|body| trade(serde_json::from_slice::<PaidAnswer<'_>>(body).ok()?, "paid")).await?;
+        let paid =
+            self.ask(|body| trade(serde_json::from_slice::<PaidAnswer<'_>>(body).ok()?, "paid")).await?;
         self.write_down(index, plan, paid, begun);
         Ok(())
     }
@@ -220,7 +251,8 @@ impl Client {
         self.body.clear();
         let _ = write!(self.body, r#"{{"code":"{qr}"}}"#);
         self.request.set("POST /v1/payments", &person.token, Some(&self.key), &self.body);
-        let paid = self.ask(|body| trade(serde_json::from_slice::<PaidAnswer<'_>>(body).ok()?, "paid")).await?;
+        let paid =
+            self.ask(|body| trade(serde_json::from_slice::<PaidAnswer<'_>>(body).ok()?, "paid")).await?;
         let refused = paid.is_err();
         self.write_down(index, plan, paid, begun);
         if refused { self.cancel(index, plan, Some(id)).await } else { Ok(()) }
@@ -237,7 +269,8 @@ impl Client {
             self.key, plan.amount
         );
         self.request.set("POST /v1/charges", &till.key, None, &self.body);
-        let paid = self.ask(|body| trade(serde_json::from_slice::<PaidAnswer<'_>>(body).ok()?, "paid")).await?;
+        let paid =
+            self.ask(|body| trade(serde_json::from_slice::<PaidAnswer<'_>>(body).ok()?, "paid")).await?;
         let refused = paid.is_err();
         self.write_down(index, plan, paid, begun);
         if refused { self.cancel(index, plan, None).await } else { Ok(()) }
@@ -264,6 +297,48 @@ impl Client {
         Ok(())
     }
 
+    /// The payer finds the bill by its account number and pays it at the price it has.
+    async fn bill(
+        &mut self,
+        index: u64,
+        plan: Planned,
+        biller: BillerId,
+        row: &Row,
+        begun: Instant,
+    ) -> Result<(), Fail> {
+        let load = self.load.clone();
+        let person = &load.town.people[plan.payer as usize];
+        let head = format!("GET /v1/billers/{biller}/bills?account_no={}", row.account_no);
+        self.request.set(&head, &person.token, None, "");
+        let found =
+            self.ask(|body| serde_json::from_slice::<Bills>(body).ok()?.items.into_iter().next()).await?;
+        let bill = match found {
+            Ok(bill) => bill,
+            Err(code) => {
+                self.refused(plan.kind, &code);
+                return Ok(());
+            }
+        };
+        let amount = i64::try_from(row.amount)?;
+        let Some(quote) = bill.quote.filter(|quote| quote.total.minor == amount) else {
+            self.refused(plan.kind, "a bill with another price than in the file");
+            return Ok(());
+        };
+        self.body.clear();
+        let _ = write!(self.body, r#"{{"quote":"{}","request_id":"{}"}}"#, quote.id, self.key);
+        self.request.set(&format!("POST /v1/bills/{}/pay", bill.id), &person.token, None, &self.body);
+        let paid = self
+            .ask(|body| {
+                let answer = serde_json::from_slice::<BillPaid<'_>>(body).ok()?;
+                // A biller that hands over files is never pending.
+                (answer.state == "settled").then_some(())?;
+                Some(answer.id.parse::<PaymentId>().ok()?.as_u128())
+            })
+            .await?;
+        self.write_down(index, Planned { amount, ..plan }, paid, begun);
+        Ok(())
+    }
+
     /// The till gives an order up; after this it can never be paid. `made` is the order's trade, where
     /// its making was acknowledged.
     async fn cancel(&mut self, index: u64, plan: Planned, made: Option<u128>) -> Result<(), Fail> {
@@ -278,7 +353,9 @@ impl Client {
                 book.closed.push(Closed { index, id, shop: plan.payee });
             }
             Ok(_) => book.violations.push(format!("order {}: cancelling it closed another trade", self.key)),
-            Err(code) => book.violations.push(format!("order {}: cancelling it was refused: {code}", self.key)),
+            Err(code) => {
+                book.violations.push(format!("order {}: cancelling it was refused: {code}", self.key))
+            }
         }
         Ok(())
     }
@@ -321,10 +398,10 @@ impl Client {
     fn write_down(&mut self, index: u64, plan: Planned, outcome: Known<u128>, begun: Instant) {
         let town = &self.load.town;
         let from = town.people[plan.payer as usize].id.as_u128();
-        let to = if plan.kind.at_shop() {
-            town.tills[plan.payee as usize].shop.as_u128()
-        } else {
-            town.people[plan.payee as usize].id.as_u128()
+        let to = match (plan.kind, &town.bills) {
+            (Kind::Bill, Some(bills)) => bills.biller.as_u128(),
+            (kind, _) if kind.at_shop() => town.tills[plan.payee as usize].shop.as_u128(),
+            _ => town.people[plan.payee as usize].id.as_u128(),
         };
         match outcome {
             Ok(id) => {

@@ -5,9 +5,11 @@
 //! depends on them. What must hold at any speed, and after any crash, is in `proof`: a run that cannot prove
 //! it fails.
 
+mod bills;
 mod book;
 mod child;
 mod crash;
+mod import;
 mod load;
 mod machine;
 mod pay;
@@ -26,6 +28,8 @@ use crate::config::Fail;
 pub enum Command {
     /// Payments a second, of every kind, and the proof that every one of them is in the ledger.
     Pay(pay::Options),
+    /// Bills a second, from a biller's file to payable.
+    Import(import::Options),
     /// Kill the server again and again under load; prove that nothing acknowledged is lost, nothing paid twice.
     Crash(crash::Options),
 }
@@ -38,6 +42,7 @@ pub async fn run(command: Command) -> Result<(), Fail> {
         LocalSet::new().block_on(&runtime, async move {
             match command {
                 Command::Pay(options) => pay::run(&options).await,
+                Command::Import(options) => import::run(&options).await,
                 Command::Crash(options) => crash::run(&options).await,
             }
         })

@@ -8,10 +8,11 @@ use hdrhistogram::Histogram;
 use serde_json::json;
 use tokio::task::spawn_local;
 
+use super::bills::Stack;
 use super::book::Book;
 use super::child::{Scratch, Server};
 use super::load::{self, Load};
-use super::plan::{KINDS, Shape};
+use super::plan::{KINDS, Kind, Shape, planned};
 use super::progress::Progress;
 use super::proof::{self, Proof};
 use super::{grouped, machine, ms, per_second, tell, town};
@@ -68,10 +69,15 @@ async fn measure(options: &Options, scratch: &Scratch) -> Result<(), Fail> {
     let begun = Instant::now();
     let (mut server, operator) = Server::create(scratch.path()).await?;
     let Options { residents, shops, clients, .. } = *options;
-    let town = town::build(server.addr, &server.messages(), &operator, residents, shops, clients).await?;
+    let mut town = town::build(server.addr, &server.messages(), &operator, residents, shops, clients).await?;
+    let shape = Shape { residents, shops, bills: true, cancels: false };
+    let is_bill = |index: &u64| planned(options.seed, *index, &shape).kind == Kind::Bill;
+    let bills = u32::try_from((0..options.payments).filter(is_bill).count())?;
+    if bills > 0 {
+        town.bills = Some(Stack::import(server.addr, &operator, options.seed, bills).await?);
+    }
     let set_up = begun.elapsed();
 
-    let shape = Shape { residents, shops, bills: false, cancels: false };
     let load = Load::new(town, options.seed, shape, server.addr, options.payments, false)?;
     let (took, server_cpu, client_cpu) = drive(&load, &server, options).await?;
     let measured = Measured { sync, set_up, took, server_cpu, client_cpu };
@@ -131,7 +137,7 @@ fn print(options: &Options, measured: &Measured, book: &Book, proof: &Proof) {
     let sync_us = u64::try_from(measured.sync.as_micros()).unwrap_or(u64::MAX);
     println!("disk        a sync takes {} ms", ms(sync_us));
     println!("set up      {people} in {:.1} s", measured.set_up.as_secs_f32());
-    println!("traffic     seed {seed}, {clients} connections; no bills");
+    println!("traffic     seed {seed}, {clients} connections");
     println!();
     println!("{:<12}{:>10}{:>11}{:>11}{:>11}", "kind", "payments", "p50 ms", "p99 ms", "p99.9 ms");
     let line = |name: &str, times: &Histogram<u64>| {
@@ -146,9 +152,14 @@ fn print(options: &Options, measured: &Measured, book: &Book, proof: &Proof) {
     let all = book.all_times();
     line("all", &all);
     println!();
-    println!("An order is two requests, the till's and the payer's; its time is that of both.");
+    println!(
+        "An order is two requests, the till's and the payer's; so is a bill, found and paid. Their time is that of both."
+    );
     if book.without_code > 0 {
-        println!("{} payments found no phone with an unused code and were made at the poster.", grouped(book.without_code));
+        println!(
+            "{} payments found no phone with an unused code and were made at the poster.",
+            grouped(book.without_code)
+        );
     }
     for ((kind, code), count) in &book.refused {
         println!("refused     {} {}: {code}", grouped(*count), kind.name());

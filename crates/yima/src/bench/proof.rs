@@ -98,10 +98,15 @@ fn compare(book: &Book, mut payments: HashMap<u128, Found>, mut closed: HashMap<
     for acked in &book.acked {
         let what = || format!("{} {} of {}", acked.kind.name(), acked.index, acked.amount);
         match payments.remove(&acked.id) {
-            None => violations.push(format!("{}: acknowledged, and not in the ledger (or twice told)", what())),
-            Some(Found { times, .. }) if times != 1 => violations.push(format!("{}: paid {times} times", what())),
+            None => {
+                violations.push(format!("{}: acknowledged, and not in the ledger (or twice told)", what()))
+            }
+            Some(Found { times, .. }) if times != 1 => {
+                violations.push(format!("{}: paid {times} times", what()))
+            }
             Some(found) => {
-                let same = (found.from, found.to, found.amount) == (acked.from, acked.to, u128::from(acked.amount));
+                let same =
+                    (found.from, found.to, found.amount) == (acked.from, acked.to, u128::from(acked.amount));
                 if !same {
                     violations.push(format!("{}: the ledger has other parties or amount", what()));
                 }
@@ -119,7 +124,8 @@ fn compare(book: &Book, mut payments: HashMap<u128, Found>, mut closed: HashMap<
     let untold = payments.len() + closed.len();
     if untold > 0 {
         let amounts: Vec<u128> = payments.values().take(5).map(|f| f.amount).collect();
-        violations.push(format!("{untold} payments or closings that nobody was told of, such as {amounts:?}"));
+        violations
+            .push(format!("{untold} payments or closings that nobody was told of, such as {amounts:?}"));
     }
     violations
 }
@@ -166,10 +172,17 @@ fn balances(report: &AuditReport, town: &Town, book: &Book, proof: &mut Proof) {
             proof.violations.push(format!("{} has not what it was paid", till.shop));
         }
     }
+    if let Some(bills) = &town.bills {
+        let id = bills.biller.as_u128();
+        if there(id).credits_posted != told(id).1 {
+            proof.violations.push(format!("{} has not what its bills were paid", bills.biller));
+        }
+    }
     // What is at the bank is what everybody has.
     let owed = |a: &Account| a.credits_posted.wrapping_sub(a.debits_posted);
     let clearing = there(books::bank_clearing(Currency::CNY));
-    let everybody = report.accounts.values().filter(|a| a.ledger == money && a.code != account_code::BANK_CLEARING);
+    let everybody =
+        report.accounts.values().filter(|a| a.ledger == money && a.code != account_code::BANK_CLEARING);
     let held = everybody.map(owed).fold(0u128, u128::wrapping_add);
     proof.at_bank = clearing.debits_posted.wrapping_sub(clearing.credits_posted);
     if held != proof.at_bank {
@@ -189,7 +202,15 @@ mod tests {
 
     fn payment(id: u128, trade: u128, amount: u128) -> Transfer {
         let code = transfer_code::TRADE_PAYMENT;
-        Transfer { id, user_data_128: trade, debit_account_id: 1, credit_account_id: 2, amount, code, ..Transfer::default() }
+        Transfer {
+            id,
+            user_data_128: trade,
+            debit_account_id: 1,
+            credit_account_id: 2,
+            amount,
+            code,
+            ..Transfer::default()
+        }
     }
 
     fn check(transfers: &[Transfer], acked: &[u128], closed: &[u128]) -> Vec<String> {
@@ -209,7 +230,12 @@ mod tests {
         let marker = Transfer { id: 9, code: transfer_code::TRADE_CLOSED, ..Transfer::default() };
         let fee = Transfer { id: 8, code: transfer_code::TRADE_FEE, ..Transfer::default() };
         let other = Transfer { credit_account_id: 3, ..payment(7, 7, 5) };
+        let bill = Transfer { code: transfer_code::BILL_PAYMENT, ..payment(7, 70, 5) };
+        let claim = Transfer { flags: TransferFlags::Pending, ..bill };
+        let post = Transfer { id: 71, pending_id: 7, flags: TransferFlags::PostPendingTransfer, ..bill };
         for (transfers, acked, closed, wanted) in [
+            (vec![claim, post], vec![7], vec![], ""),
+            (vec![claim], vec![7], vec![], "not in the ledger"),
             (vec![payment(7, 7, 5), marker, fee], vec![7], vec![9], ""),
             (vec![], vec![7], vec![], "not in the ledger"),
             (vec![payment(7, 7, 5), payment(70, 7, 5)], vec![7], vec![], "paid 2 times"),

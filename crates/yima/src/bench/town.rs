@@ -17,6 +17,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::task::spawn_local;
 
+use super::bills::Stack;
 use super::progress::Progress;
 use crate::client::{Client, good};
 use crate::config::Fail;
@@ -60,6 +61,8 @@ pub struct Town {
     pub people: Vec<Person>,
     /// Shops; the first is the hot one.
     pub tills: Vec<Till>,
+    /// Bills to be paid, if there are any.
+    pub bills: Option<Stack>,
 }
 
 /// The categories of the shops in turn: restaurant, supermarket, hospital (no fee), clothes.
@@ -85,14 +88,16 @@ pub async fn build(
         .await?;
         let mut codes = newest_codes(messages)?;
         let progress = Progress::new("residents", numbers.len());
-        let ask = numbers.iter().map(|n| (phone(*n), codes.remove(&format!("+86{}", phone(*n))).unwrap_or_default()));
+        let ask = numbers
+            .iter()
+            .map(|n| (phone(*n), codes.remove(&format!("+86{}", phone(*n))).unwrap_or_default()));
         tokens.extend(each(addr, clients, ask.collect(), progress, sign_in(operator.to_owned())).await?);
     }
     let progress = Progress::new("deposits and phones", tokens.len());
     let people = each(addr, clients, tokens, progress, settle_in(operator.to_owned())).await?;
     let progress = Progress::new("shops", shops as usize);
     let tills = each(addr, clients, (0..shops).collect(), progress, open_shop(operator.to_owned())).await?;
-    Ok(Town { people, tills })
+    Ok(Town { people, tills, bills: None })
 }
 
 fn phone(number: u32) -> String {
@@ -107,7 +112,9 @@ struct SignedIn {
 }
 
 /// Signs in, and raises the tier to III.
-fn sign_in(operator: String) -> impl AsyncFn(&mut Client, (String, String)) -> Result<SignedIn, Fail> + 'static {
+fn sign_in(
+    operator: String,
+) -> impl AsyncFn(&mut Client, (String, String)) -> Result<SignedIn, Fail> + 'static {
     async move |client, (phone, code)| {
         let ask = json!({"phone": phone, "code": code, "name": "居民"});
         let answer = good("sign in", client.post("/v1/sign-in", "", None, &ask).await)?;
@@ -124,7 +131,8 @@ fn settle_in(operator: String) -> impl AsyncFn(&mut Client, SignedIn) -> Result<
         let amount = json!({"minor": DEPOSIT_MINOR, "currency": "CNY"});
         let deposit = json!({"resident": id, "amount": amount, "reference": format!("BENCH-{phone}")});
         good("deposit", client.post("/v1/deposits", &operator, None, &deposit).await)?;
-        let device = good("device", client.post("/v1/me/devices", &token, None, &json!({"name": "phone"})).await)?;
+        let device =
+            good("device", client.post("/v1/me/devices", &token, None, &json!({"name": "phone"})).await)?;
         let secret = BASE64_STANDARD.decode(text(&device["secret"])?).ok().and_then(|s| s.try_into().ok());
         let secret: [u8; 32] = secret.ok_or_else(|| Fail::new("a device secret is 32 bytes in base64"))?;
         let secret = DeviceSecret::new(secret);
@@ -137,7 +145,8 @@ fn open_shop(operator: String) -> impl AsyncFn(&mut Client, u32) -> Result<Till,
     async move |client, number| {
         let mcc = CATEGORIES[number as usize % CATEGORIES.len()];
         let (reference, name) = (format!("bench-{number:05}"), format!("面馆{number:05}"));
-        let ask = json!({"reference": reference, "name": name, "mcc": mcc, "city": "杭州", "region": "330106"});
+        let ask =
+            json!({"reference": reference, "name": name, "mcc": mcc, "city": "杭州", "region": "330106"});
         let answer = good("shop", client.post("/v1/merchants", &operator, None, &ask).await)?;
         let id: MerchantId = text(&answer["id"])?.parse()?;
         let ask = json!({"owner": id, "role": "staff", "name": "till"});
