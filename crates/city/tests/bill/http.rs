@@ -41,7 +41,7 @@ async fn the_main_job_over_http() {
     assert_eq!((status, &body["pack"]), (200, &"hz-power".into()));
     let (status, body) = send("POST", "/v1/billers", &operator, b"id = 1").await;
     assert_eq!((status, &body["code"]), (422, &"pack_malformed".into()));
-    let (status, body) = send("POST", "/v1/billers", &operator, &[b' '; 70_000]).await;
+    let (status, body) = send("POST", "/v1/billers", &operator, " ".repeat(70_000).as_bytes()).await;
     assert_eq!((status, &body["code"]), (413, &"body_too_large".into()));
     let (status, body) = call(&router, "GET", "/v1/billers?region=3301&category=power", "", "").await;
     assert_eq!((status, body["items"].as_array().unwrap().len()), (200, 1));

@@ -1,6 +1,8 @@
 //! import: a malformed file is refused whole, a bad row alone, the same file twice changes nothing,
 //! a cut is resumed.
 
+use std::fmt::Write as _;
+
 use city::bill::{self, Standing};
 use city::identity::{Biller, Role};
 
@@ -89,7 +91,7 @@ async fn a_bad_row_is_reported_and_the_others_go_in() {
         (format!("{b}|B1|王|202602|2.00|2026-03-25"), "", ""),
         (format!("{b}|B1|王|202602|3.00|2026-03-25"), "", "bill_differs"), // differs from the line before
     ];
-    let body: String = rows.iter().map(|(row, ..)| format!("{row}\n")).collect();
+    let body = rows.iter().map(|(row, ..)| row.as_str()).collect::<Vec<_>>().join("\n") + "\n";
     let file = format!("{HEADER}{body}TOTAL|{}|99999999999999.00\n", rows.len());
     let done = import(&town, biller, file.as_bytes()).await.unwrap();
 
@@ -130,9 +132,9 @@ async fn an_upload_cut_off_by_a_crash_is_taken_up_again() {
     let rows = 70_000u64; // more than one chunk
     let mut file = String::from(HEADER);
     for i in 0..rows {
-        file += &format!("{}|B{i}|王|202602|1.00|2026-03-25\n", crate::speed::account(i));
+        writeln!(file, "{}|B{i}|王|202602|1.00|2026-03-25", crate::speed::account(i)).unwrap();
     }
-    file += &format!("TOTAL|{rows}|{rows}.00\n");
+    writeln!(file, "TOTAL|{rows}|{rows}.00").unwrap();
     let path = town.dir.path().join("big.txt");
     std::fs::write(&path, &file).unwrap();
 

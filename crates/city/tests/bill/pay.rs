@@ -339,7 +339,8 @@ async fn amount_rules_hold() {
     let town = Town::new().await;
     let who = town.rich("13800000001", 10_000_000).await;
     // Pack, sample, then a payment by its distance to what is due, and whether it is taken.
-    let rows: [(&str, &str, &[(i64, bool)]); 4] = [
+    type Row<'a> = (&'a str, &'a str, &'a [(i64, bool)]);
+    let rows: [Row<'_>; 4] = [
         ("330100/hz-power", "330100/samples/hz-power-202602.txt", &[(-1, false), (1, false), (0, true)]),
         ("330100/hz-water", "330100/samples/hz-water-202602.dat", &[(-1, false), (1, true)]),
         ("310100/sh-water", "310100/samples/sh-water-202602.dat", &[(1, false), (-1, true)]),

@@ -1,5 +1,7 @@
 //! reconcile: the settlement file's bytes, the payout, and planted breaks: all found, none invented.
 
+use std::fmt::Write as _;
+
 use city::bill::reconcile::rules::{BreakCode, Source};
 use city::bill::reconcile::{self, Totals};
 use city::bill::{self, Pack, PayBill};
@@ -118,9 +120,9 @@ fn statement(lines: &[(String, i64)]) -> Vec<u8> {
     let yuan = |fen: i64| kernel::Money::fen(fen).amount();
     let mut text = String::from("reference,amount,date\n");
     for (reference, fen) in lines {
-        text += &format!("{reference},{},2026-03-02\n", yuan(*fen));
+        writeln!(text, "{reference},{},2026-03-02", yuan(*fen)).unwrap();
     }
-    text += &format!("TOTAL,{},{}\n", lines.len(), yuan(lines.iter().map(|l| l.1).sum()));
+    writeln!(text, "TOTAL,{},{}", lines.len(), yuan(lines.iter().map(|l| l.1).sum())).unwrap();
     text.into_bytes()
 }
 
@@ -176,7 +178,7 @@ async fn planted_breaks_are_all_found_and_none_invented() {
     assert_eq!(report.banks, Some(Totals { count: 9, amount_minor: 8_201 }));
     assert_eq!(reconcile::report(&town.city, biller, monday()).await.unwrap(), report);
     // Put right, it matches; the payout was booked once over all runs.
-    let right: Vec<_> = refs.iter().enumerate().map(|(i, r)| (r.clone(), 1_000 + 100 * i as i64)).collect();
+    let right: Vec<_> = refs.iter().cloned().zip((0..).map(|i| 1_000 + 100 * i)).collect();
     reconcile::put_bank_file(&town.city, &town.operator, biller, monday(), statement(&right)).await.unwrap();
     let report = reconcile::run(&town.city, &town.operator, biller, monday()).await.unwrap();
     assert_eq!((report.breaks, report.matched), (0, 6));

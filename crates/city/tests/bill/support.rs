@@ -1,5 +1,6 @@
 //! What the tests of this slice share: shipped packs and samples, small bill files, payers.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use city::bill::{self, BillView, Import, Pack, Paid, PayBill};
@@ -24,7 +25,7 @@ pub fn power_file(rows: &[(&str, &str, &str)]) -> String {
     let mut text = String::from("户号|账单号|户名|账期|金额|缴费截止日\n");
     let mut sum = 0;
     for (account, number, yuan) in rows {
-        text += &format!("{account}|{number}|王小明|202602|{yuan}|2026-03-25\n");
+        writeln!(text, "{account}|{number}|王小明|202602|{yuan}|2026-03-25").expect("infallible");
         sum += kernel::Money::parse_amount(yuan, kernel::Currency::CNY).map_or(0, |m| m.minor);
     }
     text + &format!("TOTAL|{}|{}\n", rows.len(), kernel::Money::fen(sum).amount())
