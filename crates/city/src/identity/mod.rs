@@ -93,9 +93,9 @@ pub struct Operator {
 pub enum Role {
     /// Reads.
     Viewer,
-    /// Daily work: a till charges and cancels, a teller books deposits.
+    /// Daily work: a till charges, cancels and refunds, a teller books deposits.
     Staff,
-    /// Everything: refunds, keys, webhooks, tiers, packs.
+    /// Everything: keys, webhooks, tiers, packs.
     Admin,
 }
 
