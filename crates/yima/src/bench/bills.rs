@@ -56,7 +56,7 @@ fn with_check_digit(body: &str) -> String {
 
 /// The whole file, due 30 days after `today`, so that there is no late fee.
 pub fn file(seed: u64, rows: u32, today: Date) -> Result<String, Fail> {
-    let due = today.checked_add(Duration::from_secs(30 * 86_400))?;
+    let due = today.checked_add(Duration::from_hours(30 * 24))?;
     let period = format!("{:04}{:02}", today.year(), today.month());
     let mut text = String::with_capacity(rows as usize * 72);
     text.push_str("户号|账单号|户名|账期|金额|缴费截止日\n");

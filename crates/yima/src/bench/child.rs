@@ -14,9 +14,9 @@ use crate::client::Client;
 use crate::config::Fail;
 
 /// How long a server may take to answer after it was started.
-const READY_MAX: Duration = Duration::from_secs(120);
+const READY_MAX: Duration = Duration::from_mins(2);
 /// How long a server may take to stop after it was told to; above the time it gives open connections.
-const STOP_MAX: Duration = Duration::from_secs(60);
+const STOP_MAX: Duration = Duration::from_mins(1);
 /// How often it is asked whether it is there, or gone.
 const POLL: Duration = Duration::from_millis(2);
 

@@ -4,6 +4,7 @@
 //! After each kill the journal is audited before the server sees it: no account may have less than was
 //! acknowledged. At the end, after a polite stop, the whole proof is made, and nothing may be left undecided.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -16,7 +17,8 @@ use super::book::Book;
 use super::child::{Scratch, Server};
 use super::load::{self, Load};
 use super::plan::{Draw, Kind, Shape};
-use super::{grouped, proof, tell, town};
+use super::town::{self, Town};
+use super::{grouped, proof, tell};
 use crate::client::{Client, good};
 use crate::config::Fail;
 
@@ -25,7 +27,7 @@ const LIFE_MS: std::ops::Range<u64> = 200..1_500;
 /// How many orders are asked for through the API at the end; the ledger is asked for all of them.
 const SAMPLE: usize = 500;
 /// How long payments may stay pending after the last request was answered.
-const PENDING_MAX: Duration = Duration::from_secs(120);
+const PENDING_MAX: Duration = Duration::from_mins(2);
 
 /// How many bills are brought for each life of the server; when they are used up, money is sent to people
 /// in their place.
@@ -105,7 +107,7 @@ async fn survive(options: &Options, scratch: &Scratch) -> Result<(), Fail> {
         violations.push(format!("the server ended with {stopped}"));
     }
     violations.extend(server.said()?.errors.iter().map(|e| format!("the server logged: {e}")));
-    let book = load.book.borrow();
+    let book = load.close_book()?;
     let proof = proof::prove(&server.ledger(), &load.town, &book).await?;
     violations.extend(proof.violations);
     violations.extend(book.violations.iter().cloned());
@@ -145,14 +147,7 @@ async fn fall(server: &mut Server, load: &Rc<Load>, violations: &mut Vec<String>
 
 /// Asks the shops for orders of theirs: every one must be paid or closed, as its till was told.
 async fn orders_final(server: &Server, load: &Load) -> Result<Vec<String>, Fail> {
-    let book = load.book.borrow();
-    let by_shop: std::collections::HashMap<u128, usize> =
-        load.town.tills.iter().enumerate().map(|(at, till)| (till.shop.as_u128(), at)).collect();
-    let paid = book.acked.iter().rev().filter(|a| matches!(a.kind, Kind::Order | Kind::PayerCode));
-    let paid = paid.take(SAMPLE).filter_map(|a| Some((a.index, *by_shop.get(&a.to)?, "paid")));
-    let closed = book.closed.iter().rev().take(SAMPLE).map(|c| (c.index, c.shop as usize, "closed"));
-    let wanted: Vec<_> = paid.chain(closed).collect();
-    drop(book);
+    let wanted = newest_orders(&load.town, &load.book.borrow());
     let mut client = Client::new(server.addr);
     let mut violations = Vec::new();
     for (index, shop, wanted) in wanted {
@@ -163,6 +158,16 @@ async fn orders_final(server: &Server, load: &Load) -> Result<Vec<String>, Fail>
         }
     }
     Ok(violations)
+}
+
+/// The newest orders that were paid or closed: number, shop and what it became.
+fn newest_orders(town: &Town, book: &Book) -> Vec<(u64, usize, &'static str)> {
+    let shops: HashMap<u128, usize> =
+        town.tills.iter().enumerate().map(|(at, till)| (till.shop.as_u128(), at)).collect();
+    let paid = book.acked.iter().rev().filter(|a| matches!(a.kind, Kind::Order | Kind::PayerCode));
+    let paid = paid.take(SAMPLE).filter_map(|a| Some((a.index, *shops.get(&a.to)?, "paid")));
+    let closed = book.closed.iter().rev().take(SAMPLE).map(|c| (c.index, c.shop as usize, "closed"));
+    paid.chain(closed).collect()
 }
 
 /// Waits until nothing is pending in the ledger.

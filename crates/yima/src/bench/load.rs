@@ -26,7 +26,7 @@ use crate::config::Fail;
 /// How long a client waits before it sends a request again.
 const PAUSE: Duration = Duration::from_millis(20);
 /// A request that has no answer after so long fails the run.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// A phone shows codes of the last 40 s: far from the end of their life.
 const CODE_AGE_S: u64 = 40;
 /// How many residents are looked at for one whose phone has an unused code.
@@ -77,6 +77,11 @@ impl Load {
     /// Lets the connections finish the payment they are at, and no other.
     pub fn finish(&self) {
         self.end.set(0);
+    }
+
+    /// The book as it is, leaving an empty one.
+    pub fn close_book(&self) -> Result<Book, Fail> {
+        Ok(self.book.replace(Book::new()?))
     }
 
     /// Payments begun.
@@ -182,24 +187,23 @@ impl Client {
         let _ = write!(self.key, "bench-{}-{index}", load.seed); // writing to a String cannot fail
         let begun = Instant::now();
         match plan.kind {
-            Kind::PayerCode => match load.code(plan.payer) {
-                Some((payer, code)) => self.charge(index, Planned { payer, ..plan }, &code, begun).await,
-                None => {
-                    load.book.borrow_mut().without_code += 1;
-                    self.poster(index, Planned { kind: Kind::Poster, ..plan }, begun).await
+            Kind::PayerCode => {
+                if let Some((payer, code)) = load.code(plan.payer) {
+                    return self.charge(index, Planned { payer, ..plan }, &code, begun).await;
                 }
-            },
+                load.book.borrow_mut().without_code += 1;
+                self.poster(index, Planned { kind: Kind::Poster, ..plan }, begun).await
+            }
             Kind::Poster => self.poster(index, plan, begun).await,
             Kind::Order => self.order(index, plan, begun).await,
             Kind::Transfer => self.transfer(index, plan, begun).await,
             Kind::Bill => {
-                match load.town.bills.as_ref().and_then(|stack| Some((stack.biller, stack.take()?))) {
-                    Some((biller, row)) => self.bill(index, plan, biller, &row, begun).await,
-                    None => {
-                        load.book.borrow_mut().without_bill += 1;
-                        self.transfer(index, Planned { kind: Kind::Transfer, ..plan }, begun).await
-                    }
+                let bill = load.town.bills.as_ref().and_then(|stack| Some((stack.biller, stack.take()?)));
+                if let Some((biller, row)) = bill {
+                    return self.bill(index, plan, biller, &row, begun).await;
                 }
+                load.book.borrow_mut().without_bill += 1;
+                self.transfer(index, Planned { kind: Kind::Transfer, ..plan }, begun).await
             }
         }
     }
@@ -354,7 +358,7 @@ impl Client {
             }
             Ok(_) => book.violations.push(format!("order {}: cancelling it closed another trade", self.key)),
             Err(code) => {
-                book.violations.push(format!("order {}: cancelling it was refused: {code}", self.key))
+                book.violations.push(format!("order {}: cancelling it was refused: {code}", self.key));
             }
         }
         Ok(())
@@ -365,13 +369,12 @@ impl Client {
         let mut since = None;
         loop {
             let why = match self.wire.send(&self.request).await {
-                Ok((200..=299, body)) => match read(body) {
-                    Some(answer) => return Ok(Ok(answer)),
-                    None => {
-                        let text = String::from_utf8_lossy(body).into_owned();
-                        return Ok(Err(format!("not understood: {text}")));
-                    }
-                },
+                Ok((200..=299, body)) => {
+                    let answer = read(body);
+                    return Ok(
+                        answer.ok_or_else(|| format!("not understood: {}", String::from_utf8_lossy(body)))
+                    );
+                }
                 Ok((status, body)) => {
                     let code = serde_json::from_slice::<Refused<'_>>(body).map(|r| r.code.into_owned());
                     let code = code.unwrap_or_else(|_| format!("status {status} without a code"));

@@ -84,7 +84,7 @@ async fn measure(options: &Options, scratch: &Scratch) -> Result<(), Fail> {
 
     let stopped = server.stop().await?;
     let said = server.said()?;
-    let book = load.book.borrow();
+    let book = load.close_book()?;
     let mut proof = proof::prove(&server.ledger(), &load.town, &book).await?;
     proof.violations.extend(book.violations.iter().cloned());
     proof.violations.extend(said.errors.iter().map(|e| format!("the server logged: {e}")));

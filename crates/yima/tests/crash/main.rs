@@ -21,8 +21,10 @@ fn nothing_acknowledged_is_lost_and_nothing_paid_twice() {
     assert!(out.contains(&format!("{kills} kills survived")), "{out}");
 
     let figure = |name: &str| -> u64 {
-        let line = out.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name}: {out}"));
-        let digits: String = line.trim().chars().take_while(|c| *c != ' ').filter(char::is_ascii_digit).collect();
+        let line =
+            out.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name}: {out}"));
+        let digits: String =
+            line.trim().chars().take_while(|c| *c != ' ').filter(char::is_ascii_digit).collect();
         digits.parse().expect("a number")
     };
     assert!(figure("payments") > 100, "there was something to lose: {out}");
