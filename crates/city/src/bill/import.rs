@@ -285,8 +285,7 @@ fn parse(
     let mut lines = Lines::new(BufReader::with_capacity(1 << 20, file), from.0, from.1);
     let layout = &pack.spec.bills.file;
     loop {
-        let mut chunk =
-            Chunk { bills: Vec::new(), faults: Vec::new(), line: 0, at_byte: 0, last: false };
+        let mut chunk = Chunk { bills: Vec::new(), faults: Vec::new(), line: 0, at_byte: 0, last: false };
         chunk.bills.reserve(CHUNK_LINES);
         while chunk.bills.len() + chunk.faults.len() < CHUNK_LINES {
             let number = lines.line + 1;
@@ -448,7 +447,9 @@ pub(super) fn spawn(city: &City, import: Import) {
         let id = import.id;
         match run(&city, import, &path, |_| {}).await {
             Ok(done) => tracing::info!(import = %id, added = done.added, refused = done.refused, "imported"),
-            Err(why) => tracing::error!(import = %id, %why, "an import stopped; it goes on at the next start"),
+            Err(why) => {
+                tracing::error!(import = %id, %why, "an import stopped; it goes on at the next start");
+            }
         }
     });
 }

@@ -207,10 +207,7 @@ impl Field {
     }
 
     fn is_number(self) -> bool {
-        matches!(
-            self,
-            Field::Amount | Field::LateFee | Field::Fee | Field::Net | Field::Count | Field::Sum
-        )
+        matches!(self, Field::Amount | Field::LateFee | Field::Fee | Field::Net | Field::Count | Field::Sum)
     }
 }
 

@@ -336,9 +336,7 @@ impl LateFee {
             (None, Some(fixed)) if !(1..=10_000_000).contains(&fixed) => {
                 invalid("late_fee.fixed_minor", "1 to 10000000 minor units")
             }
-            (Some(_), Some(_)) | (None, None) => {
-                invalid("late_fee", "either bps_per_day or fixed_minor")
-            }
+            (Some(_), Some(_)) | (None, None) => invalid("late_fee", "either bps_per_day or fixed_minor"),
             _ if self.grace_days > 366 => invalid("late_fee.grace_days", "0 to 366"),
             _ if self.cap_bps.is_some_and(|c| !(1..=100_000).contains(&c)) => {
                 invalid("late_fee.cap_bps", "1 to 100000 basis points")
@@ -358,10 +356,11 @@ impl Settlement {
         }
         self.file.validate("settlement.file")?;
         require(&self.file, "settlement.file.columns", &[Field::Reference, Field::Amount])?;
-        let refuse_due = |layout: &Layout, key: &str| match layout.columns.iter().find(|c| c.field == Field::Due) {
-            Some(_) => Err(PackError::invalid(key, "due has no meaning here")),
-            None => Ok(()),
-        };
+        let refuse_due =
+            |layout: &Layout, key: &str| match layout.columns.iter().find(|c| c.field == Field::Due) {
+                Some(_) => Err(PackError::invalid(key, "due has no meaning here")),
+                None => Ok(()),
+            };
         refuse_due(&self.file, "settlement.file.columns")?;
         let Some(returned) = &self.returned else { return Ok(()) };
         returned.validate("settlement.returned")?;

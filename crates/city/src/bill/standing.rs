@@ -160,7 +160,9 @@ pub(super) async fn resolve(
         Ok(_) => Ok(Resolved::Done),
         Err((_, S::PendingTransferExpired)) => Ok(Resolved::Lapsed),
         Err((_, status)) if books::is_exists(status) => Ok(Resolved::Done),
-        Err((_, S::PendingTransferAlreadyPosted | S::PendingTransferAlreadyVoided)) => Ok(Resolved::Otherwise),
+        Err((_, S::PendingTransferAlreadyPosted | S::PendingTransferAlreadyVoided)) => {
+            Ok(Resolved::Otherwise)
+        }
         Err((at, status)) => Err(Fault::Books(format!("resolve bill payment, event {at}: {status:?}"))),
     }
 }

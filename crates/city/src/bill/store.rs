@@ -104,7 +104,11 @@ pub async fn bills(conn: &mut Conn, ids: &[BillId]) -> Result<Vec<Bill>, StoreEr
 }
 
 /// The bills whose ids lie in a range: those of an account, and by chance of another.
-pub async fn bills_between(conn: &mut Conn, least: BillId, greatest: BillId) -> Result<Vec<Bill>, StoreError> {
+pub async fn bills_between(
+    conn: &mut Conn,
+    least: BillId,
+    greatest: BillId,
+) -> Result<Vec<Bill>, StoreError> {
     let rows = store::query(AssertSqlSafe(format!(
         "SELECT {BILL} FROM bill WHERE id >= $1 AND id <= $2 ORDER BY due DESC, id LIMIT 500"
     )))
@@ -114,7 +118,6 @@ pub async fn bills_between(conn: &mut Conn, least: BillId, greatest: BillId) -> 
     .await?;
     rows.iter().map(bill).collect()
 }
-
 
 /// Rows of one INSERT. Each row is one bound text that the statement cuts up: binding every column on
 /// its own costs more than writing the row, and grows with the square of their number.

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::rules::{Break, BreakCode, Source};
 use super::{Report, Totals};
 use crate::City;
-use crate::bill::http::read_all;
+use crate::bill::upload::http::read_all;
 use crate::http::{Amount, Answer, Json, Page, Path, Problem, Query, ledger_cursor};
 use crate::identity::{Biller, Operator};
 
@@ -37,10 +37,8 @@ pub fn routes() -> OpenApiRouter<City> {
 async fn file_of(city: &City, biller: BillerId, day: &str) -> Answer<impl IntoResponse + use<>> {
     let bytes = super::settlement_file(city, biller, super::day(day)?).await?;
     let name = format!("attachment; filename=\"settlement-{day}.txt\"");
-    let headers = [
-        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
-        (header::CONTENT_DISPOSITION, name),
-    ];
+    let headers =
+        [(header::CONTENT_TYPE, "application/octet-stream".to_owned()), (header::CONTENT_DISPOSITION, name)];
     Ok((headers, bytes))
 }
 
@@ -80,11 +78,7 @@ async fn own_returned(
 #[utoipa::path(get, path = "/v1/biller/settlements/{day}", tag = "biller", security(("bearer" = [])),
     params(("day" = String, Path, example = "2026-03-02")),
     responses((status = 200, body = Report), (status = "default", body = Problem)))]
-async fn own_report(
-    State(city): State<City>,
-    who: Biller,
-    Path(day): Path<String>,
-) -> Answer<Json<Report>> {
+async fn own_report(State(city): State<City>, who: Biller, Path(day): Path<String>) -> Answer<Json<Report>> {
     Ok(Json(super::report(&city, who.id, super::day(&day)?).await?))
 }
 

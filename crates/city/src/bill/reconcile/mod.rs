@@ -106,7 +106,8 @@ const AFTER_MIDNIGHT: Duration = Duration::from_mins(1);
 /// The layout of the bank's statement, `packs/bank-statement.toml`.
 pub fn bank_layout() -> &'static Layout {
     static LAYOUT: LazyLock<Layout> = LazyLock::new(|| {
-        toml::from_str(include_str!("../../../../../packs/bank-statement.toml")).expect("ships with the project")
+        toml::from_str(include_str!("../../../../../packs/bank-statement.toml"))
+            .expect("ships with the project")
     });
     &LAYOUT
 }
@@ -266,8 +267,7 @@ fn read_returned(layout: &Layout, bytes: &[u8]) -> Result<Returned, BillError> {
     }
     let first_totals = layout.totals.as_ref().is_some_and(|t| t.at == super::layout::At::First);
     let preamble = layout.header.len() + usize::from(first_totals);
-    let mut returned =
-        Returned { sha256: hex(&Sha256::digest(bytes)), lines: Vec::new(), amount: 0 };
+    let mut returned = Returned { sha256: hex(&Sha256::digest(bytes)), lines: Vec::new(), amount: 0 };
     for (at, line) in bytes.split(|b| *b == b'\n').enumerate().skip(preamble) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.is_empty() || layout.is_last_totals(line) {
@@ -432,7 +432,8 @@ pub async fn report(city: &City, biller: BillerId, day: Date) -> Result<Report, 
     pack(city, biller).await?;
     let mut conn = city.store.read().await?;
     let text = store::report(&mut conn, biller, date_number(day)).await?.ok_or(BillError::NotReconciled)?;
-    Ok(serde_json::from_str(&text).map_err(|_| Fault::from(::store::StoreError::Corrupt("reconciliation.report")))?)
+    Ok(serde_json::from_str(&text)
+        .map_err(|_| Fault::from(::store::StoreError::Corrupt("reconciliation.report")))?)
 }
 
 /// The breaks of a day after a number, each with its number.

@@ -195,10 +195,8 @@ mod tests {
             ),
         ];
         for (here, there, expected) in rows {
-            let theirs: Vec<Theirs> = there
-                .iter()
-                .map(|(r, a)| Theirs { reference: (*r).into(), amount_minor: *a })
-                .collect();
+            let theirs: Vec<Theirs> =
+                there.iter().map(|(r, a)| Theirs { reference: (*r).into(), amount_minor: *a }).collect();
             let found = compare(Source::Bank, &ours(here), &theirs, &other_days);
             let found: Vec<_> = found.iter().map(|b| (b.code, b.reference.as_str())).collect();
             assert_eq!(found, *expected, "{here:?} against {there:?}");

@@ -33,7 +33,8 @@ pub async fn put_returned(
         .execute(&mut *conn)
         .await?;
     for (number, part) in file.lines.chunks(60).enumerate() {
-        let place = |row: usize| format!("($1, $2, $3, ${}, ${}, ${})", row * 3 + 4, row * 3 + 5, row * 3 + 6);
+        let place =
+            |row: usize| format!("($1, $2, $3, ${}, ${}, ${})", row * 3 + 4, row * 3 + 5, row * 3 + 6);
         let places = (0..part.len()).map(place).collect::<Vec<_>>().join(", ");
         let sql = format!(
             "INSERT INTO returned_line (biller, day, source, line, reference, amount) VALUES {places}"
@@ -70,12 +71,13 @@ pub async fn returned(
     day: i64,
     source: Source,
 ) -> Result<Option<Vec<Theirs>>, StoreError> {
-    let there = store::query("SELECT lines FROM returned_file WHERE biller = $1 AND day = $2 AND source = $3")
-        .bind(biller.to_bytes())
-        .bind(day)
-        .bind(source.name())
-        .fetch_optional(&mut *conn)
-        .await?;
+    let there =
+        store::query("SELECT lines FROM returned_file WHERE biller = $1 AND day = $2 AND source = $3")
+            .bind(biller.to_bytes())
+            .bind(day)
+            .bind(source.name())
+            .fetch_optional(&mut *conn)
+            .await?;
     if there.is_none() {
         return Ok(None);
     }
@@ -170,7 +172,8 @@ pub async fn breaks(
         .map(|row| {
             let (source, code): (String, String) = (row.try_get("source")?, row.try_get("code")?);
             let found = Break {
-                source: Source::from_name(&source).ok_or(StoreError::Corrupt("reconciliation_break.source"))?,
+                source: Source::from_name(&source)
+                    .ok_or(StoreError::Corrupt("reconciliation_break.source"))?,
                 code: BreakCode::from_name(&code).ok_or(StoreError::Corrupt("reconciliation_break.code"))?,
                 reference: row.try_get("reference")?,
                 ours_minor: row.try_get("ours")?,

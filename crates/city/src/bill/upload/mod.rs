@@ -1,6 +1,8 @@
 //! Taking in a biller's file over the network: streamed to disk, hashed and synced before anything is
 //! made of it, so that a crash at any moment leaves either the whole file or none.
 
+pub mod http;
+
 use std::fs::{self, File};
 use std::future::Future;
 use std::io::{self, Write};
@@ -10,8 +12,8 @@ use kernel::hex;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
-use super::import::{self, Import, blocking};
-use super::{BillError, pack};
+use crate::bill::import::{self, Import, blocking};
+use crate::bill::{BillError, pack};
 use crate::identity::{Biller, Role};
 use crate::{City, Fault};
 
