@@ -123,7 +123,7 @@ async fn drive(
     let took = begun.elapsed();
     teller.abort();
     let after = cpu();
-    let used = |after: Option<Duration>, before: Option<Duration>| Some(after? - before?);
+    let used = |after: Option<Duration>, before: Option<Duration>| after?.checked_sub(before?);
     Ok((took, used(after.0, before.0), used(after.1, before.1)))
 }
 

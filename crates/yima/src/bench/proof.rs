@@ -99,10 +99,10 @@ fn compare(book: &Book, mut payments: HashMap<u128, Found>, mut closed: HashMap<
         let what = || format!("{} {} of {}", acked.kind.name(), acked.index, acked.amount);
         match payments.remove(&acked.id) {
             None => {
-                violations.push(format!("{}: acknowledged, and not in the ledger (or twice told)", what()))
+                violations.push(format!("{}: acknowledged, and not in the ledger (or twice told)", what()));
             }
             Some(Found { times, .. }) if times != 1 => {
-                violations.push(format!("{}: paid {times} times", what()))
+                violations.push(format!("{}: paid {times} times", what()));
             }
             Some(found) => {
                 let same =
