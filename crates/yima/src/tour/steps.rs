@@ -101,10 +101,11 @@ impl Tour {
     /// Prints a step that held, with how long it took since the one before.
     fn show(&mut self, what: &str, amount: impl Display) {
         let now = SystemClock.now();
-        let ms = now.since(self.began).as_millis();
+        let tenths = now.since(self.began).as_micros() / 100;
         self.began = now;
         self.step += 1;
-        println!("{:>2}  {} {:>18} {:>6} ms", self.step, pad(what, 58), amount, ms);
+        let took = format!("{}.{} ms", tenths / 10, tenths % 10);
+        println!("{:>2}  {} {amount:>18} {took:>9}", self.step, pad(what, 66));
     }
 
     /// What happens by day.
@@ -244,7 +245,7 @@ impl Tour {
             let breaks = good("breaks", self.client.get(&path, &self.operator).await)?;
             let found = &breaks["items"][0];
             let (code, remedy) = (text(&found["code"]), text(&found["remedy"]));
-            let line = format!("{}: the bank lists 1 fen too little; remedy {remedy}", biller.name);
+            let line = format!("{}: the bank lists 1 fen too little; {remedy}", biller.name);
             same("break", code.as_str(), "amount_differs")?;
             self.show(&line, code);
         }
@@ -276,7 +277,7 @@ impl Tour {
         same("money at the bank", held, owed)?;
         same("open payments", audit.open(), 0)?;
         let frames = format!("{} transfers in {} frames", audit.transfers, audit.frames);
-        self.show(&format!("ledger check: chain, checksums, every balance; {frames}"), "holds");
+        self.show("ledger check: chain, checksums, every balance recomputed", frames);
         self.show("money at the bank = wallets + shops + billers + fees", yuan(i64::try_from(held)?));
         println!("\nevery book agrees");
         Ok(())
