@@ -111,15 +111,46 @@ pub async fn refunded(city: &City, trade: TradeId) -> Result<i64, Fault> {
 
 /// What a payment cost the shop, minor units: the fee transfer that names it.
 pub(super) async fn fee_of(city: &City, payment: u128) -> Result<i64, Fault> {
+    named(city, payment, transfer_code::TRADE_FEE).await
+}
+
+/// The amount of the transfer of this code that names another as the one it belongs to.
+async fn named(city: &City, other: u128, code: u16) -> Result<i64, Fault> {
     let filter = QueryFilter {
-        user_data_128: payment,
+        user_data_128: other,
         ledger: books::money(city.settings.currency),
-        code: transfer_code::TRADE_FEE,
+        code,
         limit: 1,
         ..QueryFilter::default()
     };
     let found = city.ledger.query_transfers(filter).await?;
     Ok(found.first().map_or(0, |t| i64::try_from(t.amount).unwrap_or(i64::MAX)))
+}
+
+/// The fee's share that goes back with a refund. The refund that empties what is left brings the whole
+/// rest of the fee: it succeeds only if no other came in between, so the fee never goes back twice.
+async fn fee_share(city: &City, trade: TradeId, payment: &Transfer, amount: i64) -> Result<i64, Fault> {
+    let paid = i64::try_from(payment.amount).unwrap_or(i64::MAX);
+    let fee = fee_of(city, payment.id).await?;
+    if fee == 0 || amount != paid - refunded(city, trade).await? {
+        return Ok(rules::fee_back(fee, amount, paid));
+    }
+    let mut rest = fee;
+    for draw in draws(city, trade).await? {
+        rest -= named(city, draw.user_data_128, transfer_code::TRADE_FEE_BACK).await?;
+    }
+    Ok(rest)
+}
+
+/// What was drawn from a trade's refundable amount, oldest first; each names its refund.
+async fn draws(city: &City, trade: TradeId) -> Result<Vec<Transfer>, Fault> {
+    let filter = AccountFilter {
+        account_id: refundable(trade),
+        limit: 8_000,
+        flags: AccountFilterFlags::Debits,
+        ..AccountFilter::default()
+    };
+    Ok(city.ledger.get_account_transfers(filter).await?)
 }
 
 async fn give_back(
@@ -132,7 +163,7 @@ async fn give_back(
 ) -> Result<Refunded, TradeError> {
     let currency = city.settings.currency;
     let paid = i64::try_from(payment.amount).unwrap_or(i64::MAX);
-    let fee_back = rules::fee_back(fee_of(city, payment.id).await?, amount, paid);
+    let fee_back = fee_share(city, trade, payment, amount).await?;
     grant(city, trade, paid).await?;
     let cap_return = identity::cap_return(city, payment.id, amount, refund.as_u128()).await?;
     let (draw_id, fee_id) = (city.rng.u128(), city.rng.u128());
@@ -156,7 +187,7 @@ async fn give_back(
         chain.extend(cap_return);
         chain
     });
-    let done = |timestamp, repeated| Refunded {
+    let done = |timestamp, fee_back, repeated| Refunded {
         refund,
         trade,
         amount: Money::new(amount, currency),
@@ -165,8 +196,11 @@ async fn give_back(
         repeated,
     };
     match once.await? {
-        Once::Done { timestamp, .. } => Ok(done(timestamp, false)),
-        Once::Already(t) if Some(t.amount) == u128::try_from(amount).ok() => Ok(done(t.timestamp, true)),
+        Once::Done { timestamp, .. } => Ok(done(timestamp, fee_back, false)),
+        Once::Already(t) if Some(t.amount) == u128::try_from(amount).ok() => {
+            let fee_back = named(city, t.id, transfer_code::TRADE_FEE_BACK).await?;
+            Ok(done(t.timestamp, fee_back, true))
+        }
         Once::Already(_) => Err(TradeError::RefundDiffers),
         Once::Refused(at, CreateTransferStatus::ExceedsCredits) if at == has_fee => {
             // Which of two refusals it is, the refundable account tells.
@@ -205,13 +239,7 @@ pub async fn list(
     trade: TradeId,
 ) -> Result<Vec<(RefundId, Money, Timestamp)>, TradeError> {
     super::view(city, who, trade).await?;
-    let filter = AccountFilter {
-        account_id: refundable(trade),
-        limit: 1_000,
-        flags: AccountFilterFlags::Debits,
-        ..AccountFilter::default()
-    };
-    let draws = city.ledger.get_account_transfers(filter).await?;
+    let draws = draws(city, trade).await?;
     let ids = draws.iter().map(|draw| draw.user_data_128).collect();
     let refunds = city.ledger.lookup_transfers(ids).await?;
     let money =

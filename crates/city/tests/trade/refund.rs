@@ -34,7 +34,7 @@ async fn parts_add_up_to_what_was_paid() {
         "a fen over"
     );
     let last = refund(&town.city, &shop, "A-1", "R-4", 1_666).await.expect("the same number, what is left");
-    assert_eq!(last.fee_back, town.money(6));
+    assert_eq!(last.fee_back, town.money(7), "the last part brings the rest of the fee");
     assert_eq!(code(refund(&town.city, &shop, "A-1", "R-5", 1).await), "refund_exceeds_paid");
     let trade = trade::query(&town.city, &shop, "A-1").await.expect("a trade");
     assert_eq!((trade.status, trade.refunded), (Status::Refunded, town.money(10_000)));
@@ -42,7 +42,20 @@ async fn parts_add_up_to_what_was_paid() {
     let amounts: Vec<i64> = list.iter().map(|(_, amount, _)| amount.minor).collect();
     assert_eq!(amounts, [1, 3_333, 5_000, 1_666]);
     assert_eq!(town.available(books::wallet(payer.id)).await, 990_000);
-    assert_eq!(town.available(books::fees(Currency::CNY)).await, 38 + 38 - 12 - 19 - 6);
+    assert_eq!(town.available(books::fees(Currency::CNY)).await, 38, "the other trade's");
+    town.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn a_single_sale_can_be_refunded_to_the_last_fen() {
+    let (town, shop, payer, phone) = square().await;
+    paid(charge(&town.city, &shop, "A-1", 10_000, &phone.code()).await);
+    refund(&town.city, &shop, "A-1", "R-1", 3_333).await.expect("a part");
+    let cancelled =
+        trade::cancel(&town.city, &shop, "A-1").await.expect("the rest, without a fen of its own");
+    assert_eq!(cancelled.status, Status::Refunded);
+    assert_eq!(town.available(books::merchant(shop.id)).await, 0);
+    assert_eq!(town.available(books::wallet(payer.id)).await, 1_000_000);
     town.assert_conserved().await;
 }
 

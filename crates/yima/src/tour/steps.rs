@@ -105,7 +105,7 @@ impl Tour {
         self.began = now;
         self.step += 1;
         let took = format!("{}.{} ms", tenths / 10, tenths % 10);
-        println!("{:>2}  {} {amount:>18} {took:>9}", self.step, pad(what, 66));
+        println!("{:>2}  {} {amount:>27} {took:>9}", self.step, pad(what, 60));
     }
 
     /// What happens by day.
