@@ -33,7 +33,8 @@ async fn the_main_job_over_http() {
     let send = async |method: &str, path: &str, token: &str, bytes: &[u8]| {
         let text = String::from_utf8(bytes.to_vec()).unwrap();
         let auth = bearer(token);
-        let (status, body) = call_raw(&router, method, path, &[("authorization", &auth)], text.as_str()).await;
+        let (status, body) =
+            call_raw(&router, method, path, &[("authorization", &auth)], text.as_str()).await;
         (status, serde_json::from_slice::<serde_json::Value>(&body).unwrap_or_default())
     };
 
@@ -58,7 +59,10 @@ async fn the_main_job_over_http() {
         }
         tokio::task::yield_now().await;
     };
-    assert_eq!((&done["added"], &done["refused"], &done["name"]), (&1.into(), &1.into(), &"bills.txt".into()));
+    assert_eq!(
+        (&done["added"], &done["refused"], &done["name"]),
+        (&1.into(), &1.into(), &"bills.txt".into())
+    );
     let (_, errors) = call(&router, "GET", &format!("{import}/errors"), &biller, "").await;
     assert_eq!(errors["items"][0]["code"], "malformed");
     assert_eq!((&errors["items"][0]["line"], &errors["items"][0]["field"]), (&3.into(), &"amount".into()));
@@ -69,13 +73,20 @@ async fn the_main_job_over_http() {
     let (status, found) = call(&router, "GET", &find, &token, "").await;
     assert_eq!(status, 200, "{found}");
     let bill = &found["items"][0];
-    assert_eq!((&bill["state"], &bill["holder"], &bill["period"]), (&"open".into(), &"王**".into(), &"2026-02".into()));
+    assert_eq!(
+        (&bill["state"], &bill["holder"], &bill["period"]),
+        (&"open".into(), &"王**".into(), &"2026-02".into())
+    );
     let bill = format!("/v1/bills/{}", bill["id"].as_str().unwrap());
     let (_, quote) = call(&router, "POST", &format!("{bill}/quote"), &token, "").await;
     assert_eq!(quote["total"]["minor"], 10_000);
     let body = format!(r#"{{"quote":"{}"}}"#, quote["id"].as_str().unwrap());
     let (status, paid) = call(&router, "POST", &format!("{bill}/pay"), &token, body.as_str()).await;
-    assert_eq!((status, &paid["state"], &paid["repeated"]), (200, &"settled".into(), &false.into()), "{paid}");
+    assert_eq!(
+        (status, &paid["state"], &paid["repeated"]),
+        (200, &"settled".into(), &false.into()),
+        "{paid}"
+    );
     let (_, again) = call(&router, "POST", &format!("{bill}/pay"), &token, body.as_str()).await;
     assert_eq!((&again["id"], &again["repeated"]), (&paid["id"], &true.into()));
     let (_, read) = call(&router, "GET", &bill, &token, "").await;
@@ -94,15 +105,21 @@ async fn the_main_job_over_http() {
     town.pass(86_400);
     let auth = bearer(&biller);
     let day = "/v1/biller/settlements/2026-03-02";
-    let (status, file) = call_raw(&router, "GET", &format!("{day}/file"), &[("authorization", &auth)], "").await;
+    let (status, file) =
+        call_raw(&router, "GET", &format!("{day}/file"), &[("authorization", &auth)], "").await;
     assert_eq!(status, 200);
     let (status, totals) = send("PUT", &format!("{day}/returned"), &biller, &file).await;
     assert_eq!((status, &totals["amount_minor"]), (200, &10_000.into()));
     let of_biller = format!("/v1/billers/{id}/settlements/2026-03-02");
-    let bank = format!("reference,amount,date\n{},99.00,2026-03-02\nTOTAL,1,99.00\n", paid["id"].as_str().unwrap());
+    let bank =
+        format!("reference,amount,date\n{},99.00,2026-03-02\nTOTAL,1,99.00\n", paid["id"].as_str().unwrap());
     assert_eq!(send("PUT", &format!("{of_biller}/bank"), &operator, bank.as_bytes()).await.0, 200);
     let (status, report) = call(&router, "POST", &format!("{of_biller}/reconcile"), &operator, "").await;
-    assert_eq!((status, &report["breaks"], &report["payout_minor"]), (200, &1.into(), &9_990.into()), "{report}");
+    assert_eq!(
+        (status, &report["breaks"], &report["payout_minor"]),
+        (200, &1.into(), &9_990.into()),
+        "{report}"
+    );
     for (path, key) in [(day, &biller), (of_biller.as_str(), &operator)] {
         let (_, read) = call(&router, "GET", path, key, "").await;
         assert_eq!(read, report);
@@ -111,7 +128,8 @@ async fn the_main_job_over_http() {
         assert_eq!(breaks["items"][0]["remedy"], "correct_to_ledger");
     }
     let auth = bearer(&operator);
-    let (_, same) = call_raw(&router, "GET", &format!("{of_biller}/file"), &[("authorization", &auth)], "").await;
+    let (_, same) =
+        call_raw(&router, "GET", &format!("{of_biller}/file"), &[("authorization", &auth)], "").await;
     assert_eq!(same, file);
 }
 
@@ -124,7 +142,8 @@ async fn nobody_reaches_what_is_not_theirs() {
     let theirs = town.key(OwnerKind::Biller, water.as_u128(), Role::Staff).await;
     let file = power_file(&[(POWER[0], "B1", "1.00")]);
     let auth = format!("Bearer {mine}");
-    let (_, body) = call_raw(&router, "POST", "/v1/imports", &[("authorization", &auth)], file.as_str()).await;
+    let (_, body) =
+        call_raw(&router, "POST", "/v1/imports", &[("authorization", &auth)], file.as_str()).await;
     let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
     let import = format!("/v1/imports/{}", body["id"].as_str().unwrap());
     let rows = [
@@ -132,7 +151,13 @@ async fn nobody_reaches_what_is_not_theirs() {
         ("GET", format!("{import}/errors"), theirs.as_str(), 404, "import_unknown"),
         ("GET", import, "", 401, "unauthenticated"),
         ("GET", format!("/v1/billers/{power}/bills?account_no=1"), mine.as_str(), 401, "unauthenticated"),
-        ("POST", format!("/v1/billers/{power}/settlements/2026-03-01/reconcile"), mine.as_str(), 403, "wrong_key"),
+        (
+            "POST",
+            format!("/v1/billers/{power}/settlements/2026-03-01/reconcile"),
+            mine.as_str(),
+            403,
+            "wrong_key",
+        ),
         ("POST", "/v1/billers".to_owned(), mine.as_str(), 403, "wrong_key"),
         ("GET", "/v1/billers/blr_x".to_owned(), "", 400, "malformed_id"),
         ("GET", "/v1/billers?colour=red".to_owned(), "", 400, "malformed_query"),

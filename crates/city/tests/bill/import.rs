@@ -145,9 +145,10 @@ async fn an_upload_cut_off_by_a_crash_is_taken_up_again() {
     };
     let city = town.city.clone();
     let at = path.clone();
-    let running = tokio::spawn(async move {
-        bill::import_path(&city, biller, &at, "big.txt", progress).await.map(|_| ())
-    });
+    let running =
+        tokio::spawn(
+            async move { bill::import_path(&city, biller, &at, "big.txt", progress).await.map(|_| ()) },
+        );
     let begun = cut.recv().await.unwrap();
     let chunk = cut.recv().await.unwrap();
     running.abort();

@@ -35,7 +35,9 @@ fn read(layout: &Layout, line: &[u8]) -> Result<Vec<String>, LineFault> {
 #[test]
 fn fixed_width_counts_the_bytes_of_gb18030() {
     let layout = layout(FIXED);
-    for (holder, kept) in [("王小明", "王小明"), ("王小明明", "王小明明"), ("王小明明明", "王小明明"), ("㐀a", "㐀a")] {
+    for (holder, kept) in
+        [("王小明", "王小明"), ("王小明明", "王小明明"), ("王小明明明", "王小明明"), ("㐀a", "㐀a")]
+    {
         let line = write(&layout, holder, 1250).unwrap();
         assert_eq!(line.len(), 6 + 8 + 7 + 2, "{holder}");
         assert!(line.ends_with(b"0001250\r\n"));

@@ -29,8 +29,18 @@ fn a_pack_that_makes_no_sense_is_refused_by_its_key() {
         ("check = \"luhn\"", "check = \"mod97_10\"", "pack_example", "account.examples"),
         ("check = \"luhn\"", "check = \"weighted\"", "pack_invalid", "account.weights"),
         ("check = \"luhn\"", "check = \"luhn\"\nweights = [1]", "pack_invalid", "account.weights"),
-        ("check = \"luhn\"", "check = \"luhn\"\ncheck_digits = \"1\"", "pack_invalid", "account.check_digits"),
-        ("\ncounter_examples = [", "\ncounter_examples = [\"3333333338\", ", "pack_example", "account.counter_examples"),
+        (
+            "check = \"luhn\"",
+            "check = \"luhn\"\ncheck_digits = \"1\"",
+            "pack_invalid",
+            "account.check_digits",
+        ),
+        (
+            "\ncounter_examples = [",
+            "\ncounter_examples = [\"3333333338\", ",
+            "pack_example",
+            "account.counter_examples",
+        ),
         ("examples = [\"", "examples = [\"33", "pack_example", "account.examples"),
         ("delimiter = \"|\"", "delimiter = \"a\"", "pack_invalid", "bills.file.delimiter"),
         ("delimiter = \"|\"", "delimiter = \"-\"", "pack_invalid", "bills.file.delimiter"),
@@ -42,9 +52,19 @@ fn a_pack_that_makes_no_sense_is_refused_by_its_key() {
         ("{ field = \"holder\" }", "{ field = \"holder\", width = 3 }", "pack_invalid", "bills.file.columns"),
         ("    { field = \"bill_no\" },\n", "", "pack_invalid", "bills.file.columns"),
         ("{ field = \"due\" }", "{ field = \"ignore\" }", "pack_invalid", "bills.due_days_after_period"),
-        ("source = \"file\"", "source = \"file\"\ndue_days_after_period = 3", "pack_invalid", "bills.due_days_after_period"),
+        (
+            "source = \"file\"",
+            "source = \"file\"\ndue_days_after_period = 3",
+            "pack_invalid",
+            "bills.due_days_after_period",
+        ),
         ("source = \"file\"", "source = \"file\"\nquote_valid_s = 1", "pack_invalid", "bills.quote_valid_s"),
-        ("source = \"file\"", "source = \"file\"\nclaim_timeout_s = 1", "pack_invalid", "bills.claim_timeout_s"),
+        (
+            "source = \"file\"",
+            "source = \"file\"\nclaim_timeout_s = 1",
+            "pack_invalid",
+            "bills.claim_timeout_s",
+        ),
         ("tag = \"TOTAL\"", "tag = \"\"", "pack_invalid", "bills.file.totals.tag"),
         ("    { field = \"sum\" },\n", "", "pack_invalid", "bills.file.totals.columns"),
         ("    { field = \"tag\" },\n", "", "pack_invalid", "bills.file.totals.columns"),
@@ -70,7 +90,9 @@ fn a_pack_that_makes_no_sense_is_refused_by_its_key() {
 #[test]
 fn check_digits_agree_with_published_numbers() {
     let rule = |pattern: &str, check: &str, more: &str| -> AccountRule {
-        let text = format!("pattern = \"{pattern}\"\ncheck = \"{check}\"\nexamples = []\ncounter_examples = []\n{more}");
+        let text = format!(
+            "pattern = \"{pattern}\"\ncheck = \"{check}\"\nexamples = []\ncounter_examples = []\n{more}"
+        );
         toml::from_str(&text).unwrap()
     };
     let gb11643 = "weights = [7,9,10,5,8,4,2,1,6,3,7,9,10,5,8,4,2]\ncheck_digits = \"10X98765432\"";
@@ -83,7 +105,11 @@ fn check_digits_agree_with_published_numbers() {
         (rule("#################*", "mod11_2", ""), "440524188001010014", Ok(())),
         (rule("#################*", "mod11_2", ""), "440524188001010041", Err(AccountFault::CheckDigit)),
         (rule("#################*", "weighted", gb11643), "11010519491231002X", Ok(())),
-        (rule("#################*", "weighted", gb11643), "110105194912310021", Err(AccountFault::CheckDigit)),
+        (
+            rule("#################*", "weighted", gb11643),
+            "110105194912310021",
+            Err(AccountFault::CheckDigit),
+        ),
         // ISO 17442: a legal entity identifier.
         (rule("******************##", "mod97_10", ""), "5493001KJTIIGC8Y1R12", Ok(())),
         (rule("******************##", "mod97_10", ""), "5493001KJTIIGC8Y1R13", Err(AccountFault::CheckDigit)),
@@ -118,8 +144,8 @@ fn late_fees_follow_the_calendar() {
         (Some(rate(10)), 10_000, "2026-03-25", "2026-03-25", 0),
         (Some(rate(10)), 10_000, "2026-03-25", "2026-03-26", 10),
         (Some(rate(10)), 10_000, "2026-03-25", "2026-04-24", 300),
-        (Some(rate(10)), 499, "2026-03-25", "2026-03-26", 0),  // 0.499 fen
-        (Some(rate(10)), 500, "2026-03-25", "2026-03-26", 1),  // half up
+        (Some(rate(10)), 499, "2026-03-25", "2026-03-26", 0), // 0.499 fen
+        (Some(rate(10)), 500, "2026-03-25", "2026-03-26", 1), // half up
         (Some(LateFee { grace_days: 5, ..rate(10) }), 10_000, "2026-03-25", "2026-03-30", 0),
         (Some(LateFee { grace_days: 5, ..rate(10) }), 10_000, "2026-03-25", "2026-03-31", 10),
         (Some(LateFee { cap_bps: Some(10_000), ..rate(300) }), 20_000, "2026-01-15", "2026-12-31", 20_000),
@@ -143,11 +169,8 @@ fn late_fees_follow_the_calendar() {
 async fn billers_are_found_by_region_category_and_name() {
     let town = Town::new().await;
     let find = async |region: Option<&str>, category, text: Option<&str>| {
-        let filter = BillerFilter {
-            region: region.map(str::to_owned),
-            category,
-            text: text.map(str::to_owned),
-        };
+        let filter =
+            BillerFilter { region: region.map(str::to_owned), category, text: text.map(str::to_owned) };
         let found = bill::billers(&town.city, &filter).await.unwrap();
         found.iter().map(|p| p.spec.id.clone()).collect::<Vec<_>>()
     };

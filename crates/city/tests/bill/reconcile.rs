@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use city::bill::reconcile::rules::{BreakCode, Source};
 use city::bill::reconcile::{self, Totals};
 use city::bill::{self, Pack, PayBill};
-use city::identity::{Biller, Operator, Resident, Role};
 use city::books;
+use city::identity::{Biller, Operator, Resident, Role};
 use kernel::Date;
 use kernel::ids::BillerId;
 
@@ -23,7 +23,8 @@ fn monday() -> Date {
 async fn paid_monday(count: i64) -> (Town, BillerId, Resident, Vec<String>) {
     let town = Town::new().await;
     let biller = shipped("330100/hz-power").biller;
-    let rows: Vec<(String, String)> = (0..count).map(|i| (format!("B{i}"), format!("{}.00", 10 + i))).collect();
+    let rows: Vec<(String, String)> =
+        (0..count).map(|i| (format!("B{i}"), format!("{}.00", 10 + i))).collect();
     let rows: Vec<(&str, &str, &str)> =
         rows.iter().map(|(no, yuan)| (POWER[0], no.as_str(), yuan.as_str())).collect();
     import(&town, biller, power_file(&rows).as_bytes()).await.unwrap();
@@ -170,7 +171,14 @@ async fn planted_breaks_are_all_found_and_none_invented() {
             (bank, BreakCode::Duplicate, "strike_repetition", refs[2].clone(), Some(1_200), Some(1_200)),
             (bank, BreakCode::Late, "move_to_its_day", late, Some(700), Some(700)),
             (bank, BreakCode::MissingHere, "bank_proves_or_returns", stranger, None, Some(99)),
-            (bank, BreakCode::MissingHere, "bank_proves_or_returns", "no-reference-of-ours".into(), None, Some(1)),
+            (
+                bank,
+                BreakCode::MissingHere,
+                "bank_proves_or_returns",
+                "no-reference-of-ours".into(),
+                None,
+                Some(1)
+            ),
             (bank, BreakCode::MissingThere, "ask_bank_to_trace", refs[3].clone(), Some(1_300), None),
         ]
     );
@@ -202,8 +210,14 @@ async fn refusals_change_nothing() {
     assert_eq!(put("reference,amount,date\n").await, "file_totals_missing");
     assert_eq!(put("reference,amount,date\nx,1.00,2026-03-02\nTOTAL,2,1.00\n").await, "file_count_differs");
     assert_eq!(put("reference,amount,date\nx,1.00,2026-03-02\nTOTAL,1,2.00\n").await, "file_sum_differs");
-    assert_eq!(put("reference,amount,date\nx,one,2026-03-02\nTOTAL,1,0.00\n").await, "returned_line_malformed");
-    assert_eq!(put("reference,amount,date\n,1.00,2026-03-02\nTOTAL,1,1.00\n").await, "returned_line_malformed");
+    assert_eq!(
+        put("reference,amount,date\nx,one,2026-03-02\nTOTAL,1,0.00\n").await,
+        "returned_line_malformed"
+    );
+    assert_eq!(
+        put("reference,amount,date\n,1.00,2026-03-02\nTOTAL,1,1.00\n").await,
+        "returned_line_malformed"
+    );
 
     let city = &town.city;
     let tuesday = Date::new(2026, 3, 3).unwrap();

@@ -66,8 +66,8 @@ pub fn first_account(pack: &Pack, sample: &std::path::Path) -> String {
     let bytes = std::fs::read(sample).expect("a sample");
     let text: String = bytes.iter().map(|b| if b.is_ascii() { char::from(*b) } else { ' ' }).collect();
     let length = pack.spec.account.pattern.len();
-    let found = (0..text.len() - length).map(|at| &text[at..at + length]).find(|number| {
-        pack.spec.account.check(number).is_ok()
-    });
+    let found = (0..text.len() - length)
+        .map(|at| &text[at..at + length])
+        .find(|number| pack.spec.account.check(number).is_ok());
     found.expect("an account number").to_owned()
 }
