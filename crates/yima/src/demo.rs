@@ -1,4 +1,4 @@
-//! `yima demo`, `yima operator`: commands that act on the city of this machine directly.
+//! `yima demo`, `yima operator`, `yima import`: commands that act on the city of this machine directly.
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,39 @@ pub async fn operator(config: &Config, name: &str) -> Result<(), Fail> {
     let made = identity::bootstrap_operator(&running.city, name).await;
     running.close().await;
     println!("{}", made?.secret);
+    Ok(())
+}
+
+/// Which file to import for whom.
+#[derive(clap::Args)]
+pub struct ImportOptions {
+    #[command(flatten)]
+    flags: Flags,
+    /// The biller: its id (`blr_…`) or its pack's id (`hz-power`).
+    biller: String,
+    /// The bill file, in the layout of the biller's pack. It must not change while it is read.
+    file: PathBuf,
+}
+
+/// Imports a bill file and prints how far it is. Interrupted, the same command goes on where it stood.
+pub async fn import(options: &ImportOptions) -> Result<(), Fail> {
+    let running = Running::open(&options.flags.load()?).await?;
+    let imported = import_file(&running.city, &options.biller, &options.file).await;
+    running.close().await;
+    imported
+}
+
+async fn import_file(city: &City, biller: &str, file: &Path) -> Result<(), Fail> {
+    let packs = city::bill::billers(city, &city::bill::BillerFilter::default()).await?;
+    let known = packs.iter().find(|p| p.spec.id == biller || p.biller.to_string() == biller);
+    let pack = known.ok_or_else(|| Fail::new(format!("{biller}: no such biller")))?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let progress = |i: &city::bill::Import| println!("{:>12} of {} lines", i.line, i.records);
+    let done = city::bill::import_path(city, pack.biller, file, &name, progress).await?;
+    println!("{}: {} added, {} known already, {} refused", done.id, done.added, done.unchanged, done.refused);
+    for error in city::bill::row_errors(city, done.id, 0, 20).await? {
+        println!("  line {}: {} ({})", error.line, error.code, error.field);
+    }
     Ok(())
 }
 

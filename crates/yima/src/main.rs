@@ -44,6 +44,8 @@ enum Command {
         #[arg(long, default_value = "operator")]
         name: String,
     },
+    /// Import a biller's bill file. The server must not be running; it takes files over the API.
+    Import(demo::ImportOptions),
     /// Look into the ledger.
     #[command(subcommand)]
     Ledger(ledger_cli::Command),
@@ -76,6 +78,7 @@ async fn run(command: Command) -> Result<(), Fail> {
         Command::Demo(flags) => demo::demo(&flags).await,
         Command::Tour(options) => tour::tour(&options).await,
         Command::Operator { flags, name } => demo::operator(&flags.load()?, &name).await,
+        Command::Import(options) => demo::import(&options).await,
         Command::Ledger(command) => ledger_cli::run(command),
         Command::Bench(command) => bench::run(command).await,
         Command::Openapi => {

@@ -149,6 +149,25 @@ fn the_demo_city_is_born_once() {
 }
 
 #[test]
+fn a_bill_file_is_imported_from_the_command_line() {
+    let server = Server::start(&[]);
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../packs/330100/samples/hz-power-202602.txt");
+    let busy = server.command("import").args(["hz-power", file]).output().unwrap();
+    assert!(!busy.status.success(), "the server holds the ledger");
+    let server = server.stopped();
+    for (biller, wanted) in [
+        ("hz-power", "42 added, 0 known already, 0 refused"),
+        ("hz-power", "42 added, 0 known already, 0 refused"), // the same import, told again
+        ("nobody", "nobody: no such biller"),
+    ] {
+        let out = server.command("import").args([biller, file]).output().unwrap();
+        let text =
+            format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        assert!(text.contains(wanted), "{text}");
+    }
+}
+
+#[test]
 fn a_wrong_setting_is_named() {
     for (args, part) in [
         (["serve", "--ledger", "tape:1"], "embedded:DIR"),

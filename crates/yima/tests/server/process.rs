@@ -135,6 +135,12 @@ impl Server {
         panic!("the server does not listen");
     }
 
+    /// The same city without its server.
+    pub fn stopped(mut self) -> Server {
+        self.stop();
+        self
+    }
+
     /// SIGTERM; it must end well.
     pub fn stop(&mut self) {
         let mut child = self.child.take().unwrap();
