@@ -31,9 +31,7 @@ use kernel::{Rng, Timestamp};
 use sha2::{Digest, Sha256};
 
 pub use caps::{cap_account, cap_left, cap_return, cap_transfer, cap_transfer_of};
-pub use device::{
-    NewDevice, Payer, add_device, devices, load, payer_of, resolve_code, revoke_device, start,
-};
+pub use device::{NewDevice, Payer, add_device, devices, load, payer_of, resolve_code, revoke_device, start};
 pub use error::IdentityError;
 pub use key::{NewKey, bootstrap_operator, create_key, keys, revoke_any_key, revoke_key};
 pub use pin::{change_pin, require_pin, reset_pin, set_first_pin};

@@ -189,9 +189,11 @@ mod tests {
     #[test]
     fn allowances_of_the_tiers() {
         let day = Date::constant(2026, 12, 31);
-        for (tier, window, total) in
-            [(Tier::I, "lifetime", 1_000 * YUAN), (Tier::II, "2026", 100_000 * YUAN), (Tier::III, "2026", 200_000 * YUAN)]
-        {
+        for (tier, window, total) in [
+            (Tier::I, "lifetime", 1_000 * YUAN),
+            (Tier::II, "2026", 100_000 * YUAN),
+            (Tier::III, "2026", 200_000 * YUAN),
+        ] {
             let allowance = tier.allowance(day);
             assert_eq!(allowance.window, window);
             assert_eq!(allowance.grants.iter().map(|g| g.1).sum::<i64>(), total);
