@@ -17,7 +17,10 @@ async fn add(store: &Store, name: String, fail: bool) -> Result<(), StoreError> 
     store
         .write(move |conn| {
             Box::pin(async move {
-                query("INSERT INTO follower (name, after) VALUES ($1, 1)").bind(name).execute(&mut *conn).await?;
+                query("INSERT INTO follower (name, after) VALUES ($1, 1)")
+                    .bind(name)
+                    .execute(&mut *conn)
+                    .await?;
                 if fail { Err(StoreError::Guard) } else { Ok(()) }
             })
         })

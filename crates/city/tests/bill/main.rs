@@ -8,5 +8,4 @@ mod layout;
 mod packs;
 mod pay;
 mod reconcile;
-mod speed;
 mod support;
