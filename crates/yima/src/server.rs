@@ -258,13 +258,10 @@ async fn habits(State(around): State<Around>, request: Request, next: Next) -> R
     around.metrics.in_flight.inc();
     let mut response = if around.limits.admit(caller(&request).as_slice(), begun) {
         let deadline = if route == UPLOAD { around.deadline.max(UPLOAD_MAX) } else { around.deadline };
-        match tokio::time::timeout(deadline, next.run(request)).await {
-            Ok(response) => response,
-            Err(_) => {
-                let detail = "no answer in time; asking again with the same id is safe";
-                Problem::new(503, "timeout", detail).into_response()
-            }
-        }
+        tokio::time::timeout(deadline, next.run(request)).await.unwrap_or_else(|_| {
+            let detail = "no answer in time; asking again with the same id is safe";
+            Problem::new(503, "timeout", detail).into_response()
+        })
     } else {
         let mut refused =
             Problem::new(429, "rate_limited", "too many requests; wait a second").into_response();

@@ -74,7 +74,7 @@ pub async fn tour(options: &Options) -> Result<(), Fail> {
     let offset = UtcOffset::CHINA;
     let real = SystemClock.now();
     let day: Date = real.date(offset).yesterday().map_err(|e| Fail::new(e.to_string()))?;
-    let morning = Timestamp::start_of(day, offset).plus(Duration::from_secs(10 * 3600));
+    let morning = Timestamp::start_of(day, offset).plus(Duration::from_hours(10));
     let clock = Arc::new(TourClock { back_ns: AtomicI64::new(real.as_nanos() - morning.as_nanos()) });
 
     let flags = Flags {

@@ -132,7 +132,7 @@ async fn an_upload_cut_off_by_a_crash_is_taken_up_again() {
     let rows = 70_000u64; // more than one chunk
     let mut file = String::from(HEADER);
     for i in 0..rows {
-        writeln!(file, "{}|B{i}|王|202602|1.00|2026-03-25", crate::speed::account(i)).unwrap();
+        writeln!(file, "{}|B{i}|王|202602|1.00|2026-03-25", crate::support::account(i)).unwrap();
     }
     writeln!(file, "TOTAL|{rows}|{rows}.00").unwrap();
     let path = town.dir.path().join("big.txt");
@@ -160,7 +160,7 @@ async fn an_upload_cut_off_by_a_crash_is_taken_up_again() {
     let done = bill::import_path(&town.city, biller, &path, "big.txt", |_| {}).await.unwrap();
     assert_eq!((done.added, done.unchanged, done.refused), (rows, 0, 0));
     for i in [0, rows / 2, rows - 1] {
-        assert_eq!(bill::fetch(&town.city, biller, &crate::speed::account(i)).await.unwrap().len(), 1);
+        assert_eq!(bill::fetch(&town.city, biller, &crate::support::account(i)).await.unwrap().len(), 1);
     }
 }
 

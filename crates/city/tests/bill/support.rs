@@ -71,3 +71,19 @@ pub fn first_account(pack: &Pack, sample: &std::path::Path) -> String {
         .find(|number| pack.spec.account.check(number).is_ok());
     found.expect("an account number").to_owned()
 }
+
+/// The account of `hz-power` with this number in its middle, Luhn digit at its end.
+pub fn account(n: u64) -> String {
+    let body = format!("33{n:07}");
+    let sum: u64 = body
+        .bytes()
+        .rev()
+        .enumerate()
+        .map(|(i, c)| match (i % 2, u64::from(c - b'0')) {
+            (1, d) => d,
+            (_, d) if d > 4 => d * 2 - 9,
+            (_, d) => d * 2,
+        })
+        .sum();
+    format!("{body}{}", (10 - sum % 10) % 10)
+}
