@@ -83,7 +83,7 @@ pub struct Parts {
     pub identity: identity::State,
     /// Shops in memory.
     pub merchant: merchant::State,
-    /// Live payment codes in memory.
+    /// Orders in memory.
     pub trade: trade::State,
     /// Biller packs in memory.
     pub bill: bill::State,

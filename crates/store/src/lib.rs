@@ -88,11 +88,15 @@ impl Store {
         Ok(value)
     }
 
-    /// Whether the database answers, for `/healthz`.
+    /// Whether the database reads and commits, for `/healthz`. On SQLite the commit goes through the one writer.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        let mut conn = self.read().await?;
-        query_scalar::<_, i64>("SELECT CAST(1 AS BIGINT)").fetch_one(&mut *conn).await?;
-        Ok(())
+        self.write(|conn| {
+            Box::pin(async move {
+                query_scalar::<_, i64>("SELECT CAST(1 AS BIGINT)").fetch_one(&mut *conn).await?;
+                Ok(())
+            })
+        })
+        .await
     }
 
     /// `sqlite` or `postgres`.

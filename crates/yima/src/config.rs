@@ -2,9 +2,10 @@
 //! (`YIMA_…`), which wins over the file (`--config`, TOML), which wins over the default.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use kernel::{Currency, UtcOffset};
 use serde::Deserialize;
 
 /// One sentence about why a command did not do its work.
@@ -54,7 +55,22 @@ pub struct Flags {
     /// Up to this amount (minor units) a payment needs no PIN [default: 100000]
     #[arg(long, env = "YIMA_NO_PIN_LIMIT")]
     pub no_pin_limit: Option<i64>,
-    /// Requests a second for each token, key or address; 0 for no limit [default: 200]
+    /// ISO 4217 code of the city's one currency; it cannot be changed later [default: CNY]
+    #[arg(long, env = "YIMA_CURRENCY")]
+    pub currency: Option<String>,
+    /// Where days begin and end: distance from UTC, +HH:MM or -HH:MM [default: +08:00]
+    #[arg(long, env = "YIMA_UTC_OFFSET", allow_hyphen_values = true)]
+    pub utc_offset: Option<String>,
+    /// ISO 3166-1 code printed into shops' codes [default: CN]
+    #[arg(long, env = "YIMA_COUNTRY")]
+    pub country: Option<String>,
+    /// Latin name of the city printed into shops' codes, at most 15 characters [default: HANGZHOU]
+    #[arg(long, env = "YIMA_CITY_NAME")]
+    pub city_name: Option<String>,
+    /// Address of the proxy in front, whose x-forwarded-for is believed [default: none]
+    #[arg(long, env = "YIMA_TRUSTED_PROXY")]
+    pub trusted_proxy: Option<IpAddr>,
+    /// Requests a second for each signed-in caller or address; 0 for no limit [default: 200]
     #[arg(long, env = "YIMA_RATE_LIMIT")]
     pub rate_limit: Option<u32>,
     /// Seconds after which a request is given up [default: 30]
@@ -81,6 +97,11 @@ struct File {
     database: Option<String>,
     sender: Option<String>,
     no_pin_limit: Option<i64>,
+    currency: Option<String>,
+    utc_offset: Option<String>,
+    country: Option<String>,
+    city_name: Option<String>,
+    trusted_proxy: Option<IpAddr>,
     rate_limit: Option<u32>,
     timeout_s: Option<u64>,
     log_format: Option<String>,
@@ -112,6 +133,16 @@ pub struct Config {
     pub sender: Sender,
     /// Minor units.
     pub no_pin_limit: i64,
+    /// The city's one currency.
+    pub currency: Currency,
+    /// Where days begin and end.
+    pub offset: UtcOffset,
+    /// ISO 3166-1 alpha-2.
+    pub country: String,
+    /// Latin, at most 15 characters.
+    pub city_name: String,
+    /// Whose `x-forwarded-for` is believed.
+    pub trusted_proxy: Option<IpAddr>,
     /// Requests a second for each caller; 0 for no limit.
     pub rate_limit: u32,
     /// Seconds.
@@ -148,7 +179,26 @@ impl Flags {
         };
         let format = self.log_format.clone().or(file.log_format).unwrap_or_else(|| "text".to_owned());
         let log = self.log.clone().or(file.log).unwrap_or_else(|| "info".to_owned());
+        let currency = self.currency.clone().or(file.currency).unwrap_or_else(|| "CNY".to_owned());
+        let offset = self.utc_offset.clone().or(file.utc_offset).unwrap_or_else(|| "+08:00".to_owned());
+        let country = self.country.clone().or(file.country).unwrap_or_else(|| "CN".to_owned());
+        if country.len() != 2 || !country.bytes().all(|b| b.is_ascii_uppercase()) {
+            return Err(Fail::new(format!("country `{country}`: two capital letters are wanted")));
+        }
+        let city_name = self.city_name.clone().or(file.city_name).unwrap_or_else(|| "HANGZHOU".to_owned());
+        if !(1..=15).contains(&city_name.len())
+            || !city_name.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
+        {
+            return Err(Fail::new(format!("city name `{city_name}`: 1 to 15 Latin characters are wanted")));
+        }
         Ok(Config {
+            currency: currency.parse().map_err(|e| Fail::new(format!("currency `{currency}`: {e}")))?,
+            offset: parse_offset(&offset).ok_or_else(|| {
+                Fail::new(format!("UTC offset `{offset}`: a distance like +08:00 is wanted"))
+            })?,
+            country,
+            city_name,
+            trusted_proxy: self.trusted_proxy.or(file.trusted_proxy),
             addr: self.addr.or(file.addr).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8888))),
             data,
             ledger,
@@ -168,6 +218,17 @@ impl Flags {
             webhook_private: self.webhook_private.or(file.webhook_private).unwrap_or(false),
         })
     }
+}
+
+/// Reads `+08:00`.
+fn parse_offset(text: &str) -> Option<UtcOffset> {
+    let (sign, rest) =
+        text.strip_prefix('+').map(|r| (1, r)).or_else(|| text.strip_prefix('-').map(|r| (-1, r)))?;
+    let (hours, minutes) = rest.split_once(':')?;
+    let two =
+        |s: &str| s.parse::<i32>().ok().filter(|_| s.len() == 2 && s.bytes().all(|b| b.is_ascii_digit()));
+    let (hours, minutes) = (two(hours)?, two(minutes).filter(|m| *m < 60)?);
+    UtcOffset::from_seconds(sign * (hours * 3600 + minutes * 60))
 }
 
 fn read_file(path: &Path) -> Result<File, Fail> {
@@ -190,12 +251,18 @@ mod tests {
         assert_eq!(config.sender, Sender::File(PathBuf::from("/tmp/m")));
         assert_eq!(config.database, "sqlite:data/city/yima.db");
 
+        assert_eq!(parse_offset("-03:30"), UtcOffset::from_seconds(-12_600));
         for (text, wanted) in [
             ("adr = 1", "unknown field"),
             ("ledger = \"tape:1\"", "embedded:DIR"),
             ("sender = \"pigeon\"", "console or file"),
             ("log = \"loud\"", "error, warn"),
             ("log_format = \"xml\"", "text or json"),
+            ("currency = \"XXX\"", "currency `XXX`"),
+            ("utc_offset = \"8\"", "+08:00"),
+            ("utc_offset = \"+19:00\"", "+08:00"),
+            ("country = \"cn\"", "two capital letters"),
+            ("city_name = \"杭州\"", "Latin"),
         ] {
             std::fs::write(&path, text).unwrap();
             let flags = Flags { config: Some(path.clone()), ..Flags::default() };

@@ -1,5 +1,7 @@
 //! `yima demo`, `yima operator`, `yima import`: commands that act on the city of this machine directly.
 
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use city::City;
@@ -89,7 +91,7 @@ pub async fn demo(flags: &Flags) -> Result<(), Fail> {
     };
     running.start();
     print(&config, &born);
-    listen(listener, running.city.clone(), &config, stop_signal()).await?;
+    listen(listener, running.city.clone(), &config, running.stop_after(stop_signal())).await?;
     running.close().await;
     Ok(())
 }
@@ -120,7 +122,13 @@ async fn give_birth(city: &City, data: &Path) -> Result<Born, Fail> {
     import_samples(city, data).await?;
     let born = Born { operator: key, shops };
     let text = serde_json::to_vec_pretty(&born)?;
-    std::fs::write(data.join("demo.json"), text)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(data.join("demo.json"))?;
+    file.write_all(&text)?;
     Ok(born)
 }
 

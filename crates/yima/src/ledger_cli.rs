@@ -8,13 +8,12 @@ use std::path::PathBuf;
 use city::books::account_code;
 use clap::ValueEnum;
 use kernel::ids::{BillerId, MerchantId, ResidentId};
-use kernel::{Currency, UtcOffset, hex};
+use kernel::{Currency, hex};
 use ledger::Account;
 use ledger::audit::Sum;
 use ledger::export::{AccountName, Export, export};
 
-use crate::DataDir;
-use crate::config::Fail;
+use crate::config::{Fail, Flags};
 
 /// What to do with the ledger.
 #[derive(clap::Subcommand)]
@@ -22,7 +21,7 @@ pub enum Command {
     /// Recompute every balance from the journal with an independent auditor, and check the hash chain.
     Verify {
         #[command(flatten)]
-        data: DataDir,
+        flags: Flags,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -30,7 +29,7 @@ pub enum Command {
     /// Write the books for another program, which then proves the sums again.
     Export {
         #[command(flatten)]
-        data: DataDir,
+        flags: Flags,
         /// For which program.
         #[arg(long)]
         format: Format,
@@ -52,9 +51,10 @@ pub enum Format {
 /// Runs it.
 pub fn run(command: Command) -> Result<(), Fail> {
     match command {
-        Command::Verify { data, json } => verify(&data.data.join("ledger"), json),
-        Command::Export { data, format, out } => {
-            let dir = data.data.join("ledger");
+        Command::Verify { flags, json } => verify(&flags.load()?.ledger, json),
+        Command::Export { flags, format, out } => {
+            let config = flags.load()?;
+            let dir = config.ledger;
             let mut out: Box<dyn Write> = match &out {
                 Some(path) => Box::new(BufWriter::new(File::create(path)?)),
                 None => Box::new(BufWriter::new(std::io::stdout().lock())),
@@ -63,7 +63,7 @@ pub fn run(command: Command) -> Result<(), Fail> {
                 Format::Hledger => ledger::export::Format::Hledger,
                 Format::Beancount => ledger::export::Format::Beancount,
             };
-            let books = Export { dir: &dir, format, offset: UtcOffset::CHINA, name: &name };
+            let books = Export { dir: &dir, format, offset: config.offset, name: &name };
             let report = export(&books, &mut *out)?;
             out.flush()?;
             eprintln!(

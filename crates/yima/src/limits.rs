@@ -1,4 +1,4 @@
-//! How many requests a caller may make: a token bucket for each bearer token or, without one, address.
+//! How many requests a caller may make: a token bucket for each signed-in caller or, before that, each address.
 //! A bucket holds two seconds' worth. Keys are hashes in memory; nothing of them is kept.
 
 use std::collections::HashMap;
@@ -8,7 +8,8 @@ use std::sync::Mutex;
 
 use kernel::Timestamp;
 
-/// Buckets remembered; when there are more, those that are full again are forgotten.
+/// Buckets remembered. When there are more, all are forgotten: for a moment everybody has a full one, which costs
+/// less than looking through them at every request of a flood.
 const BUCKETS_MAX: usize = 200_000;
 
 /// The buckets of one server.
@@ -40,8 +41,7 @@ impl Limits {
         let key = self.hasher.hash_one(caller);
         let mut buckets = self.buckets.lock().expect("no panic while held");
         if buckets.len() >= BUCKETS_MAX {
-            let rate = self.per_second;
-            buckets.retain(|_, b| refilled(*b, rate, now).left < full);
+            buckets.clear();
         }
         let bucket = buckets.entry(key).or_insert(Bucket { left: full, at: now });
         *bucket = refilled(*bucket, self.per_second, now);

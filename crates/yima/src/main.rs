@@ -13,7 +13,6 @@ mod server;
 mod tour;
 mod web;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -86,12 +85,4 @@ async fn run(command: Command) -> Result<(), Fail> {
             Ok(())
         }
     }
-}
-
-/// Where the embedded engines live.
-#[derive(clap::Args, Debug, Clone)]
-struct DataDir {
-    /// Directory of the embedded engines.
-    #[arg(long, default_value = "data/city", env = "YIMA_DATA")]
-    data: PathBuf,
 }

@@ -2,9 +2,9 @@
 //! deadline, log, metrics), and stops without losing anything it acknowledged.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ use store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tracing::Instrument as _;
 
 use crate::config::{Config, Fail, Sender};
 use crate::limits::Limits;
@@ -35,8 +36,8 @@ const BODY_MAX: usize = 256 * 1024;
 /// The route whose bodies are files of millions of bills, and how long such a body may take to arrive.
 const UPLOAD: &str = "/v1/imports";
 const UPLOAD_MAX: Duration = Duration::from_hours(1);
-/// How long open connections may go on after the server was told to stop.
-const DRAIN: Duration = Duration::from_secs(10);
+/// How much longer than a request may take the server waits for open connections when it was told to stop.
+const DRAIN: Duration = Duration::from_secs(5);
 
 /// A city on its engines.
 pub struct Running {
@@ -55,8 +56,7 @@ impl Running {
 
     /// As [`Running::open`], with another clock than the machine's.
     pub async fn open_at(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, Fail> {
-        std::fs::create_dir_all(&config.data)
-            .map_err(|e| Fail::new(format!("{}: {e}", config.data.display())))?;
+        make_private(&config.data)?;
         let (engine, recovery) = Embedded::open(&config.ledger, clock.clone())?;
         if let Some(torn) = &recovery.torn {
             tracing::warn!(
@@ -71,12 +71,24 @@ impl Running {
             Sender::Console => Arc::new(ConsoleSender),
             Sender::File(path) => Arc::new(FileSender::new(path.clone())),
         };
+        let device = device_key(&config.data.join("keys"))?;
         let settings = Settings {
             no_pin_limit_minor: config.no_pin_limit,
             webhook_private: config.webhook_private,
-            ..Settings::china(config.data.clone(), device_key(&config.data.join("keys"))?)
+            currency: config.currency,
+            offset: config.offset,
+            country: config.country.clone(),
+            city_name: config.city_name.clone(),
+            ..Settings::china(config.data.clone(), device.key)
         };
         let city = City::open(store, ledger.clone(), clock, Arc::new(OsRng), settings, sender).await?;
+        if device.made_now && city::identity::any_device(&city) {
+            std::fs::remove_file(&device.path)?;
+            let path = device.path.display();
+            return Err(Fail::new(format!(
+                "{path} is missing: without it no phone's payment codes work; restore it"
+            )));
+        }
         let (stop, _) = watch::channel(false);
         Ok(Running { city, ledger, stop, tasks: Vec::new() })
     }
@@ -84,6 +96,19 @@ impl Running {
     /// Starts what runs beside the requests.
     pub fn start(&mut self) {
         self.tasks.extend(self.city.start(&self.stop.subscribe()));
+    }
+
+    /// Completes when `signal` does, after telling live streams and followers to end: a stream of events never
+    /// ends by itself, and a server that waited for it would not stop.
+    pub fn stop_after(
+        &self,
+        signal: impl Future<Output = ()> + Send + 'static,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let stop = self.stop.clone();
+        async move {
+            signal.await;
+            let _ = stop.send(true);
+        }
     }
 
     /// Stops the followers, then closes the engines: what was accepted is finished first.
@@ -98,25 +123,39 @@ impl Running {
     }
 }
 
+/// Makes a directory that only its owner can look into, unless it is there already.
+fn make_private(dir: &Path) -> Result<(), Fail> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|e| Fail::new(format!("{}: {e}", dir.display())))
+}
+
+struct DeviceKey {
+    key: [u8; 32],
+    path: PathBuf,
+    made_now: bool,
+}
+
 /// The key of devices' secrets: 32 bytes in a file of its own beside the database, made at the first start.
 /// Nodes of one city share the file.
-fn device_key(dir: &Path) -> Result<[u8; 32], Fail> {
+fn device_key(dir: &Path) -> Result<DeviceKey, Fail> {
     let path = dir.join("device.key");
     let at = |e: std::io::Error| Fail::new(format!("{}: {e}", path.display()));
     match std::fs::read(&path) {
         Ok(bytes) => {
-            bytes.try_into().map_err(|_| Fail::new(format!("{}: a key has 32 bytes", path.display())))
+            let key =
+                bytes.try_into().map_err(|_| Fail::new(format!("{}: a key has 32 bytes", path.display())))?;
+            Ok(DeviceKey { key, path, made_now: false })
         }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             let mut key = [0; 32];
             OsRng.fill(&mut key);
-            std::fs::create_dir_all(dir).map_err(at)?;
+            make_private(dir)?;
             let mut options = std::fs::OpenOptions::new();
             options.write(true).create_new(true).mode(0o600);
             let mut file = options.open(&path).map_err(at)?;
             file.write_all(&key).and_then(|()| file.sync_all()).map_err(at)?;
             std::fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(at)?;
-            Ok(key)
+            Ok(DeviceKey { key, path, made_now: true })
         }
         Err(e) => Err(at(e)),
     }
@@ -131,7 +170,7 @@ pub async fn serve(config: &Config) -> Result<(), Fail> {
         .await
         .map_err(|e| Fail::new(format!("cannot listen on {}: {e}", config.addr)))?;
     tracing::info!(addr = %listener.local_addr()?, database = running.city.store.engine(), "serving");
-    listen(listener, running.city.clone(), config, stop_signal()).await?;
+    listen(listener, running.city.clone(), config, running.stop_after(stop_signal())).await?;
     running.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -144,6 +183,7 @@ pub async fn listen(
     config: &Config,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Fail> {
+    let drain = Duration::from_secs(config.timeout_s) + DRAIN;
     let (draining, mut drained) = watch::channel(false);
     let app = app(city, config)?.into_make_service_with_connect_info::<SocketAddr>();
     let listener = listener.tap_io(|tcp| {
@@ -155,7 +195,7 @@ pub async fn listen(
     });
     let deadline = async move {
         let _ = drained.wait_for(|draining| *draining).await;
-        tokio::time::sleep(DRAIN).await;
+        tokio::time::sleep(drain).await;
     };
     tokio::select! {
         served = server => Ok(served?),
@@ -190,6 +230,8 @@ pub async fn stop_signal() {
 /// What the habits around every request need.
 #[derive(Clone)]
 struct Around {
+    city: City,
+    trusted_proxy: Option<IpAddr>,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
     limits: Arc<Limits>,
@@ -202,6 +244,8 @@ pub fn app(city: City, config: &Config) -> Result<Router, Fail> {
     let (routes, document) = crate::api::split();
     let document: &'static str = document.to_json()?.leak(); // one per process, for as long as it lives
     let around = Around {
+        city: city.clone(),
+        trusted_proxy: config.trusted_proxy,
         clock: city.clock.clone(),
         rng: city.rng.clone(),
         limits: Arc::new(Limits::new(config.rate_limit)),
@@ -256,9 +300,10 @@ async fn habits(State(around): State<Around>, request: Request, next: Next) -> R
         .get::<MatchedPath>()
         .map_or_else(|| "none".to_owned(), |p| p.as_str().to_owned());
     around.metrics.in_flight.inc();
-    let mut response = if around.limits.admit(caller(&request).as_slice(), begun) {
+    let mut response = if around.limits.admit(&caller(&around, &request), begun) {
         let deadline = if route == UPLOAD { around.deadline.max(UPLOAD_MAX) } else { around.deadline };
-        tokio::time::timeout(deadline, next.run(request)).await.unwrap_or_else(|_| {
+        let span = tracing::info_span!("request", id);
+        tokio::time::timeout(deadline, next.run(request).instrument(span)).await.unwrap_or_else(|_| {
             let detail = "no answer in time; asking again with the same id is safe";
             Problem::new(503, "timeout", detail).into_response()
         })
@@ -285,18 +330,27 @@ async fn habits(State(around): State<Around>, request: Request, next: Next) -> R
     response
 }
 
-/// The caller's own `x-request-id` where it is 1 to 64 visible ASCII characters, else a fresh one.
+/// The caller's own `x-request-id` where it is 16 to 64 hexadecimal digits and hyphens (no phone number is so long),
+/// else a fresh one.
 fn request_id(request: &Request<Body>, rng: &dyn Rng) -> String {
     let own = request.headers().get("x-request-id").and_then(|v| v.to_str().ok());
-    let own = own.filter(|v| (1..=64).contains(&v.len()) && v.bytes().all(|b| b.is_ascii_graphic()));
+    let own =
+        own.filter(|v| (16..=64).contains(&v.len()) && v.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-'));
     own.map_or_else(|| format!("{:016x}", rng.u64()), str::to_owned)
 }
 
-/// Who asks, for the limits: the bearer token or, without one, the address.
-fn caller(request: &Request<Body>) -> Vec<u8> {
-    if let Some(token) = request.headers().get(header::AUTHORIZATION) {
+/// Who asks, for the limits: a token or key that was found good a moment ago, else the address. A made-up token
+/// gets no bucket of its own.
+fn caller(around: &Around, request: &Request<Body>) -> Vec<u8> {
+    let header = |name| request.headers().get(name).and_then(|v: &HeaderValue| v.to_str().ok());
+    let token =
+        header(header::AUTHORIZATION.as_str()).and_then(|v| v.split_once(' ')).map(|(_, token)| token.trim());
+    if let Some(token) = token.filter(|token| city::identity::remembers(&around.city, token)) {
         return token.as_bytes().to_vec();
     }
-    let address = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    address.map(|a| a.0.ip().to_string().into_bytes()).unwrap_or_default()
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|a| a.0.ip());
+    let forwarded = header("x-forwarded-for").filter(|_| peer.is_some() && peer == around.trusted_proxy);
+    // The proxy adds the address it saw at the end; what stands before it is the client's word.
+    let forwarded = forwarded.and_then(|list| list.rsplit(',').next()).map(|last| last.trim().to_owned());
+    forwarded.or_else(|| peer.map(|ip| ip.to_string())).unwrap_or_default().into_bytes()
 }

@@ -221,3 +221,8 @@ pub fn start(city: &City, stop: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
         }
     })]
 }
+
+/// Whether any phone was ever added that is still in use: their codes need the key they were derived from.
+pub fn any_device(city: &City) -> bool {
+    !city.identity.devices.0.read().expect("no panic while held").owners.is_empty()
+}

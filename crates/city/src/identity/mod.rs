@@ -31,7 +31,9 @@ use kernel::{Rng, Timestamp};
 use sha2::{Digest, Sha256};
 
 pub use caps::{cap_account, cap_left, cap_return, cap_transfer, cap_transfer_of};
-pub use device::{NewDevice, Payer, add_device, devices, load, payer_of, resolve_code, revoke_device, start};
+pub use device::{
+    NewDevice, Payer, add_device, any_device, devices, load, payer_of, resolve_code, revoke_device, start,
+};
 pub use error::IdentityError;
 pub use key::{NewKey, bootstrap_operator, create_key, keys, revoke_any_key, revoke_key};
 pub use pin::{change_pin, require_pin, reset_pin, set_first_pin};
@@ -492,6 +494,13 @@ async fn authenticate_key(city: &City, secret: &str, kind: OwnerKind) -> Result<
         key
     };
     if key.owner_kind == kind { Ok(key) } else { Err(IdentityError::WrongKey(kind)) }
+}
+
+/// Whether this token or key was found good a moment ago, from memory alone: who asks for limits' sake must not
+/// cause a look into the tables.
+pub fn remembers(city: &City, secret: &str) -> bool {
+    let (hash, now) = (sha256(secret), city.now());
+    city.identity.sessions.get(&hash, now).is_some() || city.identity.keys.get(&hash, now).is_some()
 }
 
 /// Which shop this API key speaks for.

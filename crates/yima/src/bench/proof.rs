@@ -221,7 +221,7 @@ mod tests {
         }
         book.closed = closed.iter().map(|id| Closed { index: 0, id: *id, shop: 0 }).collect();
         let (mut payments, mut markers) = (HashMap::new(), HashMap::new());
-        for t in &transfers {
+        for t in transfers {
             enter(t, &mut payments, &mut markers);
         }
         compare(&book, payments, markers)

@@ -63,8 +63,10 @@ fn pages_health_and_metrics() {
         assert_eq!(answer.status, 200, "{path}");
         assert!(answer.body.contains(part), "{path}: {}", answer.body);
     }
-    let own = request(server.addr, "GET", "/healthz", "x-request-id: mine-1\r\n", "");
-    assert!(own.head.contains("x-request-id: mine-1"), "{}", own.head);
+    let own = request(server.addr, "GET", "/healthz", "x-request-id: 0123456789abcdef-1\r\n", "");
+    assert!(own.head.contains("x-request-id: 0123456789abcdef-1"), "{}", own.head);
+    let phone = request(server.addr, "GET", "/healthz", "x-request-id: 13800000000\r\n", "");
+    assert!(!phone.head.contains("13800000000"), "what may be a phone number is not taken over");
     let docs = request(server.addr, "GET", "/docs", "", "");
     assert!(docs.head.contains("content-security-policy: default-src 'none'"), "{}", docs.head);
 }
@@ -75,8 +77,15 @@ fn who_asks_too_often_is_told_to_wait() {
     let codes: Vec<u16> = (0..5).map(|_| request(server.addr, "GET", "/healthz", "", "").status).collect();
     assert_eq!(codes[..2], [200, 200]);
     assert!(codes.contains(&429), "{codes:?}");
-    let another = request(server.addr, "GET", "/healthz", "authorization: Bearer other\r\n", "");
-    assert_eq!(another.status, 200);
+    for n in 0..3 {
+        let made_up = format!("authorization: Bearer ymk_{n}\r\n");
+        let answer = request(server.addr, "GET", "/v1/merchants/me", &made_up, "");
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (429, "rate_limited"),
+            "a made-up key has no bucket"
+        );
+    }
 }
 
 #[test]
@@ -146,6 +155,28 @@ fn the_demo_city_is_born_once() {
         })
         .collect();
     assert_eq!(keys[0], keys[1]);
+}
+
+#[test]
+fn without_the_device_key_a_city_with_phones_does_not_start() {
+    let server = Server::start(&[]);
+    let json = "content-type: application/json\r\n";
+    let phone = r#"{"phone":"13800000000"}"#;
+    assert_eq!(request(server.addr, "POST", "/v1/sign-in/code", json, phone).status, 202);
+    let message: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(server.data().join("messages")).unwrap()).unwrap();
+    let sign_in = serde_json::json!({"phone": "13800000000", "code": message["code"]}).to_string();
+    let signed = request(server.addr, "POST", "/v1/sign-in", json, &sign_in);
+    let head = format!("{json}authorization: Bearer {}\r\n", signed.json()["token"].as_str().unwrap());
+    assert_eq!(request(server.addr, "POST", "/v1/me/devices", &head, r#"{"name":"phone"}"#).status, 201);
+
+    let server = server.stopped();
+    let key = server.data().join("keys/device.key");
+    std::fs::remove_file(&key).unwrap();
+    let out = server.command("serve").args(["--addr", "127.0.0.1:0"]).output().unwrap();
+    let why = String::from_utf8_lossy(&out.stderr).to_string();
+    assert!(!out.status.success() && why.contains("device.key is missing"), "{why}");
+    assert!(!key.exists(), "no other key takes its place");
 }
 
 #[test]

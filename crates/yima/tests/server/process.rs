@@ -85,7 +85,7 @@ impl Server {
         };
         let made = server.command("operator").output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        server.operator = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+        String::from_utf8(made.stdout).unwrap().trim().clone_into(&mut server.operator);
         server.restart();
         server
     }
@@ -107,6 +107,11 @@ impl Server {
         };
         server.wait();
         server
+    }
+
+    /// Its directory.
+    pub fn data(&self) -> &Path {
+        &self.data
     }
 
     /// A command on this server's data.
