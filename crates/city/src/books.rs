@@ -70,6 +70,8 @@ pub mod transfer_code {
     pub const CODE_USED: u16 = 110;
     /// Marker: the ledger's time has come so far.
     pub const TIME_PASSED: u16 = 111;
+    /// Held and let go in one chain: whether an account covers what the chain wants next.
+    pub const FUNDS_PROBE: u16 = 112;
 }
 
 /// The shadow ledgers of a currency. Numbers above every ISO 4217 code.
@@ -160,6 +162,29 @@ pub fn transfer(id: u128, from: u128, to: u128, amount: i64, currency: Currency,
 /// of theirs, in `user_data_64` of a [`transfer_code::TRADE_CLOSED`] marker.
 pub fn merchant_tag(merchant: MerchantId) -> u64 {
     u64::try_from(merchant.as_u128() & u128::from(u64::MAX)).unwrap_or(0)
+}
+
+/// Two events that fail, with ids of no meaning, where `payment` would fail for want of funds; they
+/// move nothing. Before a payment in its chain they keep its own id from being burnt.
+pub fn funds_probe(rng: &dyn kernel::Rng, payment: &Transfer) -> [Transfer; 2] {
+    let probe = Transfer {
+        id: rng.u128(),
+        debit_account_id: payment.debit_account_id,
+        credit_account_id: payment.credit_account_id,
+        amount: payment.amount,
+        ledger: payment.ledger,
+        code: transfer_code::FUNDS_PROBE,
+        flags: TransferFlags::Pending,
+        ..Transfer::default()
+    };
+    let release = Transfer {
+        id: rng.u128(),
+        pending_id: probe.id,
+        code: transfer_code::FUNDS_PROBE,
+        flags: TransferFlags::VoidPendingTransfer,
+        ..Transfer::default()
+    };
+    [probe, release]
 }
 
 /// A marker: amount 0, its id is its meaning.

@@ -52,7 +52,7 @@ pub enum BillError {
     InsufficientBalance,
     /// The KYC allowance does not cover it.
     CapReached,
-    /// Payments of this bill failed so often that it cannot be paid here any more.
+    /// The biller refused payments of this bill millions of times; it cannot be paid here any more.
     AttemptsExhausted,
     /// No such payment of this resident.
     PaymentUnknown,

@@ -8,12 +8,14 @@
 //! - A bill is a row that never changes. Whether it is paid is read from the ledger ([`standing`]).
 //! - The claim IS the pending transfer, and its id is derived from the bill: of any number of people
 //!   and channels that pay a bill, one succeeds. Nothing in SQL is written on the way.
+//! - No payer can spoil a bill for others: only a biller's refusal uses an attempt at it up, and there
+//!   are millions.
 //! - A price is computed, never stored; a payment names its quote, and the price of that instant holds.
 //! - After a crash or a silent biller the outcome is asked for, then posted or voided: [`follow`].
 //!
 //! | phase | ledger | fails with |
 //! |---|---|---|
-//! | claim | pending wallet → biller and pending allowance → pool, one chain | `bill_claimed`, `bill_already_settled`, `insufficient_balance`, `cap_reached` |
+//! | claim | probe of the funds, pending wallet → biller, pending allowance → pool, one chain | `bill_claimed`, `bill_already_settled`, `insufficient_balance`, `cap_reached` |
 //! | confirm | – (the biller is asked, in time or not) | `biller_refused` |
 //! | settle | post of both, or void of both, one chain | `bill_claim_lapsed` |
 //!

@@ -11,9 +11,9 @@ use ledger::{CreateTransferStatus, Transfer, TransferFlags};
 use super::connector::{Claim, Outcome};
 use super::pack::Pack;
 use super::rules::{self, Bill, Quote, ids};
-use super::standing::{self, Attempt, Resolve, Resolved, Settled};
+use super::standing::{self, Attempt, LAST_ATTEMPT, Resolve, Resolved, Settled};
 use super::{BillError, bill_row, connector, pack};
-use crate::books::{self, ATTEMPTS_MAX, attempt_id, transfer_code};
+use crate::books::{self, attempt_id, transfer_code};
 use crate::identity::{self, Resident};
 use crate::{City, Fault};
 
@@ -77,11 +77,6 @@ pub async fn pay(city: &City, who: &Resident, request: PayBill) -> Result<Paid, 
         return Err(BillError::AmountUnacceptable);
     }
     identity::require_pin(city, who, amount, request.pin.as_deref()).await?;
-    // An attempt that the ledger refuses for want of funds burns its id, of which a bill has few.
-    if books::available(&city.ledger, books::wallet(who.id)).await? < amount {
-        let refusal = BillError::InsufficientBalance;
-        return repeated(city, who, &bill, own_id, Some(amount)).await?.ok_or(refusal);
-    }
     let intent = Intent { city, who, bill: &bill, pack: &pack, quoted: &quoted, amount, own_id };
     intent.pay().await
 }
@@ -135,8 +130,15 @@ struct Intent<'a> {
     own_id: u64,
 }
 
-/// Where the post stands in a chain of claim, draw, post of the claim, post of the draw.
-const POST: usize = 2;
+/// How a chain begins: probe, void of the probe, claim, draw; then, with a local biller, post of the
+/// claim and post of the draw.
+const PROBE: usize = 0;
+const CLAIM: usize = 2;
+const DRAW: usize = 3;
+const POST: usize = 4;
+
+/// How often a payment moves on to another attempt before it leaves the bill to those it races.
+const MOVES_MAX: usize = 64;
 
 /// Submits a chain: the timestamp of each event, or the event that failed and how.
 async fn submit(
@@ -165,31 +167,37 @@ enum Tried {
 
 impl Intent<'_> {
     async fn pay(&self) -> Result<Paid, BillError> {
-        for k in 0..ATTEMPTS_MAX {
+        let mut k = 0;
+        for _ in 0..MOVES_MAX {
             match self.attempt(attempt_id(self.bill.id.as_u128(), k)).await? {
                 Tried::Paid(paid) => return Ok(paid),
-                Tried::Dead => {}
+                Tried::Dead => {
+                    let (newest, attempt) = standing::newest(self.city, self.bill.id).await?;
+                    k = (k + 1).max(if attempt == Attempt::Voided { newest + 1 } else { newest });
+                }
+            }
+            if k > LAST_ATTEMPT {
+                return Err(BillError::AttemptsExhausted);
             }
         }
-        Err(BillError::AttemptsExhausted)
+        Err(BillError::Claimed)
     }
 
     async fn attempt(&self, id: u128) -> Result<Tried, BillError> {
         use CreateTransferStatus as S;
         let connector = connector(self.city, self.bill.biller);
         let local = connector.is_local();
-        let claim = self.claim(id, local).await?;
-        let draw = claim[1].id;
-        let mut chain = claim;
+        let mut chain = self.claim(id, local).await?;
+        let draw = chain[DRAW].id;
         if local {
             chain.extend(standing::resolving(id, &[draw], Resolve::Post));
         }
         let timestamps = match submit(self.city, chain).await? {
             Ok(timestamps) => timestamps,
-            Err((0, S::IdAlreadyFailed)) => return Ok(Tried::Dead),
-            Err((0, status)) if books::is_exists(status) => return self.taken(id).await,
-            Err((0, S::ExceedsCredits)) => return Err(BillError::InsufficientBalance),
-            Err((1, S::ExceedsCredits)) => return Err(BillError::CapReached),
+            Err((PROBE, S::ExceedsCredits)) => return self.uncovered().await,
+            Err((CLAIM, S::IdAlreadyFailed)) => return Ok(Tried::Dead),
+            Err((CLAIM, status)) if books::is_exists(status) => return self.taken(id).await,
+            Err((DRAW, S::ExceedsCredits)) => return Err(BillError::CapReached),
             Err((at, status)) => {
                 return Err(Fault::Books(format!("bill payment, event {at}: {status:?}")).into());
             }
@@ -219,7 +227,7 @@ impl Intent<'_> {
         };
         let answer = tokio::time::timeout(CONFIRM_WITHIN, connector.confirm(&asked)).await;
         match answer.unwrap_or(Outcome::Silent) {
-            Outcome::Silent => done(PayState::Pending, timestamps[0]),
+            Outcome::Silent => done(PayState::Pending, timestamps[CLAIM]),
             Outcome::Confirmed => match standing::resolve(self.city, id, &[draw], Resolve::Post).await? {
                 Resolved::Done => self.settled(id).await,
                 Resolved::Otherwise | Resolved::Lapsed => Err(BillError::ClaimLapsed),
@@ -231,7 +239,11 @@ impl Intent<'_> {
         }
     }
 
-    /// The claim: the payment first, then the draw of the payer's allowance, both pending.
+    /// The claim: the payment, then the draw of the payer's allowance, both pending.
+    ///
+    /// A probe goes before: the same money held and let go under ids of its own. A transfer that fails
+    /// for want of funds burns its id, and that of the claim belongs to everybody who may pay the bill:
+    /// so a payer without funds fails at the probe, and the claim is never tried.
     async fn claim(&self, id: u128, local: bool) -> Result<Vec<Transfer>, BillError> {
         let currency = self.city.settings.currency;
         // A biller that must be asked is asked until it answers; only then may the claim end.
@@ -247,7 +259,24 @@ impl Intent<'_> {
             ..books::transfer(id, from, to, self.amount, currency, transfer_code::BILL_PAYMENT)
         };
         let draw = identity::cap_transfer(self.city, self.who, self.amount, id).await?;
-        Ok(vec![payment, Transfer { flags: TransferFlags::Pending, timeout, ..draw }])
+        let draw = Transfer { flags: TransferFlags::Pending, timeout, ..draw };
+        let [probe, release] = books::funds_probe(&*self.city.rng, &payment);
+        Ok(vec![probe, release, payment, draw])
+    }
+
+    /// The balance does not cover it; but if the bill is taken, that comes first.
+    async fn uncovered(&self) -> Result<Tried, BillError> {
+        let (k, attempt) = standing::newest(self.city, self.bill.id).await?;
+        let taken = match attempt {
+            Attempt::Posted(_) | Attempt::Pending(_) => {
+                self.taken(attempt_id(self.bill.id.as_u128(), k)).await?
+            }
+            Attempt::None | Attempt::Voided => Tried::Dead,
+        };
+        match taken {
+            Tried::Paid(paid) => Ok(Tried::Paid(paid)),
+            Tried::Dead => Err(BillError::InsufficientBalance),
+        }
     }
 
     /// Somebody was here first: who, and how does it stand?

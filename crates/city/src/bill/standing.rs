@@ -6,7 +6,7 @@ use kernel::ids::{BillId, BillerId, PaymentId, ResidentId};
 use ledger::{AccountFilter, CreateTransferStatus, QueryFilter, Transfer, TransferFlags};
 
 use super::rules::ids;
-use crate::books::{self, ATTEMPTS_MAX, attempt_id, shadow, transfer_code};
+use crate::books::{self, attempt_id, shadow, transfer_code};
 use crate::wallet::instant;
 use crate::{City, Fault};
 
@@ -97,33 +97,74 @@ pub(super) async fn attempts(city: &City, pendings: &[u128]) -> Result<Vec<Attem
     Ok(pendings.iter().map(stands).collect())
 }
 
-/// How bills stand, in the order asked for.
-pub async fn standing(city: &City, bills: &[BillId]) -> Result<Vec<Standing>, Fault> {
-    let all = |bill: &BillId| {
-        let base = bill.as_u128();
-        (0..ATTEMPTS_MAX).map(move |k| attempt_id(base, k))
-    };
-    let pendings: Vec<u128> = bills.iter().flat_map(all).collect();
-    let attempts = attempts(city, &pendings).await?;
-    let now = city.now();
-    Ok(attempts.chunks(ATTEMPTS_MAX as usize).map(|of_bill| judge(of_bill, now)).collect())
+/// The greatest number of an attempt. Only a biller's refusal uses one up, so no bill comes near.
+pub(super) const LAST_ATTEMPT: u32 = (1 << 24) - 1;
+
+/// How many attempts at a bill are looked at in one go; few bills have more.
+const FIRST_LOOK: u32 = 4;
+
+fn attempt_ids(bill: BillId, numbers: impl Iterator<Item = u32>) -> impl Iterator<Item = u128> {
+    numbers.map(move |k| attempt_id(bill.as_u128(), k))
 }
 
-fn judge(attempts: &[Attempt], now: Timestamp) -> Standing {
-    let mut standing = Standing::Open;
-    for attempt in attempts {
-        match attempt {
-            Attempt::Posted(settled) => return Standing::Settled(*settled),
-            Attempt::Pending(t) => {
-                let until = t.expires_at().map(instant);
-                if until.is_none_or(|until| now < until) {
-                    standing = Standing::Claimed { until };
-                }
-            }
-            Attempt::None | Attempt::Voided => {}
+/// The newest attempt at a bill and its number: all before it are dead, for an attempt is made only
+/// when the one before is. (0, none) when nobody has tried.
+pub(super) async fn newest(city: &City, bill: BillId) -> Result<(u32, Attempt), Fault> {
+    let ids: Vec<u128> = attempt_ids(bill, 0..FIRST_LOOK).collect();
+    newest_from(city, bill, &attempts(city, &ids).await?).await
+}
+
+/// [`newest`], the first [`FIRST_LOOK`] attempts being known. Doubling, then halving: a bill that was
+/// refused a million times costs twenty looks.
+async fn newest_from(city: &City, bill: BillId, first: &[Attempt]) -> Result<(u32, Attempt), Fault> {
+    let last = first.iter().rposition(|attempt| *attempt != Attempt::None).unwrap_or(0);
+    if last + 1 < first.len() {
+        return Ok((u32::try_from(last).unwrap_or(0), first[last]));
+    }
+    let doubled: Vec<u32> = (FIRST_LOOK.ilog2()..24).map(|bits| (2 << bits) - 1).collect();
+    let ids: Vec<u128> = attempt_ids(bill, doubled.iter().copied()).collect();
+    let found = attempts(city, &ids).await?;
+    let (mut made, mut newest) = (FIRST_LOOK - 1, first[last]);
+    let mut free = LAST_ATTEMPT + 1;
+    for (k, attempt) in doubled.into_iter().zip(found) {
+        if attempt == Attempt::None {
+            free = k;
+            break;
+        }
+        (made, newest) = (k, attempt);
+    }
+    while made + 1 < free {
+        let middle = made.midpoint(free);
+        match attempts(city, &[attempt_id(bill.as_u128(), middle)]).await?[0] {
+            Attempt::None => free = middle,
+            attempt => (made, newest) = (middle, attempt),
         }
     }
-    standing
+    Ok((made, newest))
+}
+
+/// How bills stand, in the order asked for.
+pub async fn standing(city: &City, bills: &[BillId]) -> Result<Vec<Standing>, Fault> {
+    let ids: Vec<u128> = bills.iter().flat_map(|bill| attempt_ids(*bill, 0..FIRST_LOOK)).collect();
+    let first = attempts(city, &ids).await?;
+    let now = city.now();
+    let mut standings = Vec::with_capacity(bills.len());
+    for (bill, first) in bills.iter().zip(first.chunks(FIRST_LOOK as usize)) {
+        standings.push(judge(&newest_from(city, *bill, first).await?.1, now));
+    }
+    Ok(standings)
+}
+
+fn judge(newest: &Attempt, now: Timestamp) -> Standing {
+    match newest {
+        Attempt::Posted(settled) => Standing::Settled(*settled),
+        Attempt::Pending(t) => {
+            let until = t.expires_at().map(instant);
+            let runs = until.is_none_or(|until| now < until);
+            if runs { Standing::Claimed { until } } else { Standing::Open }
+        }
+        Attempt::None | Attempt::Voided => Standing::Open,
+    }
 }
 
 /// How a pending payment can be resolved.

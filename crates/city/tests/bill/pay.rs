@@ -190,6 +190,71 @@ async fn a_thousand_payers_settle_a_bill_once() {
     town.assert_conserved().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_can_make_a_bill_unpayable_with_an_empty_wallet() {
+    const ROUNDS: i64 = 20;
+    let town = Town::new().await;
+    let biller = shipped("330100/hz-power").biller;
+    let numbers: Vec<String> = (0..ROUNDS).map(|n| format!("B{n}")).collect();
+    let rows: Vec<_> = numbers.iter().map(|number| (POWER[0], number.as_str(), "100.00")).collect();
+    import(&town, biller, power_file(&rows).as_bytes()).await.unwrap();
+    let bills = bill::fetch(&town.city, biller, POWER[0]).await.unwrap();
+    let poor = town.crowd(bills.len(), 10_000).await;
+    let rich = town.rich("13800000001", 5_000_000).await;
+    let city = town.city.clone();
+    for (view, who) in bills.iter().zip(poor) {
+        let request = wish(&town, view.bill.id).await;
+        let results = race(61, |i| {
+            let (city, request) = (city.clone(), request.clone());
+            async move {
+                if i > 0 {
+                    return bill::pay(&city, &who, request).await.map(|_| ());
+                }
+                let (from, to, currency) =
+                    (books::wallet(who.id), books::wallet(rich.id), city.settings.currency);
+                let code = books::transfer_code::WALLET_TRANSFER;
+                let away = books::transfer(city.rng.u128(), from, to, 1, currency, code);
+                books::submit(&city.ledger, vec![away]).await.map(|_| ()).map_err(BillError::from)
+            }
+        })
+        .await;
+        // Some pays may have been faster than the money; all of them are the same payment then.
+        let paid = matches!(bill::bill(&city, view.bill.id).await.unwrap().standing, Standing::Settled(_));
+        if paid {
+            assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 61);
+        } else {
+            assert_eq!(refused_with(&results, "insufficient_balance"), 60);
+            assert_eq!(pay(&town, &rich, view.bill.id).await.unwrap().settled.payer, rich.id);
+        }
+    }
+    assert_eq!(town.available(books::biller(biller)).await, ROUNDS * 10_000);
+    town.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn a_bill_that_was_refused_a_hundred_times_can_be_paid() {
+    let town = Town::new().await;
+    let (biller, view) = one_bill(&town).await;
+    let who = town.rich("13800000001", 50_000).await;
+    let live = Scripted::new(Outcome::Refused("closed".into()));
+    bill::connect(&town.city, biller, live.clone());
+    for _ in 0..100 {
+        assert_eq!(code(pay(&town, &who, view.bill.id).await), "biller_refused");
+        let standing = bill::bill(&town.city, view.bill.id).await.unwrap().standing;
+        assert_eq!(standing, Standing::Open);
+    }
+    *live.confirm.lock().unwrap() = Some(Outcome::Confirmed);
+    let late = wish(&town, view.bill.id).await;
+    let paid = pay(&town, &who, view.bill.id).await.unwrap();
+    assert_eq!(bill::bill(&town.city, view.bill.id).await.unwrap().standing, Standing::Settled(paid.settled));
+    let other = town.rich("13800000002", 50_000).await;
+    assert_eq!(code(bill::quote(&town.city, view.bill.id).await), "bill_already_settled");
+    let late = PayBill { request_id: Some("late".into()), ..late };
+    assert_eq!(code(bill::pay(&town.city, &other, late).await), "bill_already_settled");
+    assert_eq!(town.available(books::wallet(who.id)).await, 40_000);
+    town.assert_conserved().await;
+}
+
 /// A biller that answers as the test says, and counts what it took.
 #[derive(Default)]
 struct Scripted {
