@@ -5,7 +5,7 @@
 //! an allowance can never be mistaken for money.
 
 use kernel::ids::{BillerId, MerchantId, ResidentId};
-use kernel::{Currency, derive_u128};
+use kernel::{Currency, Rng, Timestamp, derive_u128};
 use ledger::{
     Account, AccountFlags, CreateAccountStatus, CreateTransferStatus, Ledger, Transfer, TransferFlags,
 };
@@ -166,7 +166,7 @@ pub fn merchant_tag(merchant: MerchantId) -> u64 {
 
 /// Two events that fail, with ids of no meaning, where `payment` would fail for want of funds; they
 /// move nothing. Before a payment in its chain they keep its own id from being burnt.
-pub fn funds_probe(rng: &dyn kernel::Rng, payment: &Transfer) -> [Transfer; 2] {
+pub fn funds_probe(rng: &dyn Rng, payment: &Transfer) -> [Transfer; 2] {
     let probe = Transfer {
         id: rng.u128(),
         debit_account_id: payment.debit_account_id,
@@ -197,6 +197,25 @@ pub fn marker(id: u128, code: u16) -> Transfer {
         ledger: shadow::MARKERS,
         code,
         ..Transfer::default()
+    }
+}
+
+/// An instant as the ledger counts, ns; zero for times before 1970, when there was none.
+pub fn ledger_time(t: Timestamp) -> u64 {
+    u64::try_from(t.as_nanos()).unwrap_or(0)
+}
+
+/// Whether the ledger's own time has come to `t`. It never goes back, so nothing can be added to what
+/// lies before, whatever the clocks of nodes do. A quiet ledger is made to tell the time.
+pub async fn passed(ledger: &Ledger, rng: &dyn Rng, t: Timestamp) -> Result<bool, Fault> {
+    let t = ledger_time(t);
+    if *ledger.committed().borrow() >= t {
+        return Ok(true);
+    }
+    let tick = marker(rng.u128(), transfer_code::TIME_PASSED);
+    match submit(ledger, vec![tick]).await? {
+        Ok(timestamp) => Ok(timestamp >= t),
+        Err((_, status)) => Err(Fault::Books(format!("tell the time: {status:?}"))),
     }
 }
 

@@ -7,13 +7,13 @@ use std::time::Duration;
 use codes::payment_code::{DeviceSecret, LocatorIndex, PaymentCode, Refused};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use kernel::Timestamp;
-use kernel::ids::{DeviceId, KeyId, ResidentId};
+use kernel::ids::{DeviceId, ResidentId};
 use sha2::Sha256;
 use std::collections::HashMap;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::{Device, IdentityError, Resident, store};
+use super::{Device, IdentityError, Merchant, Resident, store};
 use crate::{City, Fault};
 
 /// How many locators one portion of upkeep computes: some ten milliseconds.
@@ -113,27 +113,29 @@ impl Loaded {
 }
 
 /// Who made this payment code, which `scanner` scanned. Knows nothing of whether it was used: the ledger does.
-pub async fn resolve_code(city: &City, scanner: KeyId, text: &str) -> Result<Payer, IdentityError> {
+pub async fn resolve_code(city: &City, scanner: &Merchant, text: &str) -> Result<Payer, IdentityError> {
     let code = PaymentCode::parse(text).map_err(IdentityError::CodeMalformed)?;
     let now_s = u64::try_from(city.now().as_secs()).unwrap_or(0);
     let (index, guesses) = (&city.identity.devices.0, &city.identity.guesses);
-    guesses.lock().expect("no panic while held").admit(scanner, code.locator(), now_s)?;
     let mut found = index.read().expect("no panic while held").resolve(code, now_s);
     if found == Err(Refused::NotReady) {
         let mut index = index.write().expect("no panic while held");
         index.codes.maintain(now_s, PORTION);
         found = index.resolve(code, now_s);
     }
-    if found == Err(Refused::Unknown) {
-        // Perhaps another node has just added the phone.
-        load(city).await?;
-        found = index.read().expect("no panic while held").resolve(code, now_s);
+    if found != Err(Refused::Unknown) {
+        guesses.lock().expect("no panic while held").admit(scanner, code.locator(), now_s)?;
+        return found.map_err(IdentityError::CodeRefused);
     }
-    if found == Err(Refused::Unknown) {
-        let alarm = guesses.lock().expect("no panic while held").unknown(scanner, code.locator(), now_s);
-        if alarm {
-            tracing::warn!("many unknown payment codes are being scanned: somebody may be guessing");
-        }
+    let counted = guesses.lock().expect("no panic while held").unknown(scanner, code.locator(), now_s)?;
+    if counted.alarm {
+        tracing::warn!("many unknown payment codes are being scanned: somebody may be guessing");
+    }
+    // Perhaps another node has just added the phone.
+    load(city).await?;
+    let found = index.read().expect("no panic while held").resolve(code, now_s);
+    if found != Err(Refused::Unknown) {
+        guesses.lock().expect("no panic while held").give_back(counted);
     }
     found.map_err(IdentityError::CodeRefused)
 }

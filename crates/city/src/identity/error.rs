@@ -53,7 +53,7 @@ pub enum IdentityError {
     KeyUnknown,
     /// The text is no payment code of this city.
     CodeMalformed(CodeError),
-    /// Too many unknown payment codes, by this till or with this beginning.
+    /// Too many unknown payment codes, by this till, this shop or with this beginning.
     Guessing(Blocked),
     /// The payment code is not good for a payment.
     CodeRefused(Refused),
@@ -100,6 +100,9 @@ impl fmt::Display for IdentityError {
             Self::Guessing(Blocked::Key) => {
                 f.write_str("this till scanned too many unknown codes; wait 15 minutes")
             }
+            Self::Guessing(Blocked::Shop) => {
+                f.write_str("the tills of this shop scanned too many unknown codes; wait 15 minutes")
+            }
             Self::Guessing(Blocked::Locator) => {
                 f.write_str("too many unknown codes like this one; show a fresh code in 5 minutes")
             }
@@ -135,7 +138,7 @@ impl Refusal for IdentityError {
             Self::DeviceUnknown => "device_unknown",
             Self::KeyUnknown => "key_unknown",
             Self::CodeMalformed(e) => e.code(),
-            Self::Guessing(Blocked::Key) => "too_many_unknown_codes",
+            Self::Guessing(Blocked::Key | Blocked::Shop) => "too_many_unknown_codes",
             Self::Guessing(Blocked::Locator) => "payment_code_blocked",
             Self::CodeRefused(e) => e.code(),
             Self::Fault(e) => e.code(),

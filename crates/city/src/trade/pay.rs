@@ -142,7 +142,7 @@ pub async fn charge(city: &City, who: &Merchant, request: Charge) -> Result<Char
             .map(Charged::Paid);
     }
     if order.payer.is_some() {
-        let payer = identity::resolve_code(city, who.key, &request.payment_code).await.ok();
+        let payer = identity::resolve_code(city, who, &request.payment_code).await.ok();
         spoil(city, payer).await?;
         refuse_expired(city, &order).await?;
         if payer.is_some_and(|payer| Some(payer.resident) != order.payer) {
@@ -150,7 +150,7 @@ pub async fn charge(city: &City, who: &Merchant, request: Charge) -> Result<Char
         }
         return Ok(Charged::Waiting(order));
     }
-    let payer = identity::resolve_code(city, who.key, &request.payment_code).await?;
+    let payer = identity::resolve_code(city, who, &request.payment_code).await?;
     if let Err(refused) = refuse_expired(city, &order).await {
         use_up(city, payer.burn_id).await?;
         return Err(refused);

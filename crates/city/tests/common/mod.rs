@@ -10,7 +10,7 @@ use std::time::Duration;
 use city::identity::{self, FileSender, Merchant, MessageSender, OwnerKind, Resident, Role, Tier};
 use city::{City, Refusal, Settings};
 use codes::payment_code::{DeviceSecret, generate};
-use kernel::ids::{KeyId, OperatorId};
+use kernel::ids::{KeyId, MerchantId, OperatorId};
 use kernel::{Clock, ManualClock, OsRng, Timestamp};
 use ledger::{AccountFlags, Engine as _, QueryFilter};
 use tempfile::TempDir;
@@ -288,5 +288,6 @@ impl From<serde_json::Value> for Sent {
     }
 }
 
-/// A till's key, where the shop behind it does not matter.
-pub const TILL: KeyId = KeyId::from_u128(1);
+/// A till, where the shop behind it does not matter.
+pub const TILL: Merchant =
+    Merchant { id: MerchantId::from_u128(1), role: Role::Staff, key: KeyId::from_u128(1), till: None };

@@ -19,7 +19,7 @@ async fn a_device_added_elsewhere_pays_at_once() {
     for wait in [0, 3600, 1] {
         town.pass(wait);
         let phone = town.device(&who).await;
-        let payer = identity::resolve_code(&node, TILL, &phone.code()).await;
+        let payer = identity::resolve_code(&node, &TILL, &phone.code()).await;
         assert_eq!(payer.expect("known after a look at the table").device, phone.device.id, "after {wait} s");
     }
 }
@@ -30,14 +30,14 @@ async fn a_device_taken_away_elsewhere_is_felt_in_ten_seconds() {
     let node = town.node().await;
     let who = town.resident("13800001111").await;
     let (lost, kept) = (town.device(&who).await, town.device(&who).await);
-    identity::resolve_code(&node, TILL, &lost.code()).await.expect("learned");
+    identity::resolve_code(&node, &TILL, &lost.code()).await.expect("learned");
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let tasks = identity::start(&node, &stopped);
     tokio::time::sleep(Duration::from_millis(50)).await;
     identity::revoke_device(&town.city, &who, lost.device.id).await.expect("taken away");
     town.pass(10);
     felt(&node, &lost).await;
-    identity::resolve_code(&node, TILL, &kept.code()).await.expect("the other phone");
+    identity::resolve_code(&node, &TILL, &kept.code()).await.expect("the other phone");
     stop.send(true).expect("somebody listens");
     for task in tasks {
         task.await.expect("stops");
@@ -47,8 +47,8 @@ async fn a_device_taken_away_elsewhere_is_felt_in_ten_seconds() {
 /// Waits until the node's keeper has come by: it wakes every second of the machine's time.
 async fn felt(node: &City, lost: &Phone) {
     for _ in 0..500 {
-        if identity::resolve_code(node, TILL, &lost.code()).await.is_err() {
-            assert_eq!(code(identity::resolve_code(node, TILL, &lost.code()).await), "payment_code_unknown");
+        if identity::resolve_code(node, &TILL, &lost.code()).await.is_err() {
+            assert_eq!(code(identity::resolve_code(node, &TILL, &lost.code()).await), "payment_code_unknown");
             return;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;

@@ -13,7 +13,6 @@ mod store;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
 use kernel::ids::{BillId, BillerId, PaymentId};
 use kernel::{Date, Timestamp, derive_u128, hex};
@@ -100,9 +99,6 @@ pub struct Totals {
     pub amount_minor: i64,
 }
 
-/// How long after midnight a day's books are taken for complete.
-const AFTER_MIDNIGHT: Duration = Duration::from_mins(1);
-
 /// The layout of the bank's statement, `packs/bank-statement.toml`.
 pub fn bank_layout() -> &'static Layout {
     static LAYOUT: LazyLock<Layout> = LazyLock::new(|| {
@@ -123,10 +119,10 @@ pub async fn settlement(city: &City, biller: BillerId, day: Date) -> Result<Sett
     let pack = pack(city, biller).await?;
     let offset = city.settings.offset;
     let (from, to) = (Timestamp::start_of(day, offset), Timestamp::start_of(tomorrow(day), offset));
-    if city.now() < to.plus(AFTER_MIDNIGHT) {
+    if city.now() < to || !books::passed(&city.ledger, &*city.rng, to).await? {
         return Err(BillError::DayNotOver);
     }
-    let ns = |t: Timestamp| u64::try_from(t.as_nanos()).unwrap_or(0);
+    let ns = books::ledger_time;
     let filter = AccountFilter {
         account_id: books::biller(biller),
         timestamp_min: ns(from),
