@@ -182,11 +182,11 @@ mod tests {
         assert_eq!(guesses.admit(&other, 99, 602), Ok(()));
 
         for _ in 0..PER_LOCATOR {
-            guesses.unknown(&other, 7, 700).expect("within the bound");
+            guesses.unknown(&other, 77, 700).expect("within the bound");
         }
-        assert_eq!(guesses.unknown(&other, 7, 700), Err(Blocked::Locator));
-        assert_eq!(guesses.admit(&other, 8, 700), Ok(()));
-        assert_eq!(guesses.admit(&other, 7, 900), Ok(()), "the next epoch has another locator");
+        assert_eq!(guesses.unknown(&other, 77, 700), Err(Blocked::Locator));
+        assert_eq!(guesses.admit(&other, 78, 700), Ok(()));
+        assert_eq!(guesses.admit(&other, 77, 900), Ok(()), "the next epoch has another locator");
     }
 
     #[test]
