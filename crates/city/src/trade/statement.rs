@@ -13,7 +13,7 @@ use super::{Order, TradeError, store};
 use crate::books::{self, transfer_code};
 use crate::identity::Merchant;
 use crate::wallet::instant;
-use crate::{City, Fault};
+use crate::City;
 
 /// First line of every statement.
 pub const HEADER: &str = "time,type,order_no,trade,reference,subject,amount,fee,net";
@@ -29,7 +29,7 @@ pub async fn statement(city: &City, who: &Merchant, day: Date) -> Result<Vec<u8>
     let offset = city.settings.offset;
     let next = day.tomorrow().map_err(|_| TradeError::DayNotOver)?;
     let (from, to) = (Timestamp::start_of(day, offset), Timestamp::start_of(next, offset));
-    if city.now() < to || !passed(city, to).await? {
+    if city.now() < to || !books::passed(&city.ledger, &*city.rng, to).await? {
         return Err(TradeError::DayNotOver);
     }
     let transfers = day_transfers(city, books::merchant(who.id), from, to).await?;
@@ -41,24 +41,6 @@ pub async fn statement(city: &City, who: &Merchant, day: Date) -> Result<Vec<u8>
     Ok(write(city, who, &transfers, &orders))
 }
 
-/// Whether the ledger's own time has come to `t`. It never goes back, so nothing can be added to what
-/// lies before, whatever the clocks of nodes do. A quiet ledger is made to tell the time.
-async fn passed(city: &City, t: Timestamp) -> Result<bool, TradeError> {
-    if *city.ledger.committed().borrow() >= ns(t) {
-        return Ok(true);
-    }
-    let tick = books::marker(city.rng.u128(), transfer_code::TIME_PASSED);
-    match books::submit(&city.ledger, vec![tick]).await? {
-        Ok(timestamp) => Ok(timestamp >= ns(t)),
-        Err((_, status)) => Err(Fault::Books(format!("tell the time: {status:?}")).into()),
-    }
-}
-
-/// As the ledger counts; zero for times before 1970, when there was none.
-fn ns(t: Timestamp) -> u64 {
-    u64::try_from(t.as_nanos()).unwrap_or(0)
-}
-
 /// Every transfer of an account from `from` up to, but not including, `to`, oldest first.
 async fn day_transfers(
     city: &City,
@@ -67,9 +49,9 @@ async fn day_transfers(
     to: Timestamp,
 ) -> Result<Vec<Transfer>, TradeError> {
     // A bound of zero would mean none.
-    let Some(timestamp_max) = ns(to).checked_sub(1).filter(|max| *max > 0) else { return Ok(Vec::new()) };
+    let Some(timestamp_max) = books::ledger_time(to).checked_sub(1).filter(|max| *max > 0) else { return Ok(Vec::new()) };
     let mut all: Vec<Transfer> = Vec::new();
-    let mut timestamp_min = ns(from).max(1);
+    let mut timestamp_min = books::ledger_time(from).max(1);
     loop {
         let filter = AccountFilter {
             account_id,

@@ -241,3 +241,43 @@ async fn refusals_change_nothing() {
     // A gross biller is paid in full; the fee is invoiced.
     assert_eq!(town.available(books::biller(biller)).await, 1_000);
 }
+
+#[tokio::test]
+async fn terms_that_change_after_the_payout_are_a_break_and_change_no_money() {
+    let (town, biller, ..) = paid_monday(2).await;
+    let first = reconcile::run(&town.city, &town.operator, biller, monday()).await.unwrap();
+    assert_eq!((first.payout_minor, first.fee_minor, first.breaks), (2_098, 2, 0));
+    let booked = town.available(books::biller(biller)).await;
+    let old = shipped("330100/hz-power").text;
+    for (from, to, theirs) in [("fee_bps = 10", "fee_bps = 1000", 1_890), ("method = \"net\"", "method = \"gross\"", 2_100)] {
+        let text = old.replace(from, to);
+        assert_ne!(text, old, "{from}");
+        bill::add_pack(&town.city, &town.operator, &text).await.unwrap();
+        let again = reconcile::run(&town.city, &town.operator, biller, monday()).await.unwrap();
+        assert_eq!((again.payout_minor, again.fee_minor, again.method), (2_098, 2, first.method));
+        assert_eq!((again.payout, again.breaks, again.matched), (first.payout, 1, first.matched));
+        let found = reconcile::breaks(&town.city, biller, monday(), 0, 9).await.unwrap().remove(0).1;
+        assert_eq!((found.source, found.code), (Source::Terms, BreakCode::PayoutDiffers));
+        assert_eq!(found.code.remedy(found.source), "settle_difference_with_biller");
+        assert_eq!((found.ours_minor, found.theirs_minor), (Some(2_098), Some(theirs)));
+        assert_eq!(town.available(books::biller(biller)).await, booked);
+    }
+    town.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn a_node_whose_clock_is_ahead_closes_no_day() {
+    let (town, biller, ..) = paid_monday(1).await;
+    let tuesday = Date::new(2026, 3, 3).unwrap();
+    let (ledger, store) = (town.city.ledger.clone(), town.city.store.clone());
+    let ahead = std::sync::Arc::new(kernel::ManualClock::new(crate::common::monday()));
+    ahead.advance(std::time::Duration::from_secs(3 * DAY));
+    let (rng, settings) = (std::sync::Arc::new(kernel::OsRng), town.city.settings.clone());
+    let sender = std::sync::Arc::new(city::identity::ConsoleSender);
+    let ahead = city::City::open(store, ledger, ahead, rng, settings, sender).await.unwrap();
+    assert_eq!(code(reconcile::settlement(&ahead, biller, tuesday).await), "day_not_over");
+    assert_eq!(code(reconcile::run(&ahead, &town.operator, biller, tuesday).await), "day_not_over");
+    reconcile::run(&ahead, &town.operator, biller, monday()).await.unwrap();
+    town.pass(DAY);
+    reconcile::settlement(&ahead, biller, tuesday).await.unwrap();
+}

@@ -16,12 +16,12 @@ use std::sync::{Arc, LazyLock};
 
 use kernel::ids::{BillId, BillerId, PaymentId};
 use kernel::{Date, Timestamp, derive_u128, hex};
-use ledger::{AccountFilter, AccountFilterFlags};
+use ledger::{AccountFilter, AccountFilterFlags, Transfer};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-use self::rules::{Break, Ours, Source, Theirs};
+use self::rules::{Break, BreakCode, Ours, Source, Theirs};
 use self::store::Returned;
 use super::calendar::tomorrow;
 use super::import::{FileFault, survey};
@@ -69,11 +69,12 @@ pub struct Report {
     pub billers: Option<Totals>,
     /// What the bank returned; absent until it did.
     pub banks: Option<Totals>,
-    /// What the biller pays for collection, minor units.
+    /// What the biller pays for collection, minor units: as booked where it was kept out of the payout,
+    /// else as the pack's terms are now.
     pub fee_minor: i64,
     /// Whether the fee was kept out of the payout (`net`) or is invoiced (`gross`).
     pub method: Method,
-    /// What is paid out, minor units.
+    /// What was booked as paid out, minor units.
     pub payout_minor: i64,
     /// When.
     #[schema(example = "2026-03-03")]
@@ -314,7 +315,8 @@ pub async fn run(city: &City, by: &Operator, biller: BillerId, day: Date) -> Res
         let elsewhere = on_other_days(city, biller, &ours, theirs).await?;
         breaks.extend(rules::compare(source, &ours, theirs, &elsewhere));
     }
-    let payout = book(city, biller, &settlement).await?;
+    let booked = book(city, biller, &settlement).await?;
+    breaks.extend(booked.as_ref().and_then(|booked| payout_break(&settlement, booked)));
     let broken: HashSet<&str> = breaks.iter().map(|b| b.reference.as_str()).collect();
     let matched = ours.iter().filter(|o| !broken.contains(o.reference.as_str())).count() as u64;
     let now = city.now();
@@ -324,11 +326,11 @@ pub async fn run(city: &City, by: &Operator, biller: BillerId, day: Date) -> Res
         ledger: Totals { count: ours.len() as u64, amount_minor: settlement.gross_minor },
         billers: from_biller.as_deref().map(totals_of).transpose()?,
         banks: from_bank.as_deref().map(totals_of).transpose()?,
-        fee_minor: settlement.fee_minor,
-        method: settlement.pack.spec.settlement.method,
-        payout_minor: settlement.net_minor,
+        fee_minor: booked.as_ref().and_then(|b| b.fee_minor).unwrap_or(settlement.fee_minor),
+        method: booked.as_ref().map_or(settlement.pack.spec.settlement.method, |b| b.method(&settlement)),
+        payout_minor: booked.as_ref().map_or(0, |b| b.payout_minor),
         payout_on: settlement.payout_on.to_string(),
-        payout,
+        payout: booked.as_ref().map(|b| b.payout),
         matched: if from_biller.is_none() && from_bank.is_none() { 0 } else { matched },
         breaks: breaks.len() as u64,
         run_at: now,
@@ -373,8 +375,44 @@ async fn on_other_days(
     Ok(posted.collect())
 }
 
-/// Books the payout of a day: biller → bank clearing, and with net settlement biller → fees.
-async fn book(city: &City, biller: BillerId, settlement: &Settlement) -> Result<Option<PaymentId>, Fault> {
+/// A payout as it stands in the ledger.
+struct Booked {
+    payout: PaymentId,
+    payout_minor: i64,
+    /// The fee kept out of it; `None` where none was.
+    fee_minor: Option<i64>,
+}
+
+impl Booked {
+    fn method(&self, settlement: &Settlement) -> Method {
+        match self.fee_minor {
+            Some(_) => Method::Net,
+            // Nothing was kept: either it is invoiced, or there was nothing to keep.
+            None if settlement.fee_minor == 0 => settlement.pack.spec.settlement.method,
+            None => Method::Gross,
+        }
+    }
+}
+
+/// The terms may have changed after the payout: what was paid stays paid, and somebody has to know.
+fn payout_break(settlement: &Settlement, booked: &Booked) -> Option<Break> {
+    (booked.payout_minor != settlement.net_minor).then(|| Break {
+        source: Source::Terms,
+        code: BreakCode::PayoutDiffers,
+        reference: booked.payout.to_string(),
+        ours_minor: Some(booked.payout_minor),
+        theirs_minor: Some(settlement.net_minor),
+    })
+}
+
+/// The fee that goes with a payout.
+fn fee_id(payout: u128) -> u128 {
+    derive_u128("bill_settlement_fee", &[&payout.to_be_bytes()])
+}
+
+/// Books the payout of a day, once: biller → bank clearing, and with net settlement biller → fees.
+/// Answers with what is booked, which need not be what would be booked now.
+async fn book(city: &City, biller: BillerId, settlement: &Settlement) -> Result<Option<Booked>, Fault> {
     if settlement.gross_minor == 0 {
         return Ok(None);
     }
@@ -383,44 +421,32 @@ async fn book(city: &City, biller: BillerId, settlement: &Settlement) -> Result<
     let base = derive_u128("bill_settlement", &[&biller.to_bytes(), &day.to_be_bytes()]);
     let keep_fee = settlement.pack.spec.settlement.method == Method::Net && settlement.fee_minor > 0;
     let day_data = u64::try_from(day).unwrap_or(0);
+    let (account, bank, fees) =
+        (books::biller(biller), books::bank_clearing(currency), books::fees(currency));
     let chain = |id: u128| {
-        let (account, bank, fees) =
-            (books::biller(biller), books::bank_clearing(currency), books::fees(currency));
-        let payout = books::transfer(
-            id,
-            account,
-            bank,
-            settlement.net_minor,
-            currency,
-            transfer_code::BILL_SETTLEMENT,
-        );
-        let mut chain = vec![ledger::Transfer { user_data_64: day_data, ..payout }];
+        let code = transfer_code::BILL_SETTLEMENT;
+        let payout = books::transfer(id, account, bank, settlement.net_minor, currency, code);
+        let mut chain = vec![Transfer { user_data_64: day_data, ..payout }];
         if keep_fee {
-            let fee_id = derive_u128("bill_settlement_fee", &[&id.to_be_bytes()]);
-            let fee = books::transfer(
-                fee_id,
-                account,
-                fees,
-                settlement.fee_minor,
-                currency,
-                transfer_code::BILL_FEE,
-            );
-            chain.push(ledger::Transfer { user_data_128: id, user_data_64: day_data, ..fee });
+            let code = transfer_code::BILL_FEE;
+            let fee = books::transfer(fee_id(id), account, fees, settlement.fee_minor, currency, code);
+            chain.push(Transfer { user_data_128: id, user_data_64: day_data, ..fee });
         }
         chain
     };
-    match books::pay_once(&city.ledger, base, chain).await? {
-        Once::Done { id, .. } => Ok(Some(PaymentId::from_u128(id))),
-        Once::Already(found) => {
-            let expected = u128::try_from(settlement.net_minor).unwrap_or(0);
-            if found.amount != expected {
-                // The terms changed after the payout: what was paid stays paid.
-                tracing::error!(%biller, day, "the payout of this day was booked with another amount");
-            }
-            Ok(Some(PaymentId::from_u128(found.id)))
-        }
-        other => Err(Fault::Books(format!("settlement of {biller} on {day}: {other:?}"))),
-    }
+    let id = match books::pay_once(&city.ledger, base, chain).await? {
+        Once::Done { id, .. } => id,
+        Once::Already(found) => found.id,
+        other => return Err(Fault::Books(format!("settlement of {biller} on {day}: {other:?}"))),
+    };
+    let found = city.ledger.lookup_transfers(vec![id, fee_id(id)]).await?;
+    let amount_of = |wanted: u128| {
+        let transfer = found.iter().find(|t| t.id == wanted)?;
+        Some(i64::try_from(transfer.amount).unwrap_or(i64::MAX))
+    };
+    let payout_minor =
+        amount_of(id).ok_or_else(|| Fault::Books(format!("the payout of {biller} on {day} is gone")))?;
+    Ok(Some(Booked { payout: PaymentId::from_u128(id), payout_minor, fee_minor: amount_of(fee_id(id)) }))
 }
 
 /// The newest result of a day.

@@ -33,6 +33,8 @@ pub enum Source {
     Biller,
     /// The bank.
     Bank,
+    /// The terms of the biller's pack as they are now.
+    Terms,
 }
 
 impl Source {
@@ -41,12 +43,13 @@ impl Source {
         match self {
             Source::Biller => "biller",
             Source::Bank => "bank",
+            Source::Terms => "terms",
         }
     }
 
     /// The source of that name.
     pub fn from_name(name: &str) -> Option<Source> {
-        [Source::Biller, Source::Bank].into_iter().find(|s| s.name() == name)
+        [Source::Biller, Source::Bank, Source::Terms].into_iter().find(|s| s.name() == name)
     }
 }
 
@@ -64,15 +67,18 @@ pub enum BreakCode {
     Duplicate,
     /// They list it on this day, the ledger has it on another.
     Late,
+    /// The payout that was booked is not what the terms come to now.
+    PayoutDiffers,
 }
 
 impl BreakCode {
-    const ALL: [BreakCode; 5] = [
+    const ALL: [BreakCode; 6] = [
         BreakCode::MissingHere,
         BreakCode::MissingThere,
         BreakCode::AmountDiffers,
         BreakCode::Duplicate,
         BreakCode::Late,
+        BreakCode::PayoutDiffers,
     ];
 
     /// The name in tables and on the wire.
@@ -83,6 +89,7 @@ impl BreakCode {
             BreakCode::AmountDiffers => "amount_differs",
             BreakCode::Duplicate => "duplicate",
             BreakCode::Late => "late",
+            BreakCode::PayoutDiffers => "payout_differs",
         }
     }
 
@@ -94,13 +101,14 @@ impl BreakCode {
     /// What to do about it.
     pub fn remedy(self, source: Source) -> &'static str {
         match (self, source) {
-            (BreakCode::MissingHere, Source::Biller) => "biller_proves_or_withdraws",
+            (BreakCode::MissingHere, Source::Biller | Source::Terms) => "biller_proves_or_withdraws",
             (BreakCode::MissingHere, Source::Bank) => "bank_proves_or_returns",
-            (BreakCode::MissingThere, Source::Biller) => "send_line_again",
+            (BreakCode::MissingThere, Source::Biller | Source::Terms) => "send_line_again",
             (BreakCode::MissingThere, Source::Bank) => "ask_bank_to_trace",
             (BreakCode::AmountDiffers, _) => "correct_to_ledger",
             (BreakCode::Duplicate, _) => "strike_repetition",
             (BreakCode::Late, _) => "move_to_its_day",
+            (BreakCode::PayoutDiffers, _) => "settle_difference_with_biller",
         }
     }
 }
