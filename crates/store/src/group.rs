@@ -7,7 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Mutex;
 
-use sqlx::AnyPool;
+use sqlx::{AnyPool, AssertSqlSafe};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -121,25 +121,37 @@ async fn run(pool: AnyPool, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
 /// it is `Lost`, that the final commit itself did not answer.
 async fn commit(pool: &AnyPool, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
     let mut conn = pool.acquire().await?;
-    // IMMEDIATE takes the write lock now: no "database is locked" halfway through.
-    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *conn).await?;
-    let result = run_all(&mut conn, group).await;
-    let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    let ended = sqlx::raw_sql(end).execute(&mut *conn).await;
+    let end = match run_all(&mut conn, group).await {
+        Ok(last) => format!("{last}; COMMIT"),
+        Err(why) => {
+            let rolled_back = sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await;
+            if rolled_back.is_err() {
+                // A connection left inside a transaction must not be used again.
+                let _ = conn.close().await;
+            }
+            return Err(why);
+        }
+    };
+    let ended = sqlx::raw_sql(AssertSqlSafe(end)).execute(&mut *conn).await;
     if ended.is_err() {
-        // A connection left inside a transaction must not be used again.
-        let _ = conn.close().await;
+        let _ = conn.close().await; // as above
     }
-    result?;
     ended.map(|_| ()).map_err(|e| StoreError::Lost(e.to_string()))
 }
 
-async fn run_all(conn: &mut Conn, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+/// Runs each write in its own savepoint; answers with how the last one ends. Every statement is a trip to
+/// the connection's thread and back, so what ends one write travels with what begins the next.
+async fn run_all(conn: &mut Conn, group: &mut [Box<dyn Job>]) -> Result<&'static str, StoreError> {
+    // IMMEDIATE takes the write lock now: no "database is locked" halfway through.
+    let mut between = "BEGIN IMMEDIATE; SAVEPOINT one";
+    let mut end = "";
     for job in group {
-        sqlx::raw_sql("SAVEPOINT one").execute(&mut *conn).await?;
-        let keep = job.run(conn).await;
-        let end = if keep { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" };
-        sqlx::raw_sql(end).execute(&mut *conn).await?;
+        sqlx::raw_sql(between).execute(&mut *conn).await?;
+        (between, end) = if job.run(conn).await {
+            ("RELEASE one; SAVEPOINT one", "RELEASE one")
+        } else {
+            ("ROLLBACK TO one; RELEASE one; SAVEPOINT one", "ROLLBACK TO one; RELEASE one")
+        };
     }
-    Ok(())
+    Ok(end)
 }
