@@ -51,6 +51,8 @@ pub enum IdentityError {
     DeviceUnknown,
     /// No such key.
     KeyUnknown,
+    /// No such operator.
+    OperatorUnknown,
     /// The text is no payment code of this city.
     CodeMalformed(CodeError),
     /// Too many unknown payment codes, by this till, this shop or with this beginning.
@@ -96,6 +98,7 @@ impl fmt::Display for IdentityError {
             }
             Self::DeviceUnknown => f.write_str("no such device"),
             Self::KeyUnknown => f.write_str("no such key"),
+            Self::OperatorUnknown => f.write_str("no such operator"),
             Self::CodeMalformed(e) => e.fmt(f),
             Self::Guessing(Blocked::Key) => {
                 f.write_str("this till scanned too many unknown codes; wait 15 minutes")
@@ -137,6 +140,7 @@ impl Refusal for IdentityError {
             Self::PinLocked => "pin_locked",
             Self::DeviceUnknown => "device_unknown",
             Self::KeyUnknown => "key_unknown",
+            Self::OperatorUnknown => "operator_unknown",
             Self::CodeMalformed(e) => e.code(),
             Self::Guessing(Blocked::Key | Blocked::Shop) => "too_many_unknown_codes",
             Self::Guessing(Blocked::Locator) => "payment_code_blocked",
@@ -153,7 +157,7 @@ impl Refusal for IdentityError {
             | Self::PinRequired
             | Self::PinWrong(_)
             | Self::PinLocked => 403,
-            Self::ResidentUnknown | Self::DeviceUnknown | Self::KeyUnknown => 404,
+            Self::ResidentUnknown | Self::DeviceUnknown | Self::KeyUnknown | Self::OperatorUnknown => 404,
             Self::TierLower | Self::PinExists | Self::PinNotSet | Self::CodeRefused(_) => 409,
             Self::CodeTooSoon | Self::CodeTooMany | Self::Guessing(_) => 429,
             Self::SenderUnavailable => 503,

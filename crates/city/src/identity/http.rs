@@ -12,7 +12,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Biller, IdentityError, Key, Merchant, Operator, OwnerKind, Profile, Resident, Role, Tier};
+use super::{
+    Biller, IdentityError, Key, Merchant, NewKey, Operator, OwnerKind, Profile, Resident, Role, Tier,
+};
 use crate::City;
 use crate::http::{Amount, Answer, Json, Path, Problem};
 
@@ -69,8 +71,7 @@ pub fn routes() -> OpenApiRouter<City> {
         .routes(routes!(revoke_device))
         .routes(routes!(enrol))
         .routes(routes!(put_tier))
-        .routes(routes!(merchant_keys, add_merchant_key))
-        .routes(routes!(revoke_merchant_key))
+        .routes(routes!(add_operator))
         .routes(routes!(add_key))
         .routes(routes!(revoke_key))
 }
@@ -378,7 +379,7 @@ async fn put_tier(
 
 /// An API key without its secret.
 #[derive(Debug, Serialize, ToSchema)]
-struct KeyAnswer {
+pub(crate) struct KeyAnswer {
     #[schema(value_type = String, example = "key_01h2xcejqtf2nbrexx3vqjhp41")]
     id: KeyId,
     role: Role,
@@ -395,60 +396,53 @@ impl From<Key> for KeyAnswer {
 
 /// A new API key.
 #[derive(Serialize, ToSchema)]
-struct NewKeyAnswer {
+pub(crate) struct NewKeyAnswer {
     key: KeyAnswer,
     /// Send as `authorization: Bearer …`; shown once.
     #[schema(example = "ymk_…")]
     secret: String,
 }
 
-/// List my shop's keys
-#[utoipa::path(get, path = "/v1/merchants/me/keys", tag = "merchant", security(("bearer" = [])),
-    responses((status = 200, body = Vec<KeyAnswer>), (status = "default", body = Problem)))]
-async fn merchant_keys(State(city): State<City>, who: Merchant) -> Answer<Json<Vec<KeyAnswer>>> {
-    who.role.require(Role::Admin)?;
-    let keys = super::keys(&city, who.id.as_u128()).await?;
-    Ok(Json(keys.into_iter().map(KeyAnswer::from).collect()))
+impl From<NewKey> for NewKeyAnswer {
+    fn from(new: NewKey) -> NewKeyAnswer {
+        NewKeyAnswer { key: new.key.into(), secret: new.secret }
+    }
 }
 
-/// What a shop's new key may do.
+/// Another person who runs the city.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct MerchantKeyRequest {
-    role: Role,
+struct OperatorRequest {
+    /// 1 to 40 characters.
+    #[schema(example = "值班 2")]
     name: String,
-    /// The till it belongs to, if to one.
-    #[schema(value_type = Option<String>)]
-    till: Option<TillId>,
 }
 
-/// Add a key for my shop
-#[utoipa::path(post, path = "/v1/merchants/me/keys", tag = "merchant", security(("bearer" = [])),
-    request_body = MerchantKeyRequest,
-    responses((status = 201, body = NewKeyAnswer), (status = "default", body = Problem)))]
-async fn add_merchant_key(
-    State(city): State<City>,
-    who: Merchant,
-    Json(request): Json<MerchantKeyRequest>,
-) -> Answer<(StatusCode, Json<NewKeyAnswer>)> {
-    who.role.require(Role::Admin)?;
-    let (owner, till) = (who.id.as_u128(), request.till);
-    let new = super::create_key(&city, OwnerKind::Merchant, owner, request.role, till, &request.name).await?;
-    Ok((StatusCode::CREATED, Json(NewKeyAnswer { key: new.key.into(), secret: new.secret })))
+/// A new operator and its first key.
+#[derive(Serialize, ToSchema)]
+struct NewOperatorAnswer {
+    #[schema(value_type = String, example = "opr_01h2xcejqtf2nbrexx3vqjhp41")]
+    operator: OperatorId,
+    key: KeyAnswer,
+    /// Of role admin. Send as `authorization: Bearer …`; shown once.
+    #[schema(example = "yok_…")]
+    secret: String,
 }
 
-/// End a key of my shop
-#[utoipa::path(delete, path = "/v1/merchants/me/keys/{key}", tag = "merchant", security(("bearer" = [])),
-    params(("key" = String, Path, description = "key_…")),
-    responses((status = 204, description = "ended"), (status = "default", body = Problem)))]
-async fn revoke_merchant_key(
+/// Add an operator
+///
+/// By an operator of role admin. The answer has a key of role admin; `POST /v1/keys` makes lesser ones.
+#[utoipa::path(post, path = "/v1/operators", tag = "operator", security(("bearer" = [])),
+    request_body = OperatorRequest,
+    responses((status = 201, body = NewOperatorAnswer), (status = "default", body = Problem)))]
+async fn add_operator(
     State(city): State<City>,
-    who: Merchant,
-    Path(key): Path<KeyId>,
-) -> Answer<StatusCode> {
-    who.role.require(Role::Admin)?;
-    super::revoke_key(&city, who.id.as_u128(), key).await?;
-    Ok(StatusCode::NO_CONTENT)
+    by: Operator,
+    Json(request): Json<OperatorRequest>,
+) -> Answer<(StatusCode, Json<NewOperatorAnswer>)> {
+    let new = super::add_operator(&city, &by, &request.name).await?;
+    let operator = OperatorId::from_u128(new.key.owner);
+    Ok((StatusCode::CREATED, Json(NewOperatorAnswer { operator, key: new.key.into(), secret: new.secret })))
 }
 
 /// Whom a new key is for and what it may do.
@@ -464,7 +458,9 @@ struct KeyRequest {
 
 /// Add a key for anybody
 ///
-/// By an operator of role admin: the first key of a shop or a biller.
+/// By an operator of role admin: the first key of a biller, another key of an operator. For a shop rather use
+/// `POST /v1/merchants/{merchant}/keys`: whether a `mch_…` or `blr_…` exists is not checked here, and a key of
+/// nobody opens nothing. An operator must exist.
 #[utoipa::path(post, path = "/v1/keys", tag = "operator", security(("bearer" = [])), request_body = KeyRequest,
     responses((status = 201, body = NewKeyAnswer), (status = "default", body = Problem)))]
 async fn add_key(
@@ -483,8 +479,11 @@ async fn add_key(
     } else {
         return Err(Problem::new(422, "owner_malformed", "an owner is `mch_…`, `blr_…` or `opr_…`"));
     };
+    if kind == OwnerKind::Operator {
+        super::require_operator(&city, OperatorId::from_u128(bits)).await?;
+    }
     let new = super::create_key(&city, kind, bits, request.role, None, &request.name).await?;
-    Ok((StatusCode::CREATED, Json(NewKeyAnswer { key: new.key.into(), secret: new.secret })))
+    Ok((StatusCode::CREATED, Json(new.into())))
 }
 
 /// End anybody's key

@@ -76,8 +76,35 @@ async fn revoke(city: &City, owner: Option<u128>, key: KeyId) -> Result<(), Iden
     }
 }
 
-/// Makes an operator and an admin key for it: how the first key of a city comes to be. Reached from
-/// the command line of the machine only, never over HTTP.
+/// Ends every key of `owner` that belongs to this till.
+pub async fn revoke_till_keys(city: &City, owner: u128, till: TillId) -> Result<(), IdentityError> {
+    let now = city.now();
+    let revoked: Result<(), IdentityError> = city
+        .store
+        .write(move |conn| {
+            Box::pin(async move { Ok(store::revoke_till_keys(conn, owner, till, now).await?) })
+        })
+        .await;
+    revoked?;
+    city.identity.keys.forget(|key| key.owner == owner && key.till == Some(till));
+    Ok(())
+}
+
+/// Makes another operator, with an admin key.
+pub async fn add_operator(city: &City, by: &Operator, name: &str) -> Result<NewKey, IdentityError> {
+    by.role.require(Role::Admin)?;
+    bootstrap_operator(city, name).await
+}
+
+/// Refuses as `operator_unknown` who is not an operator of this city.
+pub async fn require_operator(city: &City, operator: OperatorId) -> Result<(), IdentityError> {
+    let mut conn = city.store.read().await?;
+    let known = store::operator_exists(&mut conn, operator).await?;
+    if known { Ok(()) } else { Err(IdentityError::OperatorUnknown) }
+}
+
+/// Makes an operator and an admin key for it: how the first key of a city comes to be. Asks for no
+/// key: over HTTP it is reached through [`add_operator`] only.
 pub async fn bootstrap_operator(city: &City, name: &str) -> Result<NewKey, IdentityError> {
     if !super::rules::name_acceptable(name) {
         return Err(IdentityError::NameMalformed);

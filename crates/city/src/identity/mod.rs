@@ -35,7 +35,10 @@ pub use device::{
     NewDevice, Payer, add_device, any_device, devices, load, payer_of, resolve_code, revoke_device, start,
 };
 pub use error::IdentityError;
-pub use key::{NewKey, bootstrap_operator, create_key, keys, revoke_any_key, revoke_key};
+pub use key::{
+    NewKey, add_operator, bootstrap_operator, create_key, keys, require_operator, revoke_any_key, revoke_key,
+    revoke_till_keys,
+};
 pub use pin::{change_pin, require_pin, reset_pin, set_first_pin};
 pub use rules::Tier;
 pub use sender::{ConsoleSender, FileSender, Message, MessageSender};

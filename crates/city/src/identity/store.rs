@@ -391,3 +391,21 @@ pub async fn revoke_key(conn: &mut Conn, owner: Option<u128>, key: KeyId, now: T
     }
     store::one_row(update.execute(conn).await?)
 }
+
+/// Ends the live keys of an owner's till.
+pub async fn revoke_till_keys(conn: &mut Conn, owner: u128, till: TillId, now: Timestamp) -> Result<()> {
+    query("UPDATE api_key SET revoked_at = $1 WHERE till_id = $2 AND owner_id = $3 AND revoked_at IS NULL")
+        .bind(now.as_millis())
+        .bind(till.to_bytes())
+        .bind(owner.to_be_bytes().to_vec())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Whether there is such an operator.
+pub async fn operator_exists(conn: &mut Conn, operator: OperatorId) -> Result<bool> {
+    let row =
+        query("SELECT id FROM operator WHERE id = $1").bind(operator.to_bytes()).fetch_optional(conn).await?;
+    Ok(row.is_some())
+}

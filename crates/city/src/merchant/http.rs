@@ -28,6 +28,7 @@ pub fn routes() -> OpenApiRouter<City> {
         .routes(routes!(close_till))
         .routes(routes!(poster_svg))
         .routes(routes!(poster_pdf))
+        .merge(super::key::http::routes())
 }
 
 /// What a shop is opened with.
@@ -242,6 +243,8 @@ async fn add_till(
 }
 
 /// Take a till out of use
+///
+/// Ends its keys and takes no more orders for it.
 #[utoipa::path(delete, path = "/v1/merchants/me/tills/{till}", tag = "merchant", security(("bearer" = [])),
     params(("till" = String, Path, description = "til_…")),
     responses((status = 204, description = "out of use"), (status = "default", body = Problem)))]

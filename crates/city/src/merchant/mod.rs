@@ -5,11 +5,13 @@
 //!   reference with other content is refused, naming what differs.
 //! - The balance account in the ledger exists before the shop's row does: whoever can see a shop can pay it.
 //! - What a shop has is read from the ledger only ([`balance`]).
-//! - [`get`] stands on the hot path of every payment: it answers from memory. A node learns within
-//!   [`TRUST`] that another node closed a shop.
+//! - [`get`] and [`require_till`] stand on the hot path of every payment: they answer from memory. A node
+//!   learns within [`TRUST`] that another node closed a shop or a till.
+//! - A till that is out of use takes no orders and its keys open nothing.
 
 mod error;
 pub mod http;
+pub mod key;
 pub mod poster;
 pub mod rules;
 mod store;
@@ -24,7 +26,7 @@ use kernel::{Money, Timestamp};
 pub use error::MerchantError;
 
 use crate::books::{self, account_code};
-use crate::identity::{Merchant, Operator, Role};
+use crate::identity::{self, Merchant, Operator, Role};
 use crate::{City, Fault};
 
 /// A shop.
@@ -108,24 +110,51 @@ pub const TRUST: Duration = Duration::from_secs(10);
 /// How many shops a node remembers.
 const REMEMBER_MAX: usize = 200_000;
 
-/// Shops in memory, each with the time it was read.
+/// Shops and tills in memory, each with the time it was read.
 #[derive(Debug, Default)]
-pub struct State(RwLock<HashMap<MerchantId, (Timestamp, Arc<Shop>)>>);
+pub struct State {
+    shops: RwLock<HashMap<MerchantId, (Timestamp, Arc<Shop>)>>,
+    /// Tills in use, and whose they are.
+    tills: RwLock<HashMap<TillId, (Timestamp, MerchantId)>>,
+}
+
+/// Whether what was read at `at` may still be relied on.
+fn trusted(at: Timestamp, now: Timestamp) -> bool {
+    at <= now && now.since(at) < TRUST
+}
 
 impl State {
     fn fresh(&self, id: MerchantId, now: Timestamp) -> Option<Arc<Shop>> {
-        let held = self.0.read().expect("no panic while held");
-        held.get(&id).filter(|(at, _)| *at <= now && now.since(*at) < TRUST).map(|(_, shop)| shop.clone())
+        let held = self.shops.read().expect("no panic while held");
+        held.get(&id).filter(|(at, _)| trusted(*at, now)).map(|(_, shop)| shop.clone())
     }
 
     fn put(&self, shop: Shop, now: Timestamp) -> Arc<Shop> {
         let shop = Arc::new(shop);
-        let mut held = self.0.write().expect("no panic while held");
+        let mut held = self.shops.write().expect("no panic while held");
         if held.len() >= REMEMBER_MAX {
             held.clear(); // the table still knows
         }
         held.insert(shop.id, (now, shop.clone()));
         shop
+    }
+
+    /// Whose till it is, if it is known to be in use.
+    fn till_owner(&self, till: TillId, now: Timestamp) -> Option<MerchantId> {
+        let held = self.tills.read().expect("no panic while held");
+        held.get(&till).filter(|(at, _)| trusted(*at, now)).map(|(_, merchant)| *merchant)
+    }
+
+    fn put_till(&self, till: &Till, now: Timestamp) {
+        let mut held = self.tills.write().expect("no panic while held");
+        if till.closed_at.is_some() {
+            held.remove(&till.id);
+            return;
+        }
+        if held.len() >= REMEMBER_MAX {
+            held.clear(); // the table still knows
+        }
+        held.insert(till.id, (now, till.merchant));
     }
 }
 
@@ -255,7 +284,7 @@ pub async fn tills(city: &City, who: &Merchant) -> Result<Vec<Till>, MerchantErr
     Ok(store::tills(&mut conn, who.id).await?)
 }
 
-/// Takes a till out of use.
+/// Takes a till out of use and ends its keys. Asked again it does what is left of that.
 pub async fn close_till(city: &City, who: &Merchant, till: TillId) -> Result<Till, MerchantError> {
     who.role.require(Role::Admin)?;
     let (merchant, now) = (who.id, city.now());
@@ -263,7 +292,22 @@ pub async fn close_till(city: &City, who: &Merchant, till: TillId) -> Result<Til
         .store
         .write(move |conn| Box::pin(async move { Ok(store::close_till(conn, merchant, till, now).await?) }))
         .await;
-    closed?.ok_or(MerchantError::TillUnknown)
+    let closed = closed?.ok_or(MerchantError::TillUnknown)?;
+    city.merchant.put_till(&closed, now);
+    identity::revoke_till_keys(city, merchant.as_u128(), till).await?;
+    Ok(closed)
+}
+
+/// Refuses as `till_unknown` what is not a till of the shop in use. From memory where possible.
+pub async fn require_till(city: &City, merchant: MerchantId, till: TillId) -> Result<(), MerchantError> {
+    let now = city.now();
+    if city.merchant.till_owner(till, now) == Some(merchant) {
+        return Ok(());
+    }
+    let mut conn = city.store.read().await?;
+    let found = store::till(&mut conn, merchant, till).await?.filter(|till| till.closed_at.is_none());
+    city.merchant.put_till(&found.ok_or(MerchantError::TillUnknown)?, now);
+    Ok(())
 }
 
 /// What the shop has, straight from the ledger.

@@ -30,7 +30,7 @@ fn shop(row: &AnyRow) -> Result<Shop> {
     })
 }
 
-fn till(row: &AnyRow) -> Result<Till> {
+fn till_of(row: &AnyRow) -> Result<Till> {
     Ok(Till {
         id: id(row, "id")?,
         merchant: id(row, "merchant_id")?,
@@ -116,7 +116,7 @@ pub async fn add_till(
     .bind(now.as_millis())
     .fetch_one(conn)
     .await?;
-    till(&row)
+    till_of(&row)
 }
 
 /// Every till of the shop in use, by name.
@@ -125,7 +125,17 @@ pub async fn tills(conn: &mut Conn, merchant: MerchantId) -> Result<Vec<Till>> {
         .bind(merchant.to_bytes())
         .fetch_all(conn)
         .await?;
-    rows.iter().map(till).collect()
+    rows.iter().map(till_of).collect()
+}
+
+/// The till of this shop, in use or not.
+pub async fn till(conn: &mut Conn, merchant: MerchantId, till: TillId) -> Result<Option<Till>> {
+    let row = query("SELECT * FROM till WHERE id = $1 AND merchant_id = $2")
+        .bind(till.to_bytes())
+        .bind(merchant.to_bytes())
+        .fetch_optional(conn)
+        .await?;
+    row.as_ref().map(till_of).transpose()
 }
 
 /// Takes a till out of use; `None` if the shop has no such till.
@@ -143,5 +153,5 @@ pub async fn close_till(
     .bind(merchant.to_bytes())
     .fetch_optional(conn)
     .await?;
-    row.as_ref().map(till).transpose()
+    row.as_ref().map(till_of).transpose()
 }

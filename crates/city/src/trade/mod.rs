@@ -238,13 +238,21 @@ async fn put_order(
     if !merchant::get(city, who.id).await?.is_open() && order(city, id).await?.is_none() {
         return Err(TradeError::MerchantClosed);
     }
+    // Nor does a till that went out of use take back what was ordered at it.
+    let till = who.till.or(request.till);
+    if let Some(till) = till
+        && let Err(refused) = merchant::require_till(city, who.id, till).await
+        && order(city, id).await?.is_none()
+    {
+        return Err(refused.into());
+    }
     let wanted = Order {
         id,
         merchant: who.id,
         order_no: request.order_no.clone(),
         amount_minor: request.amount.minor,
         subject: request.subject.clone(),
-        till: who.till.or(request.till),
+        till,
         created_at: now,
         expires_at: now.plus(life),
         payer: None,

@@ -10,10 +10,10 @@ use kernel::{Date, Money, Timestamp};
 use ledger::{AccountFilter, AccountFilterFlags, Transfer};
 
 use super::{Order, TradeError, store};
+use crate::City;
 use crate::books::{self, transfer_code};
 use crate::identity::Merchant;
 use crate::wallet::instant;
-use crate::City;
 
 /// First line of every statement.
 pub const HEADER: &str = "time,type,order_no,trade,reference,subject,amount,fee,net";
@@ -49,7 +49,9 @@ async fn day_transfers(
     to: Timestamp,
 ) -> Result<Vec<Transfer>, TradeError> {
     // A bound of zero would mean none.
-    let Some(timestamp_max) = books::ledger_time(to).checked_sub(1).filter(|max| *max > 0) else { return Ok(Vec::new()) };
+    let Some(timestamp_max) = books::ledger_time(to).checked_sub(1).filter(|max| *max > 0) else {
+        return Ok(Vec::new());
+    };
     let mut all: Vec<Transfer> = Vec::new();
     let mut timestamp_min = books::ledger_time(from).max(1);
     loop {

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use crate::common::{Town, call, call_raw};
 
 fn router(town: &Town) -> Router {
-    city::identity::http::routes().split_for_parts().0.with_state(town.city.clone())
+    let routes = city::identity::http::routes().merge(city::merchant::http::routes());
+    routes.split_for_parts().0.with_state(town.city.clone())
 }
 
 /// Signs in over HTTP: the token.
@@ -33,6 +34,7 @@ async fn every_route_wants_its_own_kind_of_key() {
     let biller = town.key(OwnerKind::Biller, 9, Role::Admin).await;
     let key_body = json!({"role": "staff", "name": "till 1"});
     let owner_body = json!({"owner": "mch_01h2xcejqtf2nbrexx3vqjhp41", "role": "staff", "name": "first"});
+    let nobody = json!({"owner": "opr_01h2xcejqtf2nbrexx3vqjhp41", "role": "staff", "name": "first"});
     let tier = "/v1/residents/res_01h2xcejqtf2nbrexx3vqjhp41/tier";
     let rows: Vec<(&str, &str, &str, Value, u16, &str)> = vec![
         ("GET", "/v1/me", "", Value::Null, 401, "unauthenticated"),
@@ -70,6 +72,11 @@ async fn every_route_wants_its_own_kind_of_key() {
         ("POST", "/v1/keys", &shop_admin, owner_body.clone(), 403, "wrong_key"),
         ("POST", "/v1/keys", &clerk, owner_body.clone(), 403, "forbidden"),
         ("POST", "/v1/keys", &operator, owner_body, 201, ""),
+        ("POST", "/v1/keys", &operator, nobody, 404, "operator_unknown"),
+        ("POST", "/v1/operators", &clerk, json!({"name": "second"}), 403, "forbidden"),
+        ("POST", "/v1/operators", &shop_admin, json!({"name": "second"}), 403, "wrong_key"),
+        ("POST", "/v1/operators", &operator, json!({"name": ""}), 422, "name_malformed"),
+        ("POST", "/v1/operators", &operator, json!({"name": "second"}), 201, ""),
         (
             "POST",
             "/v1/keys",
@@ -180,9 +187,10 @@ async fn an_operator_ends_any_key() {
     let town = Town::new().await;
     let router = router(&town);
     let operator = town.key(OwnerKind::Operator, 8, Role::Admin).await;
-    for owner in
-        ["mch_01h2xcejqtf2nbrexx3vqjhp41", "blr_01h2xcejqtf2nbrexx3vqjhp41", "opr_01h2xcejqtf2nbrexx3vqjhp41"]
-    {
+    let (status, second) = call(&router, "POST", "/v1/operators", &operator, json!({"name": "second"})).await;
+    assert_eq!(status, 201);
+    let second = second["operator"].as_str().expect("an id");
+    for owner in ["mch_01h2xcejqtf2nbrexx3vqjhp41", "blr_01h2xcejqtf2nbrexx3vqjhp41", second] {
         let body = json!({"owner": owner, "role": "admin", "name": "leaked"});
         let (_, made) = call(&router, "POST", "/v1/keys", &operator, body).await;
         let id = made["key"]["id"].as_str().expect("an id");

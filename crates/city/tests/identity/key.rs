@@ -76,3 +76,15 @@ async fn the_first_operator_comes_from_the_machine() {
     let who = identity::authenticate_operator(&town.city, &first.secret).await.expect("an operator");
     assert_eq!((who.role, who.id.as_u128()), (Role::Admin, first.key.owner));
 }
+
+#[tokio::test]
+async fn an_operator_makes_another() {
+    let town = Town::new().await;
+    let second = identity::add_operator(&town.city, &town.operator, "second").await.expect("a key");
+    let who = identity::authenticate_operator(&town.city, &second.secret).await.expect("an operator");
+    assert_eq!((who.role, who.id.as_u128()), (Role::Admin, second.key.owner));
+    identity::require_operator(&town.city, who.id).await.expect("known");
+    assert_eq!(code(identity::require_operator(&town.city, town.operator.id).await), "operator_unknown");
+    let clerk = identity::Operator { role: Role::Staff, ..town.operator };
+    assert_eq!(code(identity::add_operator(&town.city, &clerk, "third").await), "forbidden");
+}

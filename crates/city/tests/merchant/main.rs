@@ -5,6 +5,7 @@ mod common;
 
 mod balance;
 mod http;
+mod key;
 mod nodes;
 mod open;
 mod poster;

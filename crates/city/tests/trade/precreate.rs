@@ -6,7 +6,7 @@ use city::{merchant, wallet};
 use kernel::ids::TillId;
 
 use crate::common::code;
-use crate::{order, scan, square, wanted};
+use crate::{charge, order, scan, square, wanted};
 
 #[tokio::test]
 async fn what_is_no_order_is_refused() {
@@ -102,4 +102,28 @@ async fn nobody_sees_another_shops_trade() {
     }
     scan(&town.city, &payer, &qr, "k").await.expect("still open");
     assert_eq!(wallet::balance(&town.city, &payer).await.expect("a balance").available, town.money(999_800));
+}
+
+#[tokio::test]
+async fn a_till_is_one_of_the_shop_in_use() {
+    let (town, shop, _, phone) = square().await;
+    let theirs = merchant::add_till(&town.city, &town.shop("S-2").await, "1").await.expect("a till").id;
+    let till = merchant::add_till(&town.city, &shop, "1").await.expect("a till").id;
+    let at = |number: &str, till| Precreate { till: Some(till), ..wanted(&town.city, number, 100) };
+    let first = trade::precreate(&town.city, &shop, at("A-1", till)).await.expect("an order");
+    assert_eq!(first.order.till, Some(till));
+    for unknown in [theirs, TillId::from_u128(5)] {
+        assert_eq!(code(trade::precreate(&town.city, &shop, at("A-2", unknown)).await), "till_unknown");
+        // A key that belongs to it, too; and charges no less than orders.
+        let key = Merchant { till: Some(unknown), ..shop };
+        assert_eq!(code(charge(&town.city, &key, "A-2", 100, &phone.code()).await), "till_unknown");
+    }
+    let node = town.node().await;
+    trade::precreate(&node, &shop, at("A-3", till)).await.expect("the other node knows the till");
+    merchant::close_till(&town.city, &shop, till).await.expect("closed");
+    assert_eq!(code(trade::precreate(&town.city, &shop, at("A-4", till)).await), "till_unknown");
+    let again = trade::precreate(&town.city, &shop, at("A-1", till)).await.expect("ordered before");
+    assert_eq!(again, first);
+    town.pass(merchant::TRUST.as_secs());
+    assert_eq!(code(trade::precreate(&node, &shop, at("A-4", till)).await), "till_unknown", "learned by now");
 }
