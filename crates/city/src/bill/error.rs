@@ -84,7 +84,9 @@ impl fmt::Display for BillError {
             Self::QuoteExpired => "the quote has expired; ask for a new one",
             Self::QuoteChanged => "what is due has changed since the quote; ask for a new one",
             Self::AmountUnacceptable => "the biller does not take this amount for this bill",
-            Self::RequestIdMalformed => "a request id is 1 to 64 visible ASCII characters",
+            Self::RequestIdMalformed => {
+                "an idempotency key or request id is 1 to 64 visible ASCII characters"
+            }
             Self::AlreadySettled => "the bill is paid already",
             Self::Claimed => "somebody is paying this bill right now; try again shortly",
             Self::ClaimLapsed => "the payment took too long and was given up; the money is free again",

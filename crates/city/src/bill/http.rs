@@ -3,7 +3,7 @@
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use kernel::ids::{BillId, BillerId, PaymentId};
 use kernel::{Currency, Timestamp};
@@ -12,14 +12,14 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::pack::{AmountRule, Category, Name, Pack};
-use super::query::masked;
+use super::pack::{self, AmountRule, Category, Name, Pack};
 use super::upload::http::read_all;
 use super::{
     BillError, BillView, BillerFilter, HistoryEntry, PayBill, PayState, Quote, Receipt, Settled, Standing,
 };
 use crate::City;
 use crate::http::{Amount, Answer, Json, Page, Path, Problem, Query, ledger_cursor};
+use crate::identity::rules::mask_name;
 use crate::identity::{Operator, Resident};
 
 /// The largest pack, in bytes.
@@ -33,8 +33,8 @@ pub fn routes() -> OpenApiRouter<City> {
         .routes(routes!(fetch))
         .routes(routes!(read_bill))
         .routes(routes!(quote))
-        .routes(routes!(pay))
-        .routes(routes!(history))
+        .routes(routes!(pay_bill))
+        .routes(routes!(bill_history))
         .routes(routes!(receipt))
         .routes(routes!(receipt_page))
         .merge(super::upload::http::routes())
@@ -111,11 +111,21 @@ async fn list_billers(
     Ok(Json(BillersAnswer { items: found.iter().map(|p| BillerAnswer::from(&**p)).collect(), next: None }))
 }
 
+/// The biller that an address names: by its id, or by that of its pack.
+fn biller_named(text: &str) -> Answer<BillerId> {
+    let by_pack = || pack::is_pack_id(text).then(|| pack::biller_of(text));
+    text.parse().ok().or_else(by_pack).ok_or_else(|| {
+        Problem::new(400, "malformed_id", "a biller is named `blr_…`, or by its pack, `hz-power`")
+    })
+}
+
 /// Read a biller
+///
+/// By its id (`blr_…`), or by that of its pack (`hz-power`).
 #[utoipa::path(get, path = "/v1/billers/{id}", tag = "bill", params(("id" = String, Path)),
     responses((status = 200, body = BillerAnswer), (status = "default", body = Problem)))]
-async fn read_biller(State(city): State<City>, Path(id): Path<BillerId>) -> Answer<Json<BillerAnswer>> {
-    Ok(Json(BillerAnswer::from(&*super::biller(&city, id).await?)))
+async fn read_biller(State(city): State<City>, Path(id): Path<String>) -> Answer<Json<BillerAnswer>> {
+    Ok(Json(BillerAnswer::from(&*super::biller(&city, biller_named(&id)?).await?)))
 }
 
 /// Add a biller
@@ -182,8 +192,8 @@ struct BillAnswer {
     biller: BillerId,
     account_no: String,
     bill_no: String,
-    /// The name on the account, all but its first character masked.
-    #[schema(example = "王**")]
+    /// The name on the account, all but its last character masked.
+    #[schema(example = "**明")]
     holder: String,
     /// The month billed; absent where the biller gives none.
     #[schema(example = "2026-02")]
@@ -214,7 +224,7 @@ impl BillAnswer {
             biller: bill.biller,
             account_no: bill.account_no.clone(),
             bill_no: bill.bill_no.clone(),
-            holder: masked(&bill.holder),
+            holder: mask_name(&bill.holder),
             period: period(bill.period),
             due: bill.due.to_string(),
             state,
@@ -245,17 +255,18 @@ struct AccountQuery {
 
 /// Find the bills of an account
 ///
-/// Anyone who knows an account number may find and pay its bills, as on paper.
+/// Anyone who knows an account number may find and pay its bills, as on paper. The biller by its id
+/// (`blr_…`), or by that of its pack (`hz-power`).
 #[utoipa::path(get, path = "/v1/billers/{id}/bills", tag = "bill", security(("bearer" = [])),
     params(("id" = String, Path), AccountQuery),
     responses((status = 200, body = BillsAnswer), (status = "default", body = Problem)))]
 async fn fetch(
     State(city): State<City>,
     _who: Resident,
-    Path(id): Path<BillerId>,
+    Path(id): Path<String>,
     Query(query): Query<AccountQuery>,
 ) -> Answer<Json<BillsAnswer>> {
-    let found = super::fetch(&city, id, &query.account_no).await?;
+    let found = super::fetch(&city, biller_named(&id)?, &query.account_no).await?;
     let currency = city.settings.currency;
     let items = found.into_iter().map(|view| BillAnswer::of(view, currency)).collect();
     Ok(Json(BillsAnswer { items, next: None }))
@@ -292,15 +303,15 @@ async fn quote(
 /// A wish to pay.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct PayRequest {
+struct PayBillRequest {
     /// The id of a quote of this bill.
     quote: String,
     /// What the quote says when absent.
     amount: Option<Amount>,
     /// Needed above the no-PIN limit.
     pin: Option<String>,
-    /// Your own id of this payment, 1 to 64 visible ASCII characters; the quote's when absent. Asking
-    /// again with the same one is safe.
+    /// Your own id of this payment, 1 to 64 visible ASCII characters, where no `Idempotency-Key` gives
+    /// it; the quote's when absent. Asking again with the same one is safe.
     request_id: Option<String>,
 }
 
@@ -343,28 +354,33 @@ impl PaymentAnswer {
 
 /// Pay a bill
 ///
-/// At the price of a quote, once: of any number of people and channels that try, one succeeds.
+/// At the price of a quote, once: of any number of people and channels that try, one succeeds. The
+/// same request again, by its `Idempotency-Key`, `request_id` or quote, is the same payment.
 /// 202 where the biller has not answered yet; the money is held until it does.
 #[utoipa::path(post, path = "/v1/bills/{id}/pay", tag = "bill", security(("bearer" = [])),
-    params(("id" = String, Path)), request_body = PayRequest,
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    request_body = PayBillRequest,
     responses((status = 200, body = PaymentAnswer), (status = 202, body = PaymentAnswer),
         (status = "default", body = Problem)))]
-async fn pay(
+async fn pay_bill(
     State(city): State<City>,
     who: Resident,
     Path(bill): Path<BillId>,
-    Json(request): Json<PayRequest>,
+    headers: HeaderMap,
+    Json(request): Json<PayBillRequest>,
 ) -> Answer<impl IntoResponse> {
     let currency = city.settings.currency;
     if request.amount.is_some_and(|amount| amount.currency != currency) {
         return Err(BillError::AmountUnacceptable.into());
     }
+    // What is no text is refused below as every other key that is not visible ASCII.
+    let key = headers.get("idempotency-key").map(|key| key.to_str().unwrap_or_default().to_owned());
     let wish = PayBill {
         bill,
         quote: request.quote,
         amount_minor: request.amount.map(|amount| amount.minor),
         pin: request.pin,
-        request_id: request.request_id,
+        request_id: key.or(request.request_id),
     };
     let paid = super::pay(&city, &who, wish).await?;
     let status = if paid.state == PayState::Settled { StatusCode::OK } else { StatusCode::ACCEPTED };
@@ -398,25 +414,25 @@ impl PaidBillAnswer {
 
 /// Bills that were paid, newest first.
 #[derive(Debug, Serialize, ToSchema)]
-struct HistoryAnswer {
+struct BillHistoryAnswer {
     items: Vec<PaidBillAnswer>,
     next: Option<String>,
 }
 
 /// List the bills I paid
 #[utoipa::path(get, path = "/v1/bill-payments", tag = "bill", security(("bearer" = [])), params(Page),
-    responses((status = 200, body = HistoryAnswer), (status = "default", body = Problem)))]
-async fn history(
+    responses((status = 200, body = BillHistoryAnswer), (status = "default", body = Problem)))]
+async fn bill_history(
     State(city): State<City>,
     who: Resident,
     Query(page): Query<Page>,
-) -> Answer<Json<HistoryAnswer>> {
+) -> Answer<Json<BillHistoryAnswer>> {
     let (entries, next) = super::history(&city, &who, ledger_cursor(&page)?, page.limit()).await?;
     let mut items = Vec::with_capacity(entries.len());
     for entry in &entries {
         items.push(PaidBillAnswer::of(&city, entry).await?);
     }
-    Ok(Json(HistoryAnswer { items, next: next.map(|t| t.to_string()) }))
+    Ok(Json(BillHistoryAnswer { items, next: next.map(|t| t.to_string()) }))
 }
 
 /// A receipt.
@@ -426,8 +442,8 @@ struct ReceiptAnswer {
     biller_name: Name,
     account_no: String,
     bill_no: String,
-    /// All but the first character masked.
-    #[schema(example = "王**")]
+    /// All but the last character masked.
+    #[schema(example = "**明")]
     holder: String,
     #[schema(example = "2026-02")]
     period: Option<String>,
@@ -442,7 +458,7 @@ impl ReceiptAnswer {
             biller_name: receipt.pack.spec.name.clone(),
             account_no: receipt.bill.account_no.clone(),
             bill_no: receipt.bill.bill_no.clone(),
-            holder: masked(&receipt.bill.holder),
+            holder: mask_name(&receipt.bill.holder),
             period: period(receipt.bill.period),
             drawn_at: receipt.drawn_at,
         }

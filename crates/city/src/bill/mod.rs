@@ -51,8 +51,7 @@ pub use import::{FileFault, Import, ROW_ERRORS_KEPT, RowError, import_id, import
 pub use pack::{Category, Pack, PackError};
 pub use pay::{Paid, PayBill, PayState, pay};
 pub use query::{
-    BillView, BillerFilter, HistoryEntry, bill, biller, billers, fetch, history, imports, masked, quote,
-    row_errors,
+    BillView, BillerFilter, HistoryEntry, bill, biller, billers, fetch, history, imports, quote, row_errors,
 };
 pub use receipt::{Receipt, receipt};
 pub use rules::{Bill, Quote};

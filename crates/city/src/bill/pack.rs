@@ -251,13 +251,24 @@ const PROVINCES: &[&str] = &[
     "43", "44", "45", "46", "50", "51", "52", "53", "54", "61", "62", "63", "64", "65", "71", "81", "82",
 ];
 
+/// Whether a text may be the id of a pack: 3 to 40 characters of a-z, 0-9 and -.
+pub fn is_pack_id(text: &str) -> bool {
+    let slug = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (3..=40).contains(&text.len()) && text.bytes().all(slug)
+}
+
+/// The biller whose pack has this id.
+pub fn biller_of(pack_id: &str) -> BillerId {
+    BillerId::derive(&[b"pack", pack_id.as_bytes()])
+}
+
 impl Pack {
     /// Reads a pack and proves it.
     pub fn parse(text: &str) -> Result<Pack, PackError> {
         let spec: Spec = toml::from_str(text).map_err(|e| malformed(text, &e))?;
         spec.validate()?;
         let hash = kernel::hex(&Sha256::digest(text.as_bytes()));
-        let biller = BillerId::derive(&[b"pack", spec.id.as_bytes()]);
+        let biller = biller_of(&spec.id);
         Ok(Pack { biller, hash, spec, text: text.to_owned() })
     }
 
@@ -275,8 +286,7 @@ fn malformed(text: &str, error: &toml::de::Error) -> PackError {
 impl Spec {
     fn validate(&self) -> Result<(), PackError> {
         let invalid = |key: &str, why: &str| Err(PackError::invalid(key, why));
-        let slug = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        if !(3..=40).contains(&self.id.len()) || !self.id.bytes().all(slug) {
+        if !is_pack_id(&self.id) {
             return invalid("id", "3 to 40 characters of a-z, 0-9 and -");
         }
         for (key, name) in [("name.zh", &self.name.zh), ("name.en", &self.name.en)] {

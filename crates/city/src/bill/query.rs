@@ -70,7 +70,7 @@ pub struct BillView {
 }
 
 /// The bills of an account, newest due date first. Anyone who knows the number may ask, as for paying
-/// a parent's bill; names are shown masked ([`masked`]).
+/// a parent's bill; names are shown masked.
 pub async fn fetch(city: &City, biller: BillerId, account_no: &str) -> Result<Vec<BillView>, BillError> {
     let pack = pack(city, biller).await?;
     pack.spec.account.check(account_no).map_err(BillError::AccountMalformed)?;
@@ -173,14 +173,6 @@ pub(super) async fn known_bill(city: &City, id: BillId) -> Result<Arc<Bill>, Bil
         Err(BillError::BillUnknown) => Err(Fault::Books(format!("{id} is paid and unknown")).into()),
         found => found,
     }
-}
-
-/// A name of which only the first character is shown: `王**`.
-pub fn masked(name: &str) -> String {
-    let mut chars = name.chars();
-    let first: String = chars.next().into_iter().collect();
-    let rest = chars.filter(|c| !c.is_whitespace()).count();
-    first + &"*".repeat(rest.min(8))
 }
 
 /// The imports of a biller, newest first, begun before `before`.

@@ -8,12 +8,13 @@ use kernel::ids::PaymentId;
 use kernel::{Money, Timestamp};
 
 use super::pack::Pack;
-use super::query::{known_bill, masked};
+use super::query::known_bill;
 use super::rules::Bill;
 use super::standing::{self, Attempt, Settled};
 use super::{BillError, pack};
 use crate::City;
 use crate::identity::Resident;
+use crate::identity::rules::mask_name;
 
 /// A receipt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +55,7 @@ impl Receipt {
         let rows = [
             ("收款单位 Biller", format!("{} {}", spec.name.zh, spec.name.en)),
             ("户号 Account", bill.account_no.clone()),
-            ("户名 Holder", masked(&bill.holder)),
+            ("户名 Holder", mask_name(&bill.holder)),
             ("账单号 Bill", bill.bill_no.clone()),
             ("账期 Period", period),
             ("账单金额 Bill amount", money(settled.amount_minor - settled.late_fee_minor)),

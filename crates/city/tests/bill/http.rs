@@ -69,13 +69,18 @@ async fn the_main_job_over_http() {
     let (_, list) = call(&router, "GET", "/v1/imports?limit=1", &biller, "").await;
     assert_eq!(list["items"].as_array().unwrap().len(), 1);
 
+    let (_, by_pack) = call(&router, "GET", "/v1/billers/hz-power", "", "").await;
+    let (_, by_id) = call(&router, "GET", &format!("/v1/billers/{id}"), "", "").await;
+    assert_eq!((&by_pack, &by_pack["id"]), (&by_id, &id.to_string().into()));
     let find = format!("/v1/billers/{id}/bills?account_no={}", POWER[0]);
+    let (_, same) = call(&router, "GET", &find.replace(&id.to_string(), "hz-power"), &token, "").await;
     let (status, found) = call(&router, "GET", &find, &token, "").await;
     assert_eq!(status, 200, "{found}");
+    assert_eq!(same["items"][0]["id"], found["items"][0]["id"]);
     let bill = &found["items"][0];
     assert_eq!(
         (&bill["state"], &bill["holder"], &bill["period"]),
-        (&"open".into(), &"王**".into(), &"2026-02".into())
+        (&"open".into(), &"**明".into(), &"2026-02".into())
     );
     let bill = format!("/v1/bills/{}", bill["id"].as_str().unwrap());
     let (_, quote) = call(&router, "POST", &format!("{bill}/quote"), &token, "").await;
@@ -89,6 +94,19 @@ async fn the_main_job_over_http() {
     );
     let (_, again) = call(&router, "POST", &format!("{bill}/pay"), &token, body.as_str()).await;
     assert_eq!((&again["id"], &again["repeated"]), (&paid["id"], &true.into()));
+    // The header goes before the body, and is the payment's identity.
+    let auth = bearer(&token);
+    let pay = format!("{bill}/pay");
+    for (key, status, code) in [
+        ("k-1", 409, "bill_already_settled"),
+        ("", 400, "request_id_malformed"),
+        ("é", 400, "request_id_malformed"),
+    ] {
+        let headers = [("authorization", auth.as_str()), ("idempotency-key", key)];
+        let (found, answer) = call_raw(&router, "POST", &pay, &headers, body.as_str()).await;
+        let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+        assert_eq!((found, &answer["code"]), (status, &code.into()), "{key}");
+    }
     let (_, read) = call(&router, "GET", &bill, &token, "").await;
     assert_eq!((&read["state"], &read["quote"]), (&"settled".into(), &serde_json::Value::Null));
     let (_, history) = call(&router, "GET", "/v1/bill-payments", &token, "").await;
@@ -160,6 +178,8 @@ async fn nobody_reaches_what_is_not_theirs() {
         ),
         ("POST", "/v1/billers".to_owned(), mine.as_str(), 403, "wrong_key"),
         ("GET", "/v1/billers/blr_x".to_owned(), "", 400, "malformed_id"),
+        ("GET", "/v1/billers/no-such".to_owned(), "", 404, "biller_unknown"),
+        ("GET", format!("/v1/billers/{power}x"), "", 400, "malformed_id"),
         ("GET", "/v1/billers?colour=red".to_owned(), "", 400, "malformed_query"),
         ("GET", "/v1/imports?cursor=x".to_owned(), mine.as_str(), 400, "malformed_cursor"),
         ("GET", "/v1/biller/settlements/yesterday/file".to_owned(), mine.as_str(), 400, "day_malformed"),

@@ -34,7 +34,7 @@ async fn a_bill_is_fetched_paid_and_remembered() {
     let receipt = bill::receipt(&town.city, &who, paid.settled.payment).await.unwrap();
     assert_eq!(receipt.settled, paid.settled);
     let page = receipt.html(&town.city);
-    for text in ["100.00 CNY", POWER[0], "杭州供电", "王**", "2026-03-02 10:00:00"] {
+    for text in ["100.00 CNY", POWER[0], "杭州供电", "**明", "2026-03-02 10:00:00"] {
         assert!(page.contains(text), "{text} in {page}");
     }
     // Somebody else's payment is nobody's business.

@@ -249,7 +249,9 @@ async fn terms_that_change_after_the_payout_are_a_break_and_change_no_money() {
     assert_eq!((first.payout_minor, first.fee_minor, first.breaks), (2_098, 2, 0));
     let booked = town.available(books::biller(biller)).await;
     let old = shipped("330100/hz-power").text;
-    for (from, to, theirs) in [("fee_bps = 10", "fee_bps = 1000", 1_890), ("method = \"net\"", "method = \"gross\"", 2_100)] {
+    for (from, to, theirs) in
+        [("fee_bps = 10", "fee_bps = 1000", 1_890), ("method = \"net\"", "method = \"gross\"", 2_100)]
+    {
         let text = old.replace(from, to);
         assert_ne!(text, old, "{from}");
         bill::add_pack(&town.city, &town.operator, &text).await.unwrap();
