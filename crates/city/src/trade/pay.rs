@@ -135,14 +135,28 @@ pub async fn charge(city: &City, who: &Merchant, request: Charge) -> Result<Char
         expires_in_s: None,
     };
     let order = put_order(city, who, &order, Duration::from_secs(rules::EXPIRES_S)).await?;
+    // From here a task of its own, which goes on when nobody waits for the answer any more: a till that hangs
+    // up between a refusal and the use of the code must not leave a live code behind.
+    let (city, who) = (city.clone(), *who);
+    let scan = tokio::spawn(async move { scanned(&city, &who, order, &request.payment_code).await });
+    scan.await.map_err(|e| Fault::Books(format!("a charge did not end: {e}")))?
+}
+
+/// What becomes of an order and the payment code that was scanned for it.
+async fn scanned(
+    city: &City,
+    who: &Merchant,
+    order: Order,
+    payment_code: &str,
+) -> Result<Charged, TradeError> {
     // A till that asks again (its answer was lost) holds a code that is used up by now.
     if let Some(decided) = books::find_once(&city.ledger, order.id.as_u128()).await? {
-        spoil(city, identity::payer_of(city, &request.payment_code)).await?;
+        spoil(city, identity::payer_of(city, payment_code)).await?;
         return decided_already(city, who.id, order.id, order.amount_minor, None, &decided)
             .map(Charged::Paid);
     }
     if order.payer.is_some() {
-        let payer = identity::resolve_code(city, who, &request.payment_code).await.ok();
+        let payer = identity::resolve_code(city, who, payment_code).await.ok();
         spoil(city, payer).await?;
         refuse_expired(city, &order).await?;
         if payer.is_some_and(|payer| Some(payer.resident) != order.payer) {
@@ -150,7 +164,7 @@ pub async fn charge(city: &City, who: &Merchant, request: Charge) -> Result<Char
         }
         return Ok(Charged::Waiting(order));
     }
-    let payer = identity::resolve_code(city, who, &request.payment_code).await?;
+    let payer = identity::resolve_code(city, who, payment_code).await?;
     if let Err(refused) = refuse_expired(city, &order).await {
         use_up(city, payer.burn_id).await?;
         return Err(refused);

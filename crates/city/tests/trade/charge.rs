@@ -1,7 +1,7 @@
 //! A till scans a payment code: one code, one try, whatever comes of it.
 
 use city::identity::{self, Merchant, Role};
-use city::trade::{self, Status, TradeError};
+use city::trade::{self, Charged, Status, TradeError};
 use city::{books, wallet};
 use kernel::ids::KeyId;
 
@@ -158,4 +158,62 @@ async fn up_to_the_limit_at_once_above_it_waits() {
     assert_eq!(code(charge(&town.city, &shop, "A-2", 100_001, &shown).await), "trade_closed");
     assert_eq!(trade::query(&town.city, &shop, "A-2").await.expect("a trade").status, Status::Closed);
     assert_eq!(town.available(books::wallet(payer.id)).await, 900_000);
+}
+
+/// A future until it was polled so often: then it is dropped, as a handler is when its client hangs up.
+struct HangsUp<F> {
+    inner: Option<std::pin::Pin<Box<F>>>,
+    polls_left: usize,
+}
+
+impl<F: Future> Future for HangsUp<F> {
+    type Output = Option<F::Output>;
+    fn poll(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Self::Output> {
+        if self.polls_left == 0 {
+            self.inner = None;
+            return std::task::Poll::Ready(None);
+        }
+        self.polls_left -= 1;
+        let inner = self.inner.as_mut().expect("not yet dropped").as_mut();
+        let answer = inner.poll(cx).map(Some);
+        if answer.is_pending() && self.polls_left == 0 {
+            cx.waker().wake_by_ref();
+        }
+        answer
+    }
+}
+
+/// A till hangs up at whatever point: a code that was used up has its order waiting, and the other way round.
+#[tokio::test]
+async fn a_till_that_hangs_up_leaves_nothing_half_done() {
+    let (town, shop, payer, phone) = square().await;
+    for polls in 1.. {
+        town.pass(10);
+        let (number, shown) = (format!("A-{polls}"), phone.code());
+        let asked = charge(&town.city, &shop, &number, 200_000, &shown);
+        let answer = HangsUp { inner: Some(Box::pin(asked)), polls_left: polls }.await;
+        let done = answer.is_some();
+        if let Some(answer) = answer {
+            waiting(answer);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        let status = trade::query(&town.city, &shop, &number).await.map(|trade| trade.status);
+        let other = charge(&town.city, &shop, &format!("B-{polls}"), 100, &shown).await;
+        let used = match other {
+            Ok(Charged::Paid(_)) => false,
+            other => {
+                assert_eq!(code(other), "payment_code_used", "after {polls} polls");
+                true
+            }
+        };
+        assert_eq!(used, status == Ok(Status::Waiting), "after {polls} polls: {status:?}");
+        if done {
+            assert!(polls > 1, "nothing was cut short");
+            break;
+        }
+    }
+    assert!(town.available(books::wallet(payer.id)).await > 900_000, "only the second tries are paid");
 }
