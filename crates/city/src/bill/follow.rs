@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::connector::{Claim, Outcome};
 use super::standing::{self, PAGE, Resolve};
-use super::{connector, import, refresh};
+use super::{connector, import, refresh, upload};
 use crate::books::transfer_code;
 use crate::wallet::instant;
 use crate::{City, Fault};
@@ -26,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const EVERY: Duration = Duration::from_secs(1);
 /// How long the watermark may lag behind.
 const SAVE_EVERY: u32 = 10;
+/// How often broken uploads are looked for.
+const SWEEP_EVERY: u32 = 3_600;
 
 /// Claims not known to be resolved, by ledger timestamp.
 #[derive(Default)]
@@ -50,6 +52,11 @@ pub fn start(city: &City, stop: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
             if let Err(why) = work(&city, &mut follower, round).await {
                 tracing::error!(%why, "open claims are looked at again");
                 follower = None;
+            }
+            if round.is_multiple_of(SWEEP_EVERY)
+                && let Err(why) = upload::sweep(&city).await
+            {
+                tracing::error!(%why, "broken uploads were not removed");
             }
             round = round.wrapping_add(1);
             tokio::select! {

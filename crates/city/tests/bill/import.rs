@@ -205,3 +205,30 @@ async fn an_upload_is_kept_before_it_is_answered_and_taken_in_behind() {
     let left = std::fs::read_dir(town.dir.path().join("imports").join(biller.to_string())).unwrap();
     assert_eq!(left.count(), 1, "refused and broken uploads leave nothing behind");
 }
+
+#[tokio::test]
+async fn what_a_crash_left_of_an_upload_goes_at_the_next_start() {
+    let town = Town::new().await;
+    let within = town.dir.path().join("imports").join(shipped("330100/hz-power").biller.to_string());
+    std::fs::create_dir_all(&within).unwrap();
+    let long_ago = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+    let file = |name: &str, dead: bool| {
+        let made = std::fs::File::create(within.join(name)).unwrap();
+        if dead {
+            made.set_modified(long_ago).unwrap();
+        }
+    };
+    file("dead.part", true);
+    file("growing.part", false); // by the machine's clock, which is ahead of the town's
+    file("kept", true);
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let tasks = bill::start(&town.city, &stopped);
+    while within.join("dead.part").exists() {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    stop.send(true).unwrap();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert!(within.join("growing.part").exists() && within.join("kept").exists());
+}

@@ -17,8 +17,8 @@ use crate::bill::upload::http::read_all;
 use crate::http::{Amount, Answer, Json, Page, Path, Problem, Query, ledger_cursor};
 use crate::identity::{Biller, Operator};
 
-/// The largest returned file, in bytes.
-const RETURNED_BYTES_MAX: u64 = 256 << 20;
+/// The largest returned file, in bytes; it is read as a whole.
+const RETURNED_BYTES_MAX: u64 = 64 << 20;
 
 /// Every route of settlement and reconciliation.
 pub fn routes() -> OpenApiRouter<City> {

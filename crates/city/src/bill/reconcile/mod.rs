@@ -24,7 +24,7 @@ use utoipa::ToSchema;
 use self::rules::{Break, BreakCode, Ours, Source, Theirs};
 use self::store::Returned;
 use super::calendar::tomorrow;
-use super::import::{FileFault, survey};
+use super::import::{FileFault, blocking, survey};
 use super::layout::{Field, Layout, LineFault};
 use super::pack::{Method, Pack};
 use super::rules::{Bill, collection_fee, net, payout_day};
@@ -215,7 +215,7 @@ pub async fn put_biller_file(
 ) -> Result<Totals, BillError> {
     who.role.require(Role::Staff)?;
     let pack = pack(city, who.id).await?;
-    let file = read_returned(pack.returned(), &bytes)?;
+    let file = blocking(move || Ok(read_returned(pack.returned(), &bytes))).await??;
     put_returned(city, who.id, day, Source::Biller, file).await
 }
 
@@ -229,7 +229,7 @@ pub async fn put_bank_file(
 ) -> Result<Totals, BillError> {
     by.role.require(Role::Staff)?;
     pack(city, biller).await?;
-    let file = read_returned(bank_layout(), &bytes)?;
+    let file = blocking(move || Ok(read_returned(bank_layout(), &bytes))).await??;
     put_returned(city, biller, day, Source::Bank, file).await
 }
 

@@ -7,8 +7,9 @@ use std::fs::{self, File};
 use std::future::Future;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
-use kernel::hex;
+use kernel::{Timestamp, hex};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
@@ -88,6 +89,46 @@ async fn keep(directory: &Path, part: &Path, mut upload: impl Upload) -> Result<
         Ok(to)
     })
     .await
+}
+
+/// An upload that was not written to for so long is dead: its request is long over.
+const DEAD_AFTER: Duration = Duration::from_hours(1);
+
+/// Removes what uploads that broke off in a crash have left behind. Says how many files.
+pub(super) async fn sweep(city: &City) -> Result<usize, Fault> {
+    let (imports, now) = (city.settings.data_dir.join("imports"), city.now());
+    blocking(move || {
+        let mut removed = 0;
+        let mut files = Vec::new();
+        for biller in entries(&imports)? {
+            files.extend(entries(&biller)?);
+        }
+        for path in files {
+            if path.extension().is_none_or(|e| e != "part") {
+                continue;
+            }
+            let Ok(written) = fs::metadata(&path).and_then(|m| m.modified()) else { continue };
+            let written = written.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            let written = Timestamp::from_secs(0).plus(written);
+            if now >= written.plus(DEAD_AFTER) {
+                fs::remove_file(&path)?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    })
+    .await
+}
+
+/// What lies in a directory; nothing in one that is not there.
+fn entries(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(directory) {
+        Ok(found) => found.map(|entry| entry.map(|e| e.path())).collect(),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(Vec::new())
+        }
+        Err(e) => Err(e),
+    }
 }
 
 fn write(directory: &Path, part: &Path, mut pieces: mpsc::Receiver<Vec<u8>>) -> io::Result<String> {
