@@ -70,6 +70,8 @@ pub mod transfer_code {
     pub const CODE_USED: u16 = 110;
     /// Marker: the ledger's time has come so far.
     pub const TIME_PASSED: u16 = 111;
+    /// Marker: an operator ended this bill payment.
+    pub const BILL_RESOLVED: u16 = 113;
     /// Held and let go in one chain: whether an account covers what the chain wants next.
     pub const FUNDS_PROBE: u16 = 112;
 }

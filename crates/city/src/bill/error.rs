@@ -56,6 +56,10 @@ pub enum BillError {
     AttemptsExhausted,
     /// No such payment of this resident.
     PaymentUnknown,
+    /// The reference of a resolution is 1 to 64 visible ASCII characters.
+    ReferenceMalformed,
+    /// The payment has ended the other way.
+    PaymentFinal,
     /// Not a day.
     DayMalformed,
     /// The day is not over: its books are not complete.
@@ -94,6 +98,8 @@ impl fmt::Display for BillError {
             Self::CapReached => "the allowance of this account's tier does not cover the amount",
             Self::AttemptsExhausted => "payments of this bill failed too often; pay it at the biller",
             Self::PaymentUnknown => "no such payment",
+            Self::ReferenceMalformed => "a reference is 1 to 64 visible ASCII characters",
+            Self::PaymentFinal => "the payment has ended the other way already",
             Self::DayMalformed => "a day is written 2026-03-01",
             Self::DayNotOver => "the day is not over yet",
             Self::NotReconciled => "this day was not reconciled yet",
@@ -130,6 +136,8 @@ impl Refusal for BillError {
             Self::CapReached => "cap_reached",
             Self::AttemptsExhausted => "attempts_exhausted",
             Self::PaymentUnknown => "payment_unknown",
+            Self::ReferenceMalformed => "reference_malformed",
+            Self::PaymentFinal => "payment_final",
             Self::DayMalformed => "day_malformed",
             Self::DayNotOver => "day_not_over",
             Self::NotReconciled => "not_reconciled",
@@ -140,7 +148,10 @@ impl Refusal for BillError {
         match self {
             Self::Identity(e) => e.status(),
             Self::Fault(e) => e.status(),
-            Self::QuoteMalformed | Self::RequestIdMalformed | Self::DayMalformed => 400,
+            Self::QuoteMalformed
+            | Self::RequestIdMalformed
+            | Self::ReferenceMalformed
+            | Self::DayMalformed => 400,
             Self::BillerUnknown
             | Self::AccountUnknown
             | Self::BillUnknown
@@ -161,6 +172,7 @@ impl Refusal for BillError {
             | Self::InsufficientBalance
             | Self::CapReached
             | Self::AttemptsExhausted
+            | Self::PaymentFinal
             | Self::DayNotOver => 409,
         }
     }

@@ -16,6 +16,7 @@ use super::pack::{self, AmountRule, Category, Name, Pack};
 use super::upload::http::read_all;
 use super::{
     BillError, BillView, BillerFilter, HistoryEntry, PayBill, PayState, Quote, Receipt, Settled, Standing,
+    Verdict,
 };
 use crate::City;
 use crate::http::{Amount, Answer, Json, Page, Path, Problem, Query, ledger_cursor};
@@ -37,6 +38,7 @@ pub fn routes() -> OpenApiRouter<City> {
         .routes(routes!(bill_history))
         .routes(routes!(receipt))
         .routes(routes!(receipt_page))
+        .routes(routes!(resolve_bill_payment))
         .merge(super::upload::http::routes())
         .merge(super::reconcile::http::routes())
 }
@@ -492,4 +494,57 @@ async fn receipt_page(
     let headers =
         [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, policy)];
     Ok((headers, receipt.html(&city)))
+}
+
+/// How a payment is to end.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ResolveBillPaymentRequest {
+    /// What the biller says of it: `paid` or `not_paid`.
+    outcome: Verdict,
+    /// Your record of the biller's answer, 1 to 64 visible ASCII characters; its hash stays in the ledger.
+    #[schema(example = "CALL-20260303-17")]
+    reference: String,
+}
+
+/// A payment that has ended.
+#[derive(Debug, Serialize, ToSchema)]
+struct ResolveBillPaymentAnswer {
+    #[schema(value_type = String, example = "pay_01h2xcejqtf2nbrexx3vqjhp41")]
+    id: PaymentId,
+    #[schema(value_type = String, example = "bil_01h2xcejqtf2nbrexx3vqjhp41")]
+    bill: BillId,
+    #[schema(value_type = String, example = "blr_01h2xcejqtf2nbrexx3vqjhp41")]
+    biller: BillerId,
+    amount: Amount,
+    /// How it ended.
+    outcome: Verdict,
+    /// Whether it had ended so before this request.
+    repeated: bool,
+}
+
+/// End a payment whose biller stays silent
+///
+/// As the biller says when asked by other means: `paid` gives the money to the biller, `not_paid` back
+/// to the payer. Safe to repeat; refused with `payment_final` where it has ended the other way. By an
+/// operator of role admin.
+#[utoipa::path(post, path = "/v1/bill-payments/{id}/resolve", tag = "operator", security(("bearer" = [])),
+    params(("id" = String, Path)), request_body = ResolveBillPaymentRequest,
+    responses((status = 200, body = ResolveBillPaymentAnswer), (status = "default", body = Problem)))]
+async fn resolve_bill_payment(
+    State(city): State<City>,
+    by: Operator,
+    Path(id): Path<PaymentId>,
+    Json(request): Json<ResolveBillPaymentRequest>,
+) -> Answer<Json<ResolveBillPaymentAnswer>> {
+    let ended = super::resolve_payment(&city, &by, id, request.outcome, &request.reference).await?;
+    let (payment, currency) = (ended.payment, city.settings.currency);
+    Ok(Json(ResolveBillPaymentAnswer {
+        id: payment.payment,
+        bill: payment.bill,
+        biller: payment.biller,
+        amount: Amount { minor: payment.amount_minor, currency },
+        outcome: ended.verdict,
+        repeated: ended.repeated,
+    }))
 }

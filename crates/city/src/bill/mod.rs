@@ -11,7 +11,8 @@
 //! - No payer can spoil a bill for others: only a biller's refusal uses an attempt at it up, and there
 //!   are millions.
 //! - A price is computed, never stored; a payment names its quote, and the price of that instant holds.
-//! - After a crash or a silent biller the outcome is asked for, then posted or voided: [`follow`].
+//! - After a crash or a silent biller the outcome is asked for, then posted or voided: [`follow`]. An
+//!   operator can end a payment whose biller stays silent: [`resolve_payment`].
 //!
 //! | phase | ledger | fails with |
 //! |---|---|---|
@@ -34,6 +35,7 @@ mod pay;
 mod query;
 mod receipt;
 pub mod reconcile;
+mod resolve;
 pub mod rules;
 mod shipped;
 mod standing;
@@ -54,6 +56,7 @@ pub use query::{
     BillView, BillerFilter, HistoryEntry, bill, biller, billers, fetch, history, imports, quote, row_errors,
 };
 pub use receipt::{Receipt, receipt};
+pub use resolve::{Resolution, Verdict, resolve_payment};
 pub use rules::{Bill, Quote};
 pub use standing::{Settled, Standing, standing};
 pub use upload::{Upload, receive};

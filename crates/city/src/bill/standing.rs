@@ -195,8 +195,12 @@ pub(super) async fn resolve(
     draws: &[u128],
     how: Resolve,
 ) -> Result<Resolved, Fault> {
+    resolve_with(city, resolving(pending, draws, how)).await
+}
+
+/// [`resolve`] for a chain that begins with [`resolving`].
+pub(super) async fn resolve_with(city: &City, chain: Vec<Transfer>) -> Result<Resolved, Fault> {
     use CreateTransferStatus as S;
-    let chain = resolving(pending, draws, how);
     match books::submit(&city.ledger, books::linked(chain)).await? {
         Ok(_) => Ok(Resolved::Done),
         Err((_, S::PendingTransferExpired)) => Ok(Resolved::Lapsed),

@@ -111,6 +111,17 @@ async fn the_main_job_over_http() {
     assert_eq!((&read["state"], &read["quote"]), (&"settled".into(), &serde_json::Value::Null));
     let (_, history) = call(&router, "GET", "/v1/bill-payments", &token, "").await;
     assert_eq!(history["items"][0]["payment"]["id"], paid["id"]);
+    let resolve = format!("/v1/bill-payments/{}/resolve", paid["id"].as_str().unwrap());
+    for (outcome, key, status, member, value) in [
+        ("paid", &operator, 200, "repeated", serde_json::Value::Bool(true)),
+        ("not_paid", &operator, 409, "code", "payment_final".into()),
+        ("paid", &biller, 403, "code", "wrong_key".into()),
+        ("perhaps", &operator, 400, "code", "malformed_body".into()),
+    ] {
+        let body = format!(r#"{{"outcome":"{outcome}","reference":"CALL-1"}}"#);
+        let (found, answer) = call(&router, "POST", &resolve, key, body.as_str()).await;
+        assert_eq!((found, &answer[member]), (status, &value), "{answer}");
+    }
     let receipt = format!("/v1/bill-payments/{}", paid["id"].as_str().unwrap());
     let (_, json) = call(&router, "GET", &receipt, &token, "").await;
     assert_eq!((&json["biller_name"]["zh"], &json["bill_no"]), (&"杭州供电".into(), &"B1".into()));

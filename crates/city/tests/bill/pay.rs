@@ -374,6 +374,49 @@ async fn a_crash_between_claim_and_outcome_is_resolved_after_the_restart() {
 }
 
 #[tokio::test]
+async fn an_operator_ends_what_a_silent_biller_leaves_open() {
+    use city::bill::{Verdict, resolve_payment};
+    use city::identity::{Operator, Role};
+    for (verdict, other, left) in
+        [(Verdict::Paid, Verdict::NotPaid, 40_000), (Verdict::NotPaid, Verdict::Paid, 50_000)]
+    {
+        let town = Town::new().await;
+        let (biller, view) = one_bill(&town).await;
+        let who = town.rich("13800000001", 50_000).await;
+        bill::connect(&town.city, biller, Scripted::new(Outcome::Silent));
+        let held = pay(&town, &who, view.bill.id).await.unwrap();
+        let payment = held.settled.payment;
+        let end = async |by: &Operator, payment, verdict, reference| {
+            resolve_payment(&town.city, by, payment, verdict, reference).await
+        };
+        let staff = Operator { role: Role::Staff, ..town.operator };
+        let deposit = city::wallet::deposit(&town.city, &town.operator, who.id, town.money(1), "d").await;
+        let deposit = deposit.unwrap().payment;
+        let stranger = kernel::ids::PaymentId::from_u128(5);
+        assert_eq!(code(end(&staff, payment, verdict, "r").await), "forbidden");
+        assert_eq!(code(end(&town.operator, payment, verdict, "").await), "reference_malformed");
+        assert_eq!(code(end(&town.operator, payment, verdict, "a b").await), "reference_malformed");
+        for id in [stranger, deposit] {
+            assert_eq!(code(end(&town.operator, id, verdict, "r").await), "payment_unknown");
+        }
+        let standing = bill::bill(&town.city, view.bill.id).await.unwrap().standing;
+        assert_eq!(standing, Standing::Claimed { until: None });
+
+        let ended = end(&town.operator, payment, verdict, "CALL-17").await.unwrap();
+        assert_eq!((ended.payment.payment, ended.payment.bill), (payment, view.bill.id));
+        assert_eq!((ended.payment.amount_minor, ended.verdict, ended.repeated), (10_000, verdict, false));
+        let again = end(&town.operator, payment, verdict, "CALL-17").await.unwrap();
+        assert_eq!((again.payment, again.repeated), (ended.payment, true));
+        assert_eq!(code(end(&town.operator, payment, other, "CALL-18").await), "payment_final");
+        assert_eq!(town.available(books::wallet(who.id)).await, left + 1);
+        assert_eq!(bill::settle_pending(&town.city).await, Ok(0));
+        let standing = bill::bill(&town.city, view.bill.id).await.unwrap().standing;
+        assert_eq!(matches!(standing, Standing::Settled(_)), verdict == Verdict::Paid);
+        town.assert_conserved().await;
+    }
+}
+
+#[tokio::test]
 async fn the_follower_settles_by_itself() {
     let town = Town::new().await;
     let (biller, view) = one_bill(&town).await;
