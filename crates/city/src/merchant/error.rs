@@ -19,8 +19,18 @@ pub enum MerchantError {
     Unknown,
     /// The reference names another shop already; holds the field that differs.
     ReferenceTaken(&'static str),
-    /// The shop has no such till.
+    /// The shop has no such till in use.
     TillUnknown,
+    /// Not positive, too large, or another currency than the city's.
+    AmountUnacceptable,
+    /// A bank reference is 1 to 64 visible ASCII characters.
+    BankReferenceMalformed,
+    /// The bank's reference was used for another shop or amount.
+    BankReferenceUsed,
+    /// The shop's balance does not cover it.
+    BalanceInsufficient,
+    /// This pay-out failed so often that it needs another reference.
+    AttemptsExhausted,
     /// Something below failed.
     Fault(Fault),
 }
@@ -34,7 +44,20 @@ impl fmt::Display for MerchantError {
             MerchantError::ReferenceTaken(field) => {
                 write!(f, "a shop of this reference exists with another `{field}`")
             }
-            MerchantError::TillUnknown => f.write_str("the shop has no such till"),
+            MerchantError::TillUnknown => f.write_str("the shop has no such till in use"),
+            MerchantError::AmountUnacceptable => {
+                f.write_str("an amount is positive, in the city's currency and below ten billion")
+            }
+            MerchantError::BankReferenceMalformed => {
+                f.write_str("a bank reference is 1 to 64 visible ASCII characters")
+            }
+            MerchantError::BankReferenceUsed => {
+                f.write_str("this reference was used for another shop or amount")
+            }
+            MerchantError::BalanceInsufficient => f.write_str("the shop's balance does not cover the amount"),
+            MerchantError::AttemptsExhausted => {
+                f.write_str("this pay-out failed too often; use another reference")
+            }
             MerchantError::Fault(e) => e.fmt(f),
         }
     }
@@ -62,15 +85,25 @@ impl Refusal for MerchantError {
             MerchantError::Unknown => "merchant_unknown",
             MerchantError::ReferenceTaken(_) => "merchant_reference_taken",
             MerchantError::TillUnknown => "till_unknown",
+            MerchantError::AmountUnacceptable => "amount_unacceptable",
+            MerchantError::BankReferenceMalformed => "reference_malformed",
+            MerchantError::BankReferenceUsed => "idempotency_key_used",
+            MerchantError::BalanceInsufficient => "merchant_balance_insufficient",
+            MerchantError::AttemptsExhausted => "attempts_exhausted",
             MerchantError::Fault(e) => e.code(),
         }
     }
     fn status(&self) -> u16 {
         match self {
             MerchantError::Identity(e) => e.status(),
-            MerchantError::Malformed(_) => 422,
+            MerchantError::Malformed(_)
+            | MerchantError::AmountUnacceptable
+            | MerchantError::BankReferenceMalformed => 422,
             MerchantError::Unknown | MerchantError::TillUnknown => 404,
-            MerchantError::ReferenceTaken(_) => 409,
+            MerchantError::ReferenceTaken(_)
+            | MerchantError::BankReferenceUsed
+            | MerchantError::BalanceInsufficient
+            | MerchantError::AttemptsExhausted => 409,
             MerchantError::Fault(e) => e.status(),
         }
     }

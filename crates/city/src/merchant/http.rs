@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kernel::Timestamp;
-use kernel::ids::{MerchantId, TillId};
+use kernel::ids::{MerchantId, PaymentId, TillId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -22,6 +22,7 @@ pub fn routes() -> OpenApiRouter<City> {
         .routes(routes!(open_shop, list_shops))
         .routes(routes!(read_shop))
         .routes(routes!(close_shop))
+        .routes(routes!(pay_out))
         .routes(routes!(read_own_shop))
         .routes(routes!(read_balance))
         .routes(routes!(list_tills, add_till))
@@ -159,6 +160,46 @@ async fn close_shop(
     Ok(Json((&super::close(&city, &by, merchant).await?).into()))
 }
 
+/// What was paid out at the bank.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PayoutRequest {
+    amount: Amount,
+    /// The bank's own number of the movement; booked once.
+    #[schema(example = "20260302-000017")]
+    reference: String,
+}
+
+/// A pay-out as it was booked.
+#[derive(Debug, Serialize, ToSchema)]
+struct PayoutAnswer {
+    #[schema(value_type = String, example = "pay_01h2xcejqtf2nbrexx3vqjhp41")]
+    id: PaymentId,
+    amount: Amount,
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// Whether it had been booked before this request.
+    repeated: bool,
+}
+
+/// Book a pay-out to a shop
+///
+/// By an operator of role staff, when the bank has paid the shop. The shop's statement has it as `payout`.
+#[utoipa::path(post, path = "/v1/merchants/{merchant}/payouts", tag = "operator", security(("bearer" = [])),
+    params(("merchant" = String, Path, description = "mch_…")), request_body = PayoutRequest,
+    responses((status = 200, body = PayoutAnswer), (status = "default", body = Problem)))]
+async fn pay_out(
+    State(city): State<City>,
+    by: Operator,
+    Path(merchant): Path<MerchantId>,
+    Json(request): Json<PayoutRequest>,
+) -> Answer<Json<PayoutAnswer>> {
+    let amount = request.amount.into();
+    let moved = super::pay_out(&city, &by, merchant, amount, &request.reference).await?;
+    let (id, amount) = (moved.payment, moved.amount.into());
+    Ok(Json(PayoutAnswer { id, amount, at: moved.at, repeated: moved.repeated }))
+}
+
 /// Read my shop
 #[utoipa::path(get, path = "/v1/merchants/me", tag = "merchant", security(("bearer" = [])),
     responses((status = 200, body = ShopAnswer), (status = "default", body = Problem)))]
@@ -168,7 +209,7 @@ async fn read_own_shop(State(city): State<City>, who: Merchant) -> Answer<Json<S
 
 /// What a shop has.
 #[derive(Debug, Serialize, ToSchema)]
-struct BalanceAnswer {
+struct ShopBalanceAnswer {
     /// Can be refunded from, or paid out, now.
     available: Amount,
     /// Held by movements under way.
@@ -179,10 +220,10 @@ struct BalanceAnswer {
 ///
 /// Straight from the ledger: it has every payment that was answered.
 #[utoipa::path(get, path = "/v1/merchants/me/balance", tag = "merchant", security(("bearer" = [])),
-    responses((status = 200, body = BalanceAnswer), (status = "default", body = Problem)))]
-async fn read_balance(State(city): State<City>, who: Merchant) -> Answer<Json<BalanceAnswer>> {
+    responses((status = 200, body = ShopBalanceAnswer), (status = "default", body = Problem)))]
+async fn read_balance(State(city): State<City>, who: Merchant) -> Answer<Json<ShopBalanceAnswer>> {
     let balance = super::balance(&city, &who).await?;
-    Ok(Json(BalanceAnswer { available: balance.available.into(), reserved: balance.reserved.into() }))
+    Ok(Json(ShopBalanceAnswer { available: balance.available.into(), reserved: balance.reserved.into() }))
 }
 
 /// A till.

@@ -12,6 +12,7 @@
 mod error;
 pub mod http;
 pub mod key;
+mod payout;
 pub mod poster;
 pub mod rules;
 mod store;
@@ -24,6 +25,7 @@ use kernel::ids::{MerchantId, TillId};
 use kernel::{Money, Timestamp};
 
 pub use error::MerchantError;
+pub use payout::pay_out;
 
 use crate::books::{self, account_code};
 use crate::identity::{self, Merchant, Operator, Role};

@@ -93,6 +93,7 @@ async fn refusals_have_stable_codes() {
     let mut region = body("s-2");
     region["region"] = json!("1");
     let unknown = merchant::id_of("nobody");
+    let payout = json!({"amount": {"minor": 1, "currency": "CNY"}, "reference": "B-1"});
     let key = json!({"role": "staff", "name": "1", "till": "til_01h2xcejqtf2nbrexx3vqjhp41"});
     for (method, path, key, sent, status, code) in [
         ("POST", "/v1/merchants".to_owned(), "", body("s-2"), 401, "unauthenticated"),
@@ -105,6 +106,16 @@ async fn refusals_have_stable_codes() {
         ("POST", format!("/v1/merchants/{}/keys", shop.id), &viewer, key.clone(), 403, "forbidden"),
         ("POST", format!("/v1/merchants/{}/keys", shop.id), &own, key.clone(), 403, "wrong_key"),
         ("POST", "/v1/merchants/me/keys".to_owned(), &own, key, 404, "till_unknown"),
+        ("POST", format!("/v1/merchants/{unknown}/payouts"), &admin, payout.clone(), 404, "merchant_unknown"),
+        ("POST", format!("/v1/merchants/{}/payouts", shop.id), &viewer, payout.clone(), 403, "forbidden"),
+        (
+            "POST",
+            format!("/v1/merchants/{}/payouts", shop.id),
+            &admin,
+            payout,
+            409,
+            "merchant_balance_insufficient",
+        ),
         ("GET", "/v1/merchants?cursor=x".to_owned(), &admin, Value::Null, 400, "malformed_cursor"),
         ("GET", "/v1/merchants/mch_1".to_owned(), &admin, Value::Null, 400, "malformed_id"),
         ("GET", format!("/v1/merchants/{unknown}"), &admin, Value::Null, 404, "merchant_unknown"),

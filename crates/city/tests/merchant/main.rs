@@ -8,6 +8,7 @@ mod http;
 mod key;
 mod nodes;
 mod open;
+mod payout;
 mod poster;
 mod tills;
 

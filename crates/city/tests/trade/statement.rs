@@ -107,3 +107,18 @@ async fn days_at_the_ends_of_time() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_pay_out_is_a_line_of_its_own() {
+    let (town, shop, payer, _) = square().await;
+    let made =
+        trade::precreate(&town.city, &shop, wanted(&town.city, "A-1", 10_000)).await.expect("an order");
+    scan(&town.city, &payer, &made.qr, "k").await.expect("paid");
+    let amount = town.money(5_000);
+    city::merchant::pay_out(&town.city, &town.operator, shop.id, amount, "B-1").await.expect("paid out");
+    town.pass(86_400);
+    let told = lines(&town, &shop, "2026-03-02").await;
+    assert_eq!(told.len(), 1 + 2 + 1, "{told:?}");
+    assert!(told[2].contains(",payout,"), "{}", told[2]);
+    assert!(told[2].contains("-50.00"), "{}", told[2]);
+}
