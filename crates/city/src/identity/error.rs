@@ -4,8 +4,8 @@ use std::fmt;
 
 use codes::payment_code::{CodeError, Refused};
 
+use super::Role;
 use super::guesses::Blocked;
-use super::{OwnerKind, Role};
 use crate::{Fault, Refusal};
 
 /// A refusal of identity. Nothing was changed, except that a wrong guess was counted.
@@ -13,8 +13,8 @@ use crate::{Fault, Refusal};
 pub enum IdentityError {
     /// No token or key, or one that is unknown, ended or revoked.
     Unauthenticated,
-    /// The key is good, but speaks for somebody else than this route wants.
-    WrongKey(OwnerKind),
+    /// The token or key is good, but speaks for somebody else than this route wants; holds whom it wants.
+    WrongKey(&'static str),
     /// The key's role does not reach so far.
     Forbidden(Role),
     /// Not a phone number.
@@ -69,7 +69,7 @@ impl fmt::Display for IdentityError {
             Self::Unauthenticated => {
                 f.write_str("sign in: send `authorization: Bearer …` with a live token or key")
             }
-            Self::WrongKey(kind) => write!(f, "this route wants the key of a {kind:?}"),
+            Self::WrongKey(wanted) => write!(f, "this route wants {wanted}"),
             Self::Forbidden(role) => write!(f, "this needs a key of role {}", role.name()),
             Self::PhoneMalformed => {
                 f.write_str("a phone number is 11 digits of a Chinese mobile, or + and 7 to 15 digits")

@@ -27,12 +27,7 @@ pub async fn create_key(
         return Err(IdentityError::NameMalformed);
     }
     let now = city.now();
-    let prefix = match owner_kind {
-        OwnerKind::Merchant => "ymk",
-        OwnerKind::Biller => "ybk",
-        OwnerKind::Operator => "yok",
-    };
-    let secret = secret(prefix, &*city.rng);
+    let secret = secret(owner_kind.secret_prefix(), &*city.rng);
     let key = Key { id: KeyId::new(now, &*city.rng), owner_kind, owner, role, till, name: name.to_owned() };
     let (row, hash) = (key.clone(), sha256(&secret).to_vec());
     let added: Result<(), IdentityError> = city

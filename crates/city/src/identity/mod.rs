@@ -141,10 +141,33 @@ impl OwnerKind {
         }
     }
 
+    const ALL: [OwnerKind; 3] = [OwnerKind::Merchant, OwnerKind::Biller, OwnerKind::Operator];
+
     fn from_prefix(prefix: &str) -> Option<OwnerKind> {
-        [OwnerKind::Merchant, OwnerKind::Biller, OwnerKind::Operator]
-            .into_iter()
-            .find(|k| k.prefix() == prefix)
+        OwnerKind::ALL.into_iter().find(|k| k.prefix() == prefix)
+    }
+
+    /// What the secrets of such keys begin with.
+    fn secret_prefix(self) -> &'static str {
+        match self {
+            OwnerKind::Merchant => "ymk_",
+            OwnerKind::Biller => "ybk_",
+            OwnerKind::Operator => "yok_",
+        }
+    }
+
+    /// The kind of owner that this secret looks like a key of.
+    fn of_secret(secret: &str) -> Option<OwnerKind> {
+        OwnerKind::ALL.into_iter().find(|k| secret.starts_with(k.secret_prefix()))
+    }
+
+    /// Whom a route wants, in words.
+    fn wanted(self) -> &'static str {
+        match self {
+            OwnerKind::Merchant => "the key of a shop",
+            OwnerKind::Biller => "the key of a biller",
+            OwnerKind::Operator => "the key of an operator",
+        }
     }
 }
 
@@ -264,11 +287,14 @@ fn sha256(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }
 
-/// A fresh secret: `prefix_` and 256 random bits.
+/// What session tokens begin with.
+const SESSION_PREFIX: &str = "yrs_";
+
+/// A fresh secret: the prefix and 256 random bits.
 fn secret(prefix: &str, rng: &dyn Rng) -> String {
     let mut bits = [0; 32];
     rng.fill(&mut bits);
-    format!("{prefix}_{}", BASE64_URL_SAFE_NO_PAD.encode(bits))
+    format!("{prefix}{}", BASE64_URL_SAFE_NO_PAD.encode(bits))
 }
 
 fn code_hash(phone: &str, code: &str) -> Vec<u8> {
@@ -354,7 +380,7 @@ pub async fn sign_in(
     spend_code(city, &phone, code).await?;
     let now = city.now();
     let (new_id, session) = (ResidentId::new(now, &*city.rng), SessionId::new(now, &*city.rng));
-    let token = secret("yrs", &*city.rng);
+    let token = secret(SESSION_PREFIX, &*city.rng);
     let hash = sha256(&token).to_vec();
     let expires_at = now.plus(Duration::from_secs(rules::SESSION_TTL_S));
     let name = name.to_owned();
@@ -467,7 +493,15 @@ pub async fn raise_tier(
 
 /// Who holds this session token.
 pub async fn authenticate_resident(city: &City, token: &str) -> Result<Resident, IdentityError> {
-    if !token.starts_with("yrs_") {
+    if OwnerKind::of_secret(token).is_some() {
+        live_key(city, token).await?;
+        return Err(IdentityError::WrongKey("a resident signed in"));
+    }
+    live_session(city, token).await
+}
+
+async fn live_session(city: &City, token: &str) -> Result<Resident, IdentityError> {
+    if !token.starts_with(SESSION_PREFIX) {
         return Err(IdentityError::Unauthenticated);
     }
     let (hash, now) = (sha256(token), city.now());
@@ -486,24 +520,24 @@ pub async fn authenticate_resident(city: &City, token: &str) -> Result<Resident,
 
 /// Which API key this is.
 async fn authenticate_key(city: &City, secret: &str, kind: OwnerKind) -> Result<Key, IdentityError> {
-    let (hash, now) = (sha256(secret), city.now());
-    let key = if let Some(key) = city.identity.keys.get(&hash, now) {
-        key
-    } else {
-        let mut conn = city.store.read().await?;
-        let key = store::key_by_hash(&mut conn, hash.to_vec()).await?;
-        let key = key.ok_or(IdentityError::Unauthenticated)?;
-        city.identity.keys.put(hash, key.clone(), now);
-        key
-    };
-    if key.owner_kind == kind { Ok(key) } else { Err(IdentityError::WrongKey(kind)) }
+    if secret.starts_with(SESSION_PREFIX) {
+        live_session(city, secret).await?;
+        return Err(IdentityError::WrongKey(kind.wanted()));
+    }
+    let key = live_key(city, secret).await?;
+    if key.owner_kind == kind { Ok(key) } else { Err(IdentityError::WrongKey(kind.wanted())) }
 }
 
-/// Whether this token or key was found good a moment ago, from memory alone: who asks for limits' sake must not
-/// cause a look into the tables.
-pub fn remembers(city: &City, secret: &str) -> bool {
+async fn live_key(city: &City, secret: &str) -> Result<Key, IdentityError> {
     let (hash, now) = (sha256(secret), city.now());
-    city.identity.sessions.get(&hash, now).is_some() || city.identity.keys.get(&hash, now).is_some()
+    if let Some(key) = city.identity.keys.get(&hash, now) {
+        return Ok(key);
+    }
+    let mut conn = city.store.read().await?;
+    let key = store::key_by_hash(&mut conn, hash.to_vec()).await?;
+    let key = key.ok_or(IdentityError::Unauthenticated)?;
+    city.identity.keys.put(hash, key.clone(), now);
+    Ok(key)
 }
 
 /// Which shop this API key speaks for.

@@ -1,6 +1,6 @@
 //! Pure rules of identity: phone numbers, PINs, one-time codes, tiers and their allowances.
 
-use kernel::{Date, Timestamp};
+use kernel::Date;
 
 /// A yuan in fen: the limits of the payment rules are stated in yuan.
 const YUAN: i64 = 100;
@@ -87,15 +87,6 @@ pub fn phone(text: &str) -> Option<String> {
     mobile.then(|| format!("+86{compact}"))
 }
 
-/// A phone number as another may see it: `+86138****0000`.
-pub fn mask_phone(phone: &str) -> String {
-    let keep = phone.len().saturating_sub(8);
-    match (phone.get(..keep), phone.get(phone.len().saturating_sub(4)..)) {
-        (Some(head), Some(tail)) if keep > 0 => format!("{head}****{tail}"),
-        _ => "****".to_owned(),
-    }
-}
-
 /// A name as another may see it: the last character stays, `*明`; what is shorter is all hidden.
 pub fn mask_name(name: &str) -> String {
     let count = name.chars().count();
@@ -123,11 +114,6 @@ pub fn one_time_code(random: u64) -> String {
     format!("{:06}", random % 1_000_000)
 }
 
-/// Whether another code may be sent now.
-pub fn may_resend(sent_at: Timestamp, now: Timestamp) -> bool {
-    now.since(sent_at).as_secs() >= CODE_RESEND_S
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,8 +135,6 @@ mod tests {
         ] {
             assert_eq!(phone(text).as_deref(), wanted, "{text}");
         }
-        assert_eq!(mask_phone("+8613800001111"), "+86138****1111");
-        assert_eq!(mask_phone("123"), "****");
     }
 
     #[test]
@@ -208,8 +192,5 @@ mod tests {
     fn codes_are_six_digits() {
         assert_eq!(one_time_code(7), "000007");
         assert_eq!(one_time_code(u64::MAX).len(), 6);
-        let sent = Timestamp::from_secs(100);
-        assert!(!may_resend(sent, Timestamp::from_secs(159)));
-        assert!(may_resend(sent, Timestamp::from_secs(160)));
     }
 }

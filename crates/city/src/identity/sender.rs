@@ -3,6 +3,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
 use store::BoxFuture;
@@ -51,7 +52,7 @@ pub struct FileSender {
 }
 
 impl FileSender {
-    /// Appends to `path`, which is made when missing.
+    /// Appends to `path`, which is made when missing, for its owner alone (mode 0600).
     pub fn new(path: PathBuf) -> FileSender {
         FileSender { path }
     }
@@ -64,8 +65,10 @@ impl MessageSender for FileSender {
                 "phone": message.phone, "template": message.template, "code": message.code, "text": message.text(),
             });
             // One short append under O_APPEND: lines of concurrent senders do not mix.
-            let mut file =
-                OpenOptions::new().create(true).append(true).open(&self.path).map_err(|e| e.to_string())?;
+            let mut options = OpenOptions::new();
+            // Whoever can read the file can sign in as anybody.
+            options.create(true).append(true).mode(0o600);
+            let mut file = options.open(&self.path).map_err(|e| e.to_string())?;
             file.write_all(format!("{line}\n").as_bytes()).map_err(|e| e.to_string())
         })
     }

@@ -179,7 +179,7 @@ async fn nobody_reaches_what_is_not_theirs() {
         ("GET", import.clone(), theirs.as_str(), 404, "import_unknown"),
         ("GET", format!("{import}/errors"), theirs.as_str(), 404, "import_unknown"),
         ("GET", import, "", 401, "unauthenticated"),
-        ("GET", format!("/v1/billers/{power}/bills?account_no=1"), mine.as_str(), 401, "unauthenticated"),
+        ("GET", format!("/v1/billers/{power}/bills?account_no=1"), mine.as_str(), 403, "wrong_key"),
         (
             "POST",
             format!("/v1/billers/{power}/settlements/2026-03-01/reconcile"),

@@ -28,7 +28,10 @@ async fn a_key_speaks_for_one_owner_of_one_kind() {
                 assert_eq!((code(as_merchant), code(as_biller)), ("wrong_key", "wrong_key"));
             }
         }
-        assert_eq!(code(identity::authenticate_resident(&town.city, &secret).await), "unauthenticated");
+        assert_eq!(code(identity::authenticate_resident(&town.city, &secret).await), "wrong_key");
+        // A secret that nobody has is told nothing.
+        let unknown = format!("{secret}x");
+        assert_eq!(code(identity::authenticate_resident(&town.city, &unknown).await), "unauthenticated");
     }
     for garbage in ["", "ymk_", "ymk_AAAA", "yok_AAAA"] {
         assert_eq!(code(identity::authenticate_merchant(&town.city, garbage).await), "unauthenticated");

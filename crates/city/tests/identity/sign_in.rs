@@ -181,3 +181,13 @@ async fn a_code_that_was_not_sent_does_not_count() {
     }
     identity::request_code(&town.city, PHONE).await.expect("by a node whose gateway works, at once");
 }
+
+/// The file has one-time codes in it: whoever reads it can sign in as anybody.
+#[tokio::test]
+async fn the_file_of_messages_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let town = Town::new().await;
+    identity::request_code(&town.city, "13800001111").await.expect("a code is sent");
+    let file = std::fs::metadata(town.dir.path().join("messages.jsonl")).expect("messages");
+    assert_eq!(file.permissions().mode() & 0o777, 0o600);
+}

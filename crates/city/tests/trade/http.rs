@@ -72,14 +72,14 @@ async fn from_order_to_statement() {
 
     for (method, path, token, body, status, code) in [
         ("POST", "/v1/trades", "", Some(&body), 401, "unauthenticated"),
-        ("POST", "/v1/trades", ming.as_str(), Some(&body), 401, "unauthenticated"),
+        ("POST", "/v1/trades", ming.as_str(), Some(&body), 403, "wrong_key"),
         ("POST", "/v1/trades", operator.as_str(), Some(&body), 403, "wrong_key"),
         ("POST", "/v1/trades", viewer.as_str(), Some(&body), 403, "forbidden"),
         ("POST", "/v1/trades", till.as_str(), Some(&json!({"order_no": "A"})), 400, "malformed_body"),
         ("POST", "/v1/orders/A-1/cancel", viewer.as_str(), None, 403, "forbidden"),
         ("GET", "/v1/orders/unknown", viewer.as_str(), None, 404, "trade_unknown"),
         ("GET", "/v1/trades/A-1", viewer.as_str(), None, 400, "malformed_id"),
-        ("GET", "/v1/payments/waiting", till.as_str(), None, 401, "unauthenticated"),
+        ("GET", "/v1/payments/waiting", till.as_str(), None, 403, "wrong_key"),
         (
             "POST",
             "/v1/payments/waiting/trd_1/confirm",
@@ -91,7 +91,7 @@ async fn from_order_to_statement() {
         ("POST", "/v1/payments", ming.as_str(), Some(&json!({"code": "x"})), 400, "idempotency_key_missing"),
         ("GET", "/v1/merchants/me/statements/today", till.as_str(), None, 400, "malformed_day"),
         ("GET", "/v1/merchants/me/statements/2026-03-02", till.as_str(), None, 409, "day_not_over"),
-        ("GET", "/v1/merchants/me/statements/2026-03-02", ming.as_str(), None, 401, "unauthenticated"),
+        ("GET", "/v1/merchants/me/statements/2026-03-02", ming.as_str(), None, 403, "wrong_key"),
     ] {
         let (got, answer) = match body {
             Some(body) => call(&router, method, path, token, body.clone()).await,

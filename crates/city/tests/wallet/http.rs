@@ -124,7 +124,7 @@ async fn what_is_refused_has_a_code() {
     let bad_id = json!({"resident": "res_1", "amount": cny(1), "reference": "r"});
     for (method, path, token, body, status, wanted) in [
         ("GET", "/v1/wallet", "", None, 401, "unauthenticated"),
-        ("GET", "/v1/wallet", c.clerk.as_str(), None, 401, "unauthenticated"),
+        ("GET", "/v1/wallet", c.clerk.as_str(), None, 403, "wrong_key"),
         ("GET", "/v1/wallet/history?cursor=x", c.ming.as_str(), None, 400, "malformed_cursor"),
         ("GET", "/v1/wallet/history?cursor=-1", c.ming.as_str(), None, 400, "malformed_cursor"),
         ("GET", "/v1/wallet/history?limit=x", c.ming.as_str(), None, 400, "malformed_query"),
@@ -133,7 +133,7 @@ async fn what_is_refused_has_a_code() {
         ("GET", "/v1/wallet/payee?phone=1", c.ming.as_str(), None, 422, "phone_malformed"),
         ("GET", "/v1/wallet/payee?phone=13800003333", c.ming.as_str(), None, 404, "resident_unknown"),
         ("GET", "/v1/wallet/personal-code.svg?amount=0", c.ming.as_str(), None, 422, "amount_unacceptable"),
-        ("POST", "/v1/deposits", c.ming.as_str(), Some(&booking), 401, "unauthenticated"),
+        ("POST", "/v1/deposits", c.ming.as_str(), Some(&booking), 403, "wrong_key"),
         ("POST", "/v1/deposits", c.viewer.as_str(), Some(&booking), 403, "forbidden"),
         ("POST", "/v1/withdrawals", c.viewer.as_str(), Some(&booking), 403, "forbidden"),
         ("POST", "/v1/withdrawals", c.clerk.as_str(), Some(&booking), 409, "insufficient_balance"),
