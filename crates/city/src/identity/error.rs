@@ -31,6 +31,8 @@ pub enum IdentityError {
     CodeWrong,
     /// No live one-time code: none sent, used, too old, or guessed at too often.
     CodeGone,
+    /// Twenty unknown phones were asked for today.
+    TooManyLookups,
     /// No such resident.
     ResidentUnknown,
     /// Tiers are never lowered.
@@ -82,6 +84,9 @@ impl fmt::Display for IdentityError {
             Self::SenderUnavailable => f.write_str("the message could not be sent; try again"),
             Self::CodeWrong => f.write_str("the one-time code is wrong"),
             Self::CodeGone => f.write_str("there is no live one-time code for this phone; request one"),
+            Self::TooManyLookups => {
+                f.write_str("too many unknown phone numbers today; use a personal code, or try tomorrow")
+            }
             Self::ResidentUnknown => f.write_str("no such resident"),
             Self::TierLower => f.write_str("the resident has a higher tier; tiers are never lowered"),
             Self::PinUnacceptable => {
@@ -130,6 +135,7 @@ impl Refusal for IdentityError {
             Self::SenderUnavailable => "sender_unavailable",
             Self::CodeWrong => "code_wrong",
             Self::CodeGone => "code_gone",
+            Self::TooManyLookups => "too_many_lookups",
             Self::ResidentUnknown => "resident_unknown",
             Self::TierLower => "tier_lower",
             Self::PinUnacceptable => "pin_unacceptable",
@@ -159,7 +165,7 @@ impl Refusal for IdentityError {
             | Self::PinLocked => 403,
             Self::ResidentUnknown | Self::DeviceUnknown | Self::KeyUnknown | Self::OperatorUnknown => 404,
             Self::TierLower | Self::PinExists | Self::PinNotSet | Self::CodeRefused(_) => 409,
-            Self::CodeTooSoon | Self::CodeTooMany | Self::Guessing(_) => 429,
+            Self::CodeTooSoon | Self::CodeTooMany | Self::TooManyLookups | Self::Guessing(_) => 429,
             Self::SenderUnavailable => 503,
             Self::PhoneMalformed
             | Self::NameMalformed

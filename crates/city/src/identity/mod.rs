@@ -14,6 +14,7 @@ mod error;
 mod guesses;
 pub mod http;
 mod key;
+mod lookups;
 mod pin;
 pub mod rules;
 mod sender;
@@ -236,6 +237,7 @@ pub struct State {
     funded: caps::Funded,
     devices: device::Index,
     guesses: Mutex<guesses::Guesses>,
+    lookups: Mutex<lookups::Lookups>,
     /// Bounds how many PINs are hashed at once: each takes 19 MiB and a core.
     pin_slots: tokio::sync::Semaphore,
 }
@@ -252,6 +254,7 @@ impl State {
             funded: caps::Funded::default(),
             devices: device::Index::default(),
             guesses: Mutex::default(),
+            lookups: Mutex::default(),
             pin_slots: tokio::sync::Semaphore::new(2),
         }
     }
@@ -446,17 +449,28 @@ pub async fn profile(city: &City, who: &Resident) -> Result<Profile, IdentityErr
     store::by_id(&mut conn, who.id).await?.ok_or(IdentityError::ResidentUnknown)
 }
 
-/// Whose phone it is: id and name. From memory where possible: transfers ask for it.
-pub async fn resident_by_phone(city: &City, phone: &str) -> Result<(ResidentId, String), IdentityError> {
+/// Whose phone it is, for somebody who wants to pay its owner: id and name. From memory where possible:
+/// transfers ask for it. Who asked for too many unknown phones is told no more that day ([`lookups`]).
+pub async fn resident_by_phone(
+    city: &City,
+    who: &Resident,
+    phone: &str,
+) -> Result<(ResidentId, String), IdentityError> {
     let phone = rules::phone(phone).ok_or(IdentityError::PhoneMalformed)?;
     let now = city.now();
-    if let Some(found) = city.identity.phones.get(&phone, now) {
-        return Ok(found);
-    }
-    let mut conn = city.store.read().await?;
-    let found = store::by_phone(&mut conn, &phone).await?.ok_or(IdentityError::ResidentUnknown)?;
-    city.identity.phones.put(phone, (found.id, found.name.clone()), now);
-    Ok((found.id, found.name))
+    let found = if let Some(found) = city.identity.phones.get(&phone, now) {
+        Some(found)
+    } else {
+        let mut conn = city.store.read().await?;
+        let found = store::by_phone(&mut conn, &phone).await?.map(|found| (found.id, found.name));
+        if let Some(found) = &found {
+            city.identity.phones.put(phone, found.clone(), now);
+        }
+        found
+    };
+    let day = now.date(city.settings.offset);
+    city.identity.lookups.lock().expect("no panic while held").judge(who.id, day, found.is_some())?;
+    found.ok_or(IdentityError::ResidentUnknown)
 }
 
 /// A resident's name and tier, from memory where possible: every scanned payment code asks for it.

@@ -138,10 +138,14 @@ fn entry(city: &City, who: ResidentId, transfer: &Transfer) -> Entry {
 }
 
 /// Whom a transfer would go to, as the payer may see it: id and masked name.
-pub async fn payee(city: &City, to: &Payee) -> Result<(ResidentId, String, Option<i64>), WalletError> {
+pub async fn payee(
+    city: &City,
+    who: &Resident,
+    to: &Payee,
+) -> Result<(ResidentId, String, Option<i64>), WalletError> {
     match to {
         Payee::Phone(phone) => {
-            let (resident, name) = identity::resident_by_phone(city, phone).await?;
+            let (resident, name) = identity::resident_by_phone(city, who, phone).await?;
             Ok((resident, identity::rules::mask_name(&name), None))
         }
         Payee::PersonalCode(text) => {
@@ -165,7 +169,7 @@ pub async fn transfer(
     if !rules::amount_acceptable(amount, currency) {
         return Err(WalletError::AmountUnacceptable);
     }
-    let (payee, _, asked) = payee(city, to).await?;
+    let (payee, _, asked) = payee(city, who, to).await?;
     if asked.is_some_and(|asked| asked != amount.minor) {
         return Err(WalletError::AmountDiffersFromCode);
     }

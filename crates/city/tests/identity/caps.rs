@@ -103,7 +103,7 @@ async fn a_thousand_payments_against_one_allowance() {
     assert_eq!(ends.iter().filter(|end| end.is_ok()).count(), 666);
     assert_eq!(refused_with(&ends, "cap_reached"), 334);
     assert_eq!(left(&town, &who).await.1, 100);
-    let payee = identity::resident_by_phone(&town.city, PAYEE).await.expect("the payee").0;
+    let payee = identity::resident_by_phone(&town.city, &who, PAYEE).await.expect("the payee").0;
     assert_eq!(town.available(city::books::wallet(payee)).await, 666 * 150);
     town.assert_conserved().await;
 }

@@ -35,7 +35,7 @@ async fn by_phone_and_by_personal_code() {
     .into_iter()
     .enumerate()
     {
-        let (payee, name, _) = wallet::payee(&town.city, &to).await.expect("a payee");
+        let (payee, name, _) = wallet::payee(&town.city, &ming, &to).await.expect("a payee");
         assert_eq!((payee, name.as_str()), (hua.id, "**明"));
         let key = format!("key-{n}");
         let moved =
@@ -206,4 +206,30 @@ async fn the_allowance_is_refused_by_its_own_name() {
     let refused =
         wallet::transfer(&town.city, &as_one, &phone(HUA), town.money(100_001), "key", Some(PIN)).await;
     assert_eq!(code(refused), "cap_reached");
+}
+
+/// Nobody learns the names of a city by asking for one number after the other, not even at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn unknown_phones_are_told_twenty_times_a_day() {
+    let town = Town::new().await;
+    let (ming, other) = (town.rich("13800001111", 10_000).await, town.resident("13800003333").await);
+    let hua = town.resident(HUA).await;
+    for n in 0..30 {
+        wallet::payee(&town.city, &ming, &phone(HUA)).await.unwrap_or_else(|e| panic!("{n}: {e}"));
+    }
+    let answers = race(60, |n| {
+        let city = town.city.clone();
+        async move { wallet::payee(&city, &ming, &phone(&format!("1370000{n:04}"))).await }
+    })
+    .await;
+    assert_eq!(refused_with(&answers, "resident_unknown"), 20);
+    assert_eq!(refused_with(&answers, "too_many_lookups"), 40);
+    // A known one is told no more either, nor by way of a transfer; a personal code is.
+    assert_eq!(code(wallet::payee(&town.city, &ming, &phone(HUA)).await), "too_many_lookups");
+    assert_eq!(code(send(&town.city, &ming, 100, "key").await), "too_many_lookups");
+    let shown = Payee::PersonalCode(rules::personal_code(hua.id, None));
+    wallet::payee(&town.city, &ming, &shown).await.expect("a payee");
+    wallet::payee(&town.city, &other, &phone(HUA)).await.expect("somebody else asks");
+    town.pass(14 * 3600);
+    wallet::payee(&town.city, &ming, &phone(HUA)).await.expect("midnight is over");
 }
