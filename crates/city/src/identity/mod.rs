@@ -554,6 +554,13 @@ async fn live_key(city: &City, secret: &str) -> Result<Key, IdentityError> {
     Ok(key)
 }
 
+/// Whether this token or key was found good a moment ago, from memory alone: who asks for limits' sake must not
+/// cause a look into the tables.
+pub fn remembers(city: &City, secret: &str) -> bool {
+    let (hash, now) = (sha256(secret), city.now());
+    city.identity.sessions.get(&hash, now).is_some() || city.identity.keys.get(&hash, now).is_some()
+}
+
 /// Which shop this API key speaks for.
 pub async fn authenticate_merchant(city: &City, secret: &str) -> Result<Merchant, IdentityError> {
     let key = authenticate_key(city, secret, OwnerKind::Merchant).await?;
