@@ -103,10 +103,10 @@ pub struct Path<T>(pub T);
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        axum::extract::Path::<T>::from_request_parts(parts, state)
-            .await
-            .map(|p| Path(p.0))
-            .map_err(|e| Problem::new(400, "malformed_id", e.body_text()))
+        axum::extract::Path::<T>::from_request_parts(parts, state).await.map(|p| Path(p.0)).map_err(|e| {
+            let detail = e.body_text();
+            Problem::new(400, "malformed_id", detail.strip_prefix("Invalid URL: ").unwrap_or(&detail))
+        })
     }
 }
 
