@@ -93,11 +93,14 @@ async fn many_trades_with_failures_stay_in_order_each() {
     .await;
     let taken: Vec<_> = receiver.received().into_iter().filter(|r| r.answered == 204).collect();
     for n in 0..40 {
-        let kinds: Vec<String> = taken
-            .iter()
-            .filter(|r| r.json()["data"]["trade"] == trade(n).to_string())
-            .map(crate::receiver::Received::kind)
-            .collect();
+        let told = taken.iter().filter(|r| r.json()["data"]["trade"] == trade(n).to_string());
+        // On a busy machine a lease may run out and an event be told again: at least once. First times are in order.
+        let mut kinds: Vec<String> = Vec::new();
+        for kind in told.map(crate::receiver::Received::kind) {
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
         assert_eq!(kinds, ["trade.paid", "trade.refunded"], "trade {n}");
     }
     node.stop().await;
