@@ -198,22 +198,13 @@ pub async fn precreate(city: &City, who: &Merchant, request: Precreate) -> Resul
     }
     let order = put_order(city, who, &request, Duration::from_secs(life_s)).await?;
     let shop = merchant::get(city, who.id).await?;
-    let (merchant, currency) = (who.id.to_string(), format!("{:03}", city.settings.currency.numeric()));
-    let face = codes::mpm::ShopFace {
-        merchant: &merchant,
-        name: &shop.name,
-        latin_name: None,
-        city: &shop.city,
-        latin_city: Some(&city.settings.city_name),
-        category_code: &shop.mcc,
-        currency: &currency,
-        country: &city.settings.country,
-    };
     let minor = u64::try_from(order.amount_minor).map_err(|_| TradeError::AmountUnacceptable)?;
     let exponent = u32::from(city.settings.currency.exponent());
-    let qr = codes::mpm::merchant_dynamic(&face, &order.id.to_string(), minor, exponent)
-        .and_then(|qr| qr.encode())
-        .map_err(TradeError::Code)?;
+    let trade = order.id.to_string();
+    let qr = merchant::poster::with_face(&shop, &city.settings, |face| {
+        codes::mpm::merchant_dynamic(face, &trade, minor, exponent)
+    });
+    let qr = qr.and_then(|qr| qr.encode()).map_err(TradeError::Code)?;
     Ok(Precreated { order, qr })
 }
 

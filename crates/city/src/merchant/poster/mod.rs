@@ -126,21 +126,24 @@ impl Poster {
     }
 }
 
-/// The text of a shop's static code.
-pub fn payload_static(shop: &Shop, settings: &Settings) -> Result<String, MerchantError> {
-    let (id, currency) = (shop.id.to_string(), format!("{:03}", settings.currency.numeric()));
-    let face = ShopFace {
-        merchant: &id,
+/// Gives `make` the shop as its codes present it, static and dynamic.
+pub fn with_face<T>(shop: &Shop, settings: &Settings, make: impl FnOnce(&ShopFace<'_>) -> T) -> T {
+    make(&ShopFace {
+        merchant: &shop.id.to_string(),
         name: &shop.name,
         latin_name: None,
         city: &shop.city,
         latin_city: Some(&settings.city_name),
         category_code: &shop.mcc,
-        currency: &currency,
+        currency: &format!("{:03}", settings.currency.numeric()),
         country: &settings.country,
-    };
+    })
+}
+
+/// The text of a shop's static code.
+pub fn payload_static(shop: &Shop, settings: &Settings) -> Result<String, MerchantError> {
     // What a shop is opened with was checked; only a name with characters no code carries is left.
-    let code = mpm::merchant_static(&face).and_then(|code| code.encode());
+    let code = with_face(shop, settings, mpm::merchant_static).and_then(|code| code.encode());
     code.map_err(|_| MerchantError::Malformed("name"))
 }
 
