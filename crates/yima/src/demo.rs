@@ -49,7 +49,7 @@ async fn import_file(city: &City, biller: &str, file: &Path) -> Result<(), Fail>
     let pack = known.ok_or_else(|| Fail::new(format!("{biller}: no such biller")))?;
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let progress = |i: &city::bill::Import| {
-        println!("line {:>12}: {} bills added, {} rows refused", i.line, i.added, i.refused)
+        println!("line {:>12}: {} bills added, {} rows refused", i.line, i.added, i.refused);
     };
     let done = city::bill::import_path(city, pack.biller, file, &name, progress).await?;
     println!("{}: {} added, {} known already, {} refused", done.id, done.added, done.unchanged, done.refused);
