@@ -71,7 +71,7 @@ impl Receipt {
         }
         format!(
             "<!doctype html><html lang=\"zh-CN\"><head><meta charset=\"utf-8\"><title>缴费回执 {id}</title>\
-             <style>body{{font:16px/1.6 sans-serif;max-width:40em;margin:2em auto}}h1{{font-size:1.3em}}\
+             <style>body{{font:16px/1.6 sans-serif;max-width:40em;margin:2em auto;padding:0 1em;overflow-wrap:anywhere}}h1{{font-size:1.3em}}\
              table{{border-collapse:collapse;width:100%}}th,td{{border:1px solid #999;padding:.4em .6em;\
              text-align:left;font-weight:normal}}th{{width:38%}}@media print{{body{{margin:0}}}}</style></head>\
              <body><h1>缴费电子回执 Payment receipt</h1><table>{table}</table></body></html>\n",
