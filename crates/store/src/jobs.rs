@@ -93,6 +93,16 @@ pub async fn retry(conn: &mut Conn, id: u128, run_at: Timestamp, error: &str) ->
     Ok(())
 }
 
+/// The job need not wait any longer: it is due at `run_at`, unless a worker has it right now.
+pub async fn hasten(conn: &mut Conn, id: u128, run_at: Timestamp) -> Result<(), StoreError> {
+    sqlx::query("UPDATE job SET run_at = $1 WHERE id = $2 AND leased_until IS NULL")
+        .bind(run_at.as_millis())
+        .bind(id.to_be_bytes().to_vec())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// How far follower `name` of the ledger's feed has come (ledger timestamp, 0 at the start).
 pub async fn watermark(conn: &mut Conn, name: &str) -> Result<u64, StoreError> {
     let after: Option<i64> = sqlx::query_scalar("SELECT after FROM follower WHERE name = $1")

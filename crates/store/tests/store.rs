@@ -116,7 +116,18 @@ async fn a_job_is_done_once_it_is_due_leased_to_one_and_retried() {
         .await;
     ended.unwrap();
     assert_eq!(take(&store, 499, 10).await.len(), 0);
-    assert_eq!(take(&store, 500, 10).await.len(), 1);
+    let hasten = |at_ms| {
+        let (store, at) = (store.clone(), Timestamp::from_millis(at_ms));
+        async move {
+            let hastened: Result<(), StoreError> =
+                store.write(move |conn| Box::pin(async move { jobs::hasten(conn, later, at).await })).await;
+            hastened.unwrap();
+        }
+    };
+    hasten(450).await;
+    assert_eq!(take(&store, 450, 10).await.len(), 1);
+    hasten(450).await;
+    assert_eq!(take(&store, 460, 10).await.len(), 0, "who holds it keeps it");
 }
 
 #[tokio::test]

@@ -248,9 +248,10 @@ async fn record(
     Ok(())
 }
 
-/// Makes the next event of the trade due.
+/// Makes the next event of the trade due. One that a worker holds is left to it: it has seen, or will see when it
+/// puts the job back, that its turn has come, and taking its lease away would send it twice.
 async fn wake_successor(conn: &mut Conn, d: &Delivery, now: kernel::Timestamp) -> Result<(), StoreError> {
     let Some(event) = sql::successor(conn, d).await? else { return Ok(()) };
     let key = [d.endpoint.to_bytes(), event.to_bytes()].concat();
-    jobs::retry(conn, jobs::id_of(JOB, &key), now, "its turn").await
+    jobs::hasten(conn, jobs::id_of(JOB, &key), now).await
 }
