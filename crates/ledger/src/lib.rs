@@ -10,6 +10,7 @@
 
 pub mod audit;
 pub mod batch;
+pub mod disk;
 pub mod embedded;
 mod engine;
 pub mod export;
