@@ -5,11 +5,12 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{account, clock, everything, open_small, transfer};
+use common::{account, clock, everything, open_small, small_segments, transfer};
 use ledger::audit::{self, AuditError};
 use ledger::frame::{self, FILE_HEADER};
 use ledger::posting::Record;
-use ledger::{Embedded, Engine, JournalError, OpenError, Options, Transfer, TransferFlags};
+use ledger::disk::Directory;
+use ledger::{Embedded, Engine, JournalError, OpenError, Transfer, TransferFlags};
 use tempfile::{TempDir, tempdir};
 
 /// A journal of several files and frames; answers the number of frames.
@@ -33,8 +34,7 @@ fn frames(dir: &Path) -> Vec<(u64, PathBuf, usize, usize)> {
     for path in ledger::journal::files(dir).unwrap() {
         let bytes = fs::read(&path).unwrap();
         let mut at = FILE_HEADER;
-        while at < bytes.len() {
-            let frame = frame::read(&bytes[at..]).unwrap();
+        while let Ok(frame) = frame::read(&bytes[at..]) {
             out.push((frame.header.number, path.clone(), at, frame.bytes.len()));
             at += frame.bytes.len();
         }
@@ -55,7 +55,7 @@ fn in_copy(copy: &TempDir, path: &Path) -> PathBuf {
 }
 
 fn try_open(dir: &Path) -> Result<(Embedded, ledger::Recovery), OpenError> {
-    Embedded::open_with(dir, clock(), Options { file_bytes: 2048 })
+    Embedded::open_with(dir, clock(), small_segments())
 }
 
 #[track_caller]
@@ -119,17 +119,14 @@ async fn a_torn_write_may_be_garbage_or_zeros() {
 }
 
 #[tokio::test]
-async fn a_file_begun_and_not_finished_is_begun_again() {
+async fn a_file_gets_its_name_only_when_it_holds_a_frame() {
     let (dir, count) = written().await;
+    let last = ledger::journal::segments(&Directory::new(dir.path())).unwrap().pop().unwrap();
     for len in [0, 1, FILE_HEADER - 1] {
         let copy = copy(dir.path());
-        let begun = copy.path().join(format!("journal-{:020}.ylj", count + 1));
+        let begun = copy.path().join(ledger::journal::file_name(last + 1));
         fs::write(&begun, vec![0; len]).unwrap();
-        let (engine, recovery) = try_open(copy.path()).unwrap();
-        assert_eq!(recovery.torn.unwrap().bytes, len as u64);
-        engine.create_transfers(vec![transfer(1000, 1, 2, 1)]).await.unwrap();
-        drop(engine);
-        assert_eq!(try_open(copy.path()).unwrap().1.frames, count + 1);
+        assert_eq!(damage(copy.path()).0, count + 1);
     }
 }
 
@@ -203,8 +200,11 @@ async fn a_removed_or_rewritten_frame_breaks_the_chain() {
             t.amount += 1;
         }
     }
-    let mut forged = Vec::new();
-    frame::encode(&mut forged, number, old.header.timestamp, old.header.parent, &records);
+    let mut builder = frame::Builder::default();
+    for record in records.iter() {
+        builder.push(record);
+    }
+    let forged = builder.seal(number, old.header.timestamp, old.header.first_record, old.header.parent).0;
     assert_eq!(forged.len(), len);
     let forged = [&good[..start], &forged, &good[start + len..]].concat();
     let copied = copy(dir.path());
@@ -282,11 +282,14 @@ fn the_auditor_refuses_books_that_no_engine_would_write() {
     ];
     let check = |records: &[Record], newest: u64| {
         let dir = tempdir().unwrap();
-        let header = frame::FileHeader { first_frame: 1, parent: [0; 32] }.encode();
-        let mut bytes = Vec::new();
-        frame::encode(&mut bytes, 1, newest, [0; 32], records);
-        fs::write(dir.path().join("journal-00000000000000000001.ylj"), [&header[..], &bytes].concat())
-            .unwrap();
+        let header = frame::FileHeader { segment: 1, first_frame: 1, first_record: 0, parent: [0; 32] };
+        let mut builder = frame::Builder::default();
+        for record in records.iter() {
+        builder.push(record);
+    }
+        let bytes = builder.seal(1, newest, 0, [0; 32]).0;
+        let file = dir.path().join(ledger::journal::file_name(1));
+        fs::write(file, [&header.encode()[..], &bytes].concat()).unwrap();
         audit::verify(dir.path())
     };
     // The same parts put together rightly pass, so each case fails for its own reason.
