@@ -85,7 +85,7 @@ pub struct Embedded {
     queue: Sender<Request>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held as long as the ledger is open.
-    _lock: File,
+    lock: Mutex<Option<File>>,
 }
 
 enum Request {
@@ -138,7 +138,7 @@ impl Embedded {
             spawn(&shared, "ledger-syncer", move || syncer.run()).map_err(io_at(dir))?,
             spawn(&shared, "ledger-keeper", move || keeper.run()).map_err(io_at(dir))?,
         ];
-        Ok((Embedded { shared, queue, threads: Mutex::new(threads), _lock: lock }, recovery))
+        Ok((Embedded { shared, queue, threads: Mutex::new(threads), lock: Mutex::new(Some(lock)) }, recovery))
     }
 
     /// Finishes what is queued, takes a snapshot and gives up the directory. Later requests are answered
@@ -156,6 +156,7 @@ impl Embedded {
         self.shared.chores.notify_all();
         keeper.map(|thread| drop(thread.join()));
         self.shared.fail(EngineError::Closed);
+        lock(&self.lock).take();
     }
 
     fn submit<T: Send + 'static>(
@@ -365,6 +366,9 @@ fn serve(decider: &mut Decider, requests: &Receiver<Request>) -> Result<(), Engi
             }),
             Some(_) => requests.recv_timeout(EXPIRY_POLL),
         };
+        if next.is_ok() {
+            decider.expire()?; // what is due comes before what was asked after
+        }
         let taken = match next {
             Ok(Request::Accounts(events, answer)) => refuse(answer, |answer| {
                 decider.create_accounts(&events, |results| Decided::Accounts(results, answer.take()))
