@@ -15,9 +15,9 @@ use tokio::task::spawn_local;
 use super::engines::{Batch, Form, Outcome, Peer};
 use super::events::{Events, Plan};
 use super::facts::{self, Resident};
-use crate::bench::per_second;
 use crate::bench::plan::Draw;
 use crate::bench::progress::Progress;
+use crate::bench::{machine, per_second};
 use crate::config::Fail;
 
 /// How many requests are made ahead, besides those under way.
@@ -48,8 +48,15 @@ pub struct Load {
     pub memory: Vec<(u64, Resident)>,
     /// Some of what was sent.
     pub samples: Vec<Transfer>,
+    /// Processor time of the thread that made the events.
+    pub making: Option<Duration>,
     /// What went wrong.
     pub violations: Vec<String>,
+}
+
+/// For microseconds up to ten minutes, with three digits.
+fn times() -> Result<Histogram<u64>, Fail> {
+    Ok(Histogram::new_with_max(600_000_000, 3)?)
 }
 
 /// What is counted while a load runs.
@@ -65,12 +72,13 @@ struct Tally {
 impl Tally {
     fn new(total: u64, pid: Option<u32>) -> Result<Rc<RefCell<Tally>>, Fail> {
         let load = Load {
-            times: Histogram::new(3)?,
+            times: times()?,
             took: Duration::ZERO,
             created: 0,
             rates: Vec::new(),
             memory: Vec::new(),
             samples: Vec::new(),
+            making: None,
             violations: Vec::new(),
         };
         let progress = Progress::new("transfers", usize::try_from(total)?);
@@ -141,9 +149,10 @@ pub async fn batches(peer: &Rc<Peer>, plan: &Plan, lanes: usize, pid: Option<u32
         let mut draw = Draw::new(planned.seed, 4);
         while let Some(work) = events.work() {
             if ring.blocking_send(make(form, work, &mut draw)).is_err() {
-                return; // nobody takes them any more: a lane has failed and says why
+                break; // nobody takes them any more: a lane has failed and says why
             }
         }
+        machine::used_by_this_thread()
     })?;
     while work.len() < RING + lanes && !maker.is_finished() {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -157,7 +166,9 @@ pub async fn batches(peer: &Rc<Peer>, plan: &Plan, lanes: usize, pid: Option<u32
     for lane in lanes {
         lane.await??;
     }
-    Tally::finish(tally, begun.elapsed())
+    let took = begun.elapsed();
+    let making = maker.join().map_err(|_| Fail::new("making the events failed"))?;
+    Ok(Load { making, ..Tally::finish(tally, took)? })
 }
 
 async fn lane(
@@ -225,7 +236,7 @@ const NEWEST: u32 = 100;
 
 /// Asks for the newest transfers of so many random accounts, one after another, twice.
 pub async fn history(peer: &Peer, plan: &Plan, count: u64) -> Result<Queries, Fail> {
-    let mut rounds = [Histogram::new(3)?, Histogram::new(3)?];
+    let mut rounds = [times()?, times()?];
     let (mut found, mut violations) = (0, Vec::new());
     for times in &mut rounds {
         found = 0;
@@ -246,4 +257,31 @@ pub async fn history(peer: &Peer, plan: &Plan, count: u64) -> Result<Queries, Fa
     }
     let [first, again] = rounds;
     Ok(Queries { first, again, found, violations })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_what_was_answered() {
+        let tally = Tally::new(1_000, None).unwrap();
+        for (sent, took_ms, created) in [(400, 20, 400), (400, 30, 399), (200, 40_000, 200)] {
+            let refused = (created < sent).then(|| "ExceedsCredits".to_owned());
+            tally.borrow_mut().answered(sent, Duration::from_millis(took_ms), Outcome { created, refused });
+        }
+        let load = Tally::finish(tally, Duration::from_secs(41)).unwrap();
+        assert_eq!((load.created, load.rates.len()), (999, 3));
+        let [p50, p100] = [0.5, 1.0].map(|q| load.times.value_at_quantile(q) / 1_000);
+        assert_eq!((load.times.min() / 1_000, p50, p100), (20, 30, 40_009)); // three digits are kept
+        assert_eq!(load.violations, ["1 of 400 were not created: ExceedsCredits"]);
+    }
+
+    #[test]
+    fn samples_are_of_what_is_sent() {
+        let sent: Vec<_> = (1..=9).map(|id| Transfer { id, ..Transfer::default() }).collect();
+        let ready = make(Form::Ours, vec![sent.clone(), sent.clone()], &mut Draw::new(1, 1));
+        assert_eq!((ready.batches.len(), ready.samples.len()), (2, 8));
+        assert!(ready.samples.iter().all(|sample| sent.contains(sample)));
+    }
 }

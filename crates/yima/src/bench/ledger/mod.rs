@@ -260,16 +260,20 @@ fn prepare(dir: &Path, existing: bool) -> Result<(), Fail> {
     Ok(())
 }
 
-/// Beside the directory of the embedded engine; where the others have their files is not known here.
+/// Beside the directory of the embedded engine; where the others have their files is not known here. In a directory of
+/// its own, since several runs may look at the same disk.
 fn sync_time(spec: &Spec) -> Result<Duration, Fail> {
-    let temporary = std::env::temp_dir();
-    let dir = match spec {
+    let beside = match spec {
         Spec::Embedded(dir) => {
-            dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+            dir.parent().filter(|parent| !parent.as_os_str().is_empty()).map(Path::to_owned)
         }
-        _ => &temporary,
+        _ => Some(std::env::temp_dir()),
     };
-    Ok(machine::sync_time(dir)?)
+    let dir = beside.unwrap_or_default().join(format!("yima-bench-sync-{}", std::process::id()));
+    std::fs::create_dir_all(&dir)?;
+    let took = machine::sync_time(&dir);
+    std::fs::remove_dir_all(&dir)?;
+    Ok(took?)
 }
 
 /// All accounts that are there, in the order of their creation.

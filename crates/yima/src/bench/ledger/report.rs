@@ -72,7 +72,8 @@ impl Report {
 
     /// For people.
     pub fn print(&self) {
-        let of = if self.batch == 1 { "a call".to_owned() } else { format!("a batch of {}", self.batch) };
+        let of =
+            if self.batch == 1 { "a call".to_owned() } else { format!("a batch of {}", grouped(self.batch)) };
         println!(
             "engine      {}, {} {}",
             self.engine,
@@ -102,10 +103,13 @@ impl Report {
             let each = bytes / self.load.created.max(1);
             println!("on disk     {} MiB, {each} bytes for each transfer of this run", grouped(bytes >> 20));
         }
-        let seconds =
-            |used: Option<Duration>| used.map_or("?".to_owned(), |d| format!("{:.1} s", d.as_secs_f32()));
-        let [own, server] = self.cpu.map(seconds);
-        println!("processor   this process {own}, server {server}, of {:.1} s", self.load.took.as_secs_f32());
+        let parts =
+            [("this process", self.cpu[0]), ("making events", self.load.making), ("server", self.cpu[1])];
+        let parts: Vec<_> = parts
+            .iter()
+            .filter_map(|(who, used)| Some(format!("{who} {:.1} s", (*used)?.as_secs_f32())))
+            .collect();
+        println!("processor   {}, of {:.1} s", parts.join(", "), self.load.took.as_secs_f32());
         self.print_memory();
         if let Some(Queries { first, again, found, .. }) = &self.queries {
             let line = |times: &Histogram<u64>| {
@@ -180,7 +184,7 @@ impl Report {
             "transfers_per_s": self.rate(), "slices_per_s": self.load.rates,
             "median_slice_per_s": median(&self.load.rates), "latency": times(&self.load.times),
             "queries": queries, "bytes": self.bytes, "cpu_us": self.cpu[0].map(us), "server_cpu_us": self.cpu[1].map(us),
-            "memory_before": self.memory[0].map(resident), "memory_accounts": self.memory[1].map(resident),
+            "making_cpu_us": self.load.making.map(us), "memory_before": self.memory[0].map(resident), "memory_accounts": self.memory[1].map(resident),
             "memory": memory, "samples": self.load.samples.len(), "reopened_us": self.reopened.map(us),
             "violations": self.violations, "proved": self.violations.is_empty(),
         })
