@@ -149,13 +149,14 @@ impl Workload {
 
 async fn measure(spec: &Spec, options: &Options, at_ms: u64) -> Result<Report, Fail> {
     let own = std::process::id();
-    let (pid, server) = match spec {
+    let (pid, server, closed_bytes) = match spec {
         Spec::Embedded(dir) => {
             prepare(dir, options.existing)?;
-            (Some(own), None)
+            // Closed: once open it may set space aside.
+            (Some(own), None, Some(facts::bytes_in(dir)?))
         }
-        Spec::TigerBeetle(..) => (options.server_pid, options.server_pid),
-        Spec::Postgres(_) => (None, None),
+        Spec::TigerBeetle(..) => (options.server_pid, options.server_pid, None),
+        Spec::Postgres(_) => (None, None, None),
     };
     let sync = sync_time(spec)?;
     let resident = || pid.and_then(facts::resident);
@@ -185,6 +186,10 @@ async fn measure(spec: &Spec, options: &Options, at_ms: u64) -> Result<Report, F
     let mut violations = Vec::new();
     let creating = if found.is_none() { Some(create(&peer, &plan, &mut violations).await?) } else { None };
     let with_accounts = resident();
+    let bytes_before = match closed_bytes {
+        Some(bytes) => Some(bytes),
+        None => bytes_on_disk(spec, &peer, server).await?,
+    };
 
     let cpu = || [machine::used(own), server.and_then(machine::used)];
     let cpu_before = cpu();
@@ -215,14 +220,13 @@ async fn measure(spec: &Spec, options: &Options, at_ms: u64) -> Result<Report, F
     let (bytes, reopened) = match (spec, &*peer) {
         (Spec::Embedded(dir), Peer::Embedded(engine)) => {
             start::close(engine.clone());
+            let bytes = bytes_on_disk(spec, &peer, server).await?;
             drop(peer);
-            let bytes = facts::bytes_in(dir)?;
             let (took, differences) = start::reopened(dir, &expected, &plan).await?;
             violations.extend(differences.iter().map(|what| format!("opened again: {what}")));
-            (Some(bytes), Some(took))
+            (bytes, Some(took))
         }
-        (_, Peer::Postgres(baseline)) => (Some(baseline.bytes().await?), None),
-        _ => (server.and_then(facts::bytes_of), None),
+        _ => (bytes_on_disk(spec, &peer, server).await?, None),
     };
     let name =
         options.workload.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned());
@@ -236,7 +240,7 @@ async fn measure(spec: &Spec, options: &Options, at_ms: u64) -> Result<Report, F
         sync,
         load,
         queries,
-        bytes,
+        bytes: [bytes_before, bytes],
         cpu: [used(0), used(1)],
         memory: [before, with_accounts],
         reopened,
@@ -274,6 +278,15 @@ fn sync_time(spec: &Spec) -> Result<Duration, Fail> {
     let took = machine::sync_time(&dir);
     std::fs::remove_dir_all(&dir)?;
     Ok(took?)
+}
+
+/// What the engine's files take, if that can be known.
+async fn bytes_on_disk(spec: &Spec, peer: &Peer, server: Option<u32>) -> Result<Option<u64>, Fail> {
+    match (spec, peer) {
+        (Spec::Embedded(dir), _) => Ok(Some(facts::bytes_in(dir)?)),
+        (_, Peer::Postgres(baseline)) => Ok(Some(baseline.bytes().await?)),
+        _ => Ok(server.and_then(facts::bytes_of)),
+    }
 }
 
 /// All accounts that are there, in the order of their creation.

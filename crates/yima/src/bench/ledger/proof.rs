@@ -77,3 +77,51 @@ pub async fn samples(peer: &Peer, samples: &[Transfer]) -> Result<Vec<String>, F
     }
     Ok(violations)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::ledger::engines::embedded;
+    use crate::bench::ledger::events::{Accounts, Ids, Shape};
+
+    #[tokio::test]
+    async fn what_an_engine_does_not_hold_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let peer = Peer::Embedded(embedded(dir.path()).unwrap());
+        let accounts = Accounts::new(Ids::Time, 7, 1_000, 50);
+        let (ids, shape) = (Ids::Time, Shape::TwoPhase);
+        let plan =
+            Plan { seed: 7, at_ms: 1_000, accounts, transfers: 400, batch: 100, ids, shape, history: false };
+        let mut expected = Expected::nothing(&plan).unwrap();
+        assert_eq!(expected.compare(&peer, &plan).await.unwrap(), ["50 accounts are missing"]);
+        peer.create_accounts(plan.create(0)).await.unwrap();
+        assert!(expected.compare(&peer, &plan).await.unwrap().is_empty());
+
+        let mut events = plan.events();
+        let work: Vec<_> = std::iter::from_fn(|| events.work()).collect();
+        for batch in work.concat() {
+            assert_eq!(peer.send(0, peer.form().make(batch)).await.unwrap().created, 100);
+        }
+        assert!(!expected.compare(&peer, &plan).await.unwrap().is_empty(), "nothing was expected yet");
+        expected.add(&plan);
+        assert!(expected.compare(&peer, &plan).await.unwrap().is_empty());
+        let found = peer.accounts_after(0).await.unwrap();
+        assert!(Expected::now(&found).compare(&peer, &plan).await.unwrap().is_empty());
+
+        // One unit in one account, a transfer that is still pending, a sample that differs, one that is not there.
+        let mut short = Expected { sums: expected.sums.clone() };
+        short.sums[49].credits += 1;
+        assert_eq!(short.compare(&peer, &plan).await.unwrap().len(), 1);
+        let sent = work.concat().concat();
+        assert!(samples(&peer, &sent).await.unwrap().is_empty());
+        let other = Transfer { user_data_32: sent[3].user_data_32 ^ 1, ..sent[3] };
+        assert_eq!(samples(&peer, &[sent[2], other]).await.unwrap().len(), 1);
+        assert_eq!(
+            samples(&peer, &[Transfer { id: 5, ..sent[3] }]).await.unwrap(),
+            ["0 of 1 transfers are there"]
+        );
+        let open = Transfer { id: 6, timeout: 0, ..sent[0] };
+        assert_eq!(peer.send_one(open).await.unwrap().created, 1);
+        assert_eq!(expected.compare(&peer, &plan).await.unwrap().len(), 2, "both sides of what is pending");
+    }
+}

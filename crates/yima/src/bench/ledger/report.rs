@@ -30,8 +30,8 @@ pub struct Report {
     pub load: Load,
     /// The questions after it.
     pub queries: Option<Queries>,
-    /// Bytes on disk.
-    pub bytes: Option<u64>,
+    /// Bytes on disk: before the first transfer (of the embedded engine before the first account), and in the end.
+    pub bytes: [Option<u64>; 2],
     /// Processor time of this process during the load, and of the server if it is known.
     pub cpu: [Option<Duration>; 2],
     /// Memory of the engine's process: before the engine was opened, and when its accounts were there.
@@ -65,9 +65,9 @@ impl Report {
         per_second(self.load.created, self.load.took)
     }
 
-    fn quantile(&self, quantile: f64) -> u64 {
-        // float: the histogram's own parameter
-        self.load.times.value_at_quantile(quantile)
+    /// The times that the run was made for: of questions where some were asked, else of requests.
+    fn summary(&self) -> &Histogram<u64> {
+        self.queries.as_ref().map_or(&self.load.times, |queries| &queries.again)
     }
 
     /// For people.
@@ -96,12 +96,14 @@ impl Report {
                 grouped(low.unwrap_or(0)),
                 grouped(high.unwrap_or(0))
             );
-            let [p50, p99, p999, worst] = [0.5, 0.99, 0.999, 1.0].map(|q| ms(self.quantile(q)));
+            let [p50, p99, p999, worst] =
+                [0.5, 0.99, 0.999, 1.0].map(|q| ms(self.load.times.value_at_quantile(q)));
             println!("latency     of {of}: p50 {p50} ms, p99 {p99} ms, p99.9 {p999} ms, p100 {worst} ms");
         }
-        if let Some(bytes) = self.bytes {
-            let each = bytes / self.load.created.max(1);
-            println!("on disk     {} MiB, {each} bytes for each transfer of this run", grouped(bytes >> 20));
+        if let [Some(before), Some(after)] = self.bytes {
+            let each = after.saturating_sub(before) / self.load.created.max(1);
+            let [before, after] = [before, after].map(|bytes| grouped(bytes >> 20));
+            println!("on disk     {after} MiB, {before} MiB before: {each} bytes for each transfer");
         }
         let parts =
             [("this process", self.cpu[0]), ("making events", self.load.making), ("server", self.cpu[1])];
@@ -131,12 +133,7 @@ impl Report {
         println!("proof       {} balances, {looked_up} transfers by id{again}", grouped(self.accounts));
         tell(&self.violations);
         let verdict = if self.violations.is_empty() { "proved" } else { "NOT PROVED" };
-        let [p50, p99] = match &self.queries {
-            Some(queries) if self.load.created == 0 => {
-                [0.5, 0.99].map(|q| ms(queries.again.value_at_quantile(q)))
-            }
-            _ => [0.5, 0.99].map(|q| ms(self.quantile(q))),
-        };
+        let [p50, p99] = [0.5, 0.99].map(|q| ms(self.summary().value_at_quantile(q)));
         let rate = if self.load.created > 0 {
             format!("{} transfers/s, ", grouped(self.rate()))
         } else {
@@ -183,7 +180,7 @@ impl Report {
             "sync_us": us(self.sync), "transfers": self.load.created, "took_us": us(self.load.took),
             "transfers_per_s": self.rate(), "slices_per_s": self.load.rates,
             "median_slice_per_s": median(&self.load.rates), "latency": times(&self.load.times),
-            "queries": queries, "bytes": self.bytes, "cpu_us": self.cpu[0].map(us), "server_cpu_us": self.cpu[1].map(us),
+            "queries": queries, "bytes_before": self.bytes[0], "bytes": self.bytes[1], "cpu_us": self.cpu[0].map(us), "server_cpu_us": self.cpu[1].map(us),
             "making_cpu_us": self.load.making.map(us), "memory_before": self.memory[0].map(resident), "memory_accounts": self.memory[1].map(resident),
             "memory": memory, "samples": self.load.samples.len(), "reopened_us": self.reopened.map(us),
             "violations": self.violations, "proved": self.violations.is_empty(),
@@ -196,7 +193,8 @@ pub fn print_ratios(reports: &[Report]) {
     let Some((first, others)) = reports.split_first() else { return };
     for other in others {
         let rate = ratio(first.rate(), other.rate());
-        let [p50, p99] = [0.5, 0.99].map(|q| ratio(first.quantile(q), other.quantile(q)));
+        let [ours, theirs] = [first, other].map(Report::summary);
+        let [p50, p99] = [0.5, 0.99].map(|q| ratio(ours.value_at_quantile(q), theirs.value_at_quantile(q)));
         println!(
             "{} against {}: {rate} times the rate, {p50} times the p50, {p99} times the p99",
             first.engine, other.engine

@@ -5,6 +5,8 @@
 //! post is of the whole amount, no balance is kept per transfer, nothing expires, no foreign keys are checked
 //! (the guards prove that accounts exist), and a refused event is only counted, not explained.
 
+use std::time::Duration;
+
 use ledger::{Account, Transfer, TransferFlags};
 use store::{AssertSqlSafe, PgPool, PgPoolOptions, PgRow, Row, StoreError, query, query_scalar};
 
@@ -182,18 +184,21 @@ impl Columns {
 impl Baseline {
     /// Connects; with `fresh` the tables are made anew, whatever they held.
     pub async fn open(url: &str, connections: u32, fresh: bool) -> Result<Baseline, StoreError> {
-        let wait = std::time::Duration::from_mins(5); // callers are more than connections
-        let pool = PgPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(wait)
-            .test_before_acquire(false)
-            .connect(url)
-            .await?;
+        let pool = |size, patience| {
+            PgPoolOptions::new()
+                .max_connections(size)
+                .acquire_timeout(patience)
+                .test_before_acquire(false)
+                .connect(url)
+        };
+        let first = pool(1, Duration::from_secs(10)).await?; // whoever is not there is not waited for
         if fresh {
             for statement in SETUP {
-                query(AssertSqlSafe(*statement)).execute(&pool).await?;
+                query(AssertSqlSafe(*statement)).execute(&first).await?;
             }
         }
+        first.close().await;
+        let pool = pool(connections, Duration::from_mins(5)).await?; // callers are more than connections
         Ok(Baseline { pool })
     }
 
