@@ -404,9 +404,9 @@ impl Books {
     pub fn next_expiry(&self) -> Option<u64> {
         self.expiries.first().map(|(at, ..)| *at)
     }
-    /// The pending transfer that expires next, if it is due at `now`.
-    pub fn due(&self, now: u64) -> Option<u128> {
-        self.expiries.first().filter(|(at, ..)| *at <= now).map(|(.., id)| *id)
+    /// The pending transfers that are due at `now`, in the order in which they expire.
+    pub fn due(&self, now: u64) -> impl Iterator<Item = u128> {
+        self.expiries.iter().take_while(move |(at, ..)| *at <= now).map(|(.., id)| *id)
     }
 
     /// The open pending transfers.

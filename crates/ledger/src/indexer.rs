@@ -8,6 +8,7 @@ use crate::index::{
     Summary, TimeRow, event_key, key,
 };
 use crate::journal;
+use crate::radix;
 use crate::posting::Record;
 use crate::recent::Recent;
 use crate::table::{Rows, Table};
@@ -138,8 +139,10 @@ impl Rowset {
             let key = event_key(mark.slot, Position::new(0, item.position), item.transfer().is_none());
             self.marks.push(MarkRow { key, balances: mark.balances });
         }
-        self.keys.sort_unstable();
-        self.events.sort_unstable();
+        radix::sort_hashes(&mut self.keys);
+        // They come in the order of their places already.
+        let slots = self.events.iter().fold(0, |all, row| all | row.key >> 32);
+        radix::sort(&mut self.events, 32, 64 - slots.leading_zeros());
         self.marks.sort_unstable();
     }
 }

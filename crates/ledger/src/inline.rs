@@ -16,7 +16,7 @@ use crate::query::{self, AccountBalances, AccountTransfers, Feed, QueryTransfers
 use crate::recover::{self, Opened};
 use crate::status::{CreateAccountResult, CreateTransferResult};
 use crate::types::{Account, AccountBalance, AccountFilter, FeedItem, QueryFilter, Transfer};
-use crate::writer::{Decided, Decider, EXPIRE_MAX, Room, Shared, Syncer};
+use crate::writer::{Decided, Decider, Room, Shared, Syncer};
 
 /// See the module.
 pub struct Inline {
@@ -76,8 +76,9 @@ impl Inline {
 
     /// Expires pending transfers that are due.
     pub fn expire(&mut self) -> Result<(), EngineError> {
-        if self.decider.next_expiry().is_some_and(|at| at <= self.decider.now()) {
-            match self.make_room(EXPIRE_MAX) {
+        let due = self.decider.due()?;
+        if due > 0 {
+            match self.make_room(due) {
                 Err(EngineError::NoSpace) => return Ok(()),
                 other => other?,
             }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::disk::{Directory, Disk, DiskFile};
 use crate::fault::Fault;
 use crate::frame::{self, FILE_HEADER, FileHeader, Frame, Hash};
+use crate::table::SYNC_EVERY;
 
 /// A new segment is begun once the current one has this many bytes, or sooner.
 pub const FILE_BYTES: u64 = 32 << 20;
@@ -414,6 +415,9 @@ fn zero(file: &dyn DiskFile, from: u64, to: u64) -> io::Result<()> {
         let n = (to - at).min(ZEROS.len() as u64);
         file.write_at(&ZEROS[..usize::try_from(n).unwrap_or(0)], at)?;
         at += n;
+        if (at - from).is_multiple_of(SYNC_EVERY) {
+            file.sync()?;
+        }
     }
     Ok(())
 }

@@ -27,6 +27,7 @@ pub mod journal;
 mod keeper;
 pub mod posting;
 mod query;
+mod radix;
 mod recent;
 mod recover;
 pub mod rules;

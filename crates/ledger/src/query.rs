@@ -11,7 +11,7 @@ use crate::accounts::Slot;
 use crate::books::Books;
 use crate::fault::Fault;
 use crate::index::{EventRow, Field, Index, Position, event_key, key};
-use crate::posting::{self, Side};
+use crate::posting::{self, Contradiction, Side};
 use crate::recent::{Balances, MARK_EVERY, Recent};
 use crate::rules::Known;
 use crate::sealed::{Frames, Sealed};
@@ -507,7 +507,7 @@ impl Past {
     fn book(
         &self,
         balances: Balances,
-        book: impl Fn(Side, &mut Account) -> Result<(), posting::Contradiction>,
+        book: impl Fn(Side, &mut Account) -> Result<(), Contradiction>,
         debit_account_id: u128,
     ) -> Result<Balances, Fault> {
         let side = if debit_account_id == self.account.id { Side::Debit } else { Side::Credit };
@@ -544,9 +544,8 @@ impl Past {
             return Ok(None);
         };
         let upto = recent.marks().partition_point(|m| m.record <= number);
-        let Some(mark) = recent.marks()[..upto].iter().rfind(|m| m.slot == self.slot) else {
-            return Ok(None);
-        };
+        let mark = recent.marks()[..upto].iter().rfind(|m| m.slot == self.slot);
+        let mark = mark.ok_or(Contradiction("an account's first event in a segment has no mark"))?;
         // The account's events from the mark to the number, found backwards.
         let back = std::iter::successors(Some(number), |n| recent.before(*n, self.slot));
         let mut numbers: Vec<u64> = back.take_while(|n| *n >= mark.record).collect();
@@ -571,7 +570,7 @@ impl Past {
             return Ok(Some(balances));
         }
         let Some(mark) = index.mark_upto(wanted)?.filter(|m| m.key >> 32 == u64::from(self.slot)) else {
-            return Ok(None);
+            return Err(Contradiction("an account's first event in a segment has no mark").into());
         };
         self.stretch.clear();
         let mut balances = mark.balances;
@@ -599,7 +598,7 @@ impl Past {
 fn created(known: Known) -> Result<Transfer, Fault> {
     match known {
         Known::Created(t) => Ok(t),
-        _ => Err(posting::Contradiction("an unknown pending transfer was resolved").into()),
+        _ => Err(Contradiction("an unknown pending transfer was resolved").into()),
     }
 }
 

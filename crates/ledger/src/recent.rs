@@ -67,6 +67,8 @@ pub struct Recent {
     /// Which of them are transfers.
     transfers: Vec<u32>,
     ids: HashTable<u32>,
+    /// No id in `ids` is greater.
+    greatest_id: u128,
     resolvers: HashTable<u32>,
     marks: Vec<Mark>,
     by_data: Mutex<ByData>,
@@ -91,6 +93,7 @@ impl Recent {
             items: Vec::new(),
             transfers: Vec::new(),
             ids: HashTable::new(),
+            greatest_id: 0,
             resolvers: HashTable::new(),
             marks: Vec::new(),
             by_data: Mutex::default(),
@@ -102,6 +105,7 @@ impl Recent {
         self.items.clear();
         self.transfers.clear();
         self.ids.clear();
+        self.greatest_id = 0;
         self.resolvers.clear();
         self.marks.clear();
         *self.by_data.get_mut().unwrap_or_else(PoisonError::into_inner) = ByData::default();
@@ -167,8 +171,9 @@ impl Recent {
             }
             Record::Transfer(_) | Record::Failed(_) => {}
         }
-        let hasher = |i: &u32| hash_id(id_of(&items[*i as usize].record));
-        self.ids.insert_unique(hash_id(id_of(&items[index as usize].record)), index, hasher);
+        let id = id_of(&items[index as usize].record);
+        self.greatest_id = self.greatest_id.max(id);
+        self.ids.insert_unique(hash_id(id), index, |i| hash_id(id_of(&items[*i as usize].record)));
     }
 
     /// Takes the newest record away again, and the marks made for it.
@@ -199,6 +204,9 @@ impl Recent {
 
     /// The transfer or burnt id.
     pub fn find(&self, id: u128) -> Option<(u64, &Item)> {
+        if id > self.greatest_id {
+            return None; // ids that grow with time end here
+        }
         let same = |i: &u32| id_of(&self.items[*i as usize].record) == id;
         self.ids.find(hash_id(id), same).map(|i| (self.first + u64::from(*i), &self.items[*i as usize]))
     }

@@ -127,7 +127,16 @@ pub struct Frames<'a> {
 impl<'a> Frames<'a> {
     /// From the frame at `place` on.
     pub fn new(sealed: &'a Sealed, index: &'a Index, place: Position) -> Self {
-        Frames { sealed, index, nth: place.nth(), offset: place.offset() }
+        let mut frames = Frames { sealed, index, nth: place.nth(), offset: place.offset() };
+        frames.settle();
+        frames
+    }
+    /// Goes to the next segment when this one is used up.
+    fn settle(&mut self) {
+        while self.index.segments().get(self.nth as usize).is_some_and(|row| self.offset >= row.bytes) {
+            self.nth += 1;
+            self.offset = frame::FILE_HEADER as u64;
+        }
     }
     /// Where the next frame stands.
     pub fn place(&self) -> Position {
@@ -136,14 +145,7 @@ impl<'a> Frames<'a> {
     /// The transfers of the next frame, with their places.
     #[allow(clippy::should_implement_trait, reason = "it can fail, and then there is nothing to go on with")]
     pub fn next(&mut self) -> Result<Option<Vec<(Position, Transfer)>>, Fault> {
-        loop {
-            let Some(row) = self.index.segments().get(self.nth as usize) else { return Ok(None) };
-            if self.offset < row.bytes {
-                break;
-            }
-            self.nth += 1;
-            self.offset = frame::FILE_HEADER as u64;
-        }
+        let Some(row) = self.index.segments().get(self.nth as usize) else { return Ok(None) };
         let segment = self.index.summary.first + self.nth;
         let file = self.sealed.files.get(segment)?;
         let path = self.sealed.files.path(segment);
@@ -151,7 +153,7 @@ impl<'a> Frames<'a> {
         let mut bytes = vec![0; FRAME_HEADER];
         file.read_exact_at(&mut bytes, self.offset).map_err(Fault::io(&path))?;
         let size = frame::size(&bytes).map_err(damaged)?;
-        if self.offset + size as u64 > self.index.segments()[self.nth as usize].bytes {
+        if self.offset + size as u64 > row.bytes {
             return Err(damaged("a frame is longer than its segment"));
         }
         bytes.resize(size, 0);
@@ -168,6 +170,7 @@ impl<'a> Frames<'a> {
             })
             .map_err(damaged)?;
         self.offset += size as u64;
+        self.settle();
         Ok(Some(out))
     }
 }

@@ -111,7 +111,8 @@ impl Draft {
         }
         writer.flush()?;
         self.next = writer.next_page();
-        Ok(())
+        // As index files: in pieces, so that the journal does not wait for long.
+        self.file.sync().map_err(Fault::io(&self.path))
     }
 
     /// Adds the next account.

@@ -103,14 +103,20 @@ pub struct PageWriter<'a> {
     buffer: Vec<u8>,
     /// The number of the first page in `buffer`.
     page: u32,
+    /// Pages before this one were synced.
+    synced: u32,
 }
+
+/// What is written behind the scenes is synced in pieces: the journal's own syncs wait for all that the disk
+/// has been given.
+pub const SYNC_EVERY: u64 = 4 << 20;
 
 const WRITE_AT_ONCE: usize = 64 * PAGE;
 
 impl<'a> PageWriter<'a> {
     /// Begins at page `page`.
     pub fn new(file: &'a dyn DiskFile, path: &'a Path, page: u32) -> Self {
-        PageWriter { file, path, buffer: Vec::with_capacity(WRITE_AT_ONCE), page }
+        PageWriter { file, path, buffer: Vec::with_capacity(WRITE_AT_ONCE), page, synced: page }
     }
     /// The number of the page that is written next.
     pub fn next_page(&self) -> u32 {
@@ -131,6 +137,10 @@ impl<'a> PageWriter<'a> {
         self.file.write_at(&self.buffer, offset).map_err(Fault::io(self.path))?;
         self.page = self.next_page();
         self.buffer.clear();
+        if u64::from(self.page - self.synced) * PAGE as u64 >= SYNC_EVERY {
+            self.synced = self.page;
+            return self.file.sync().map_err(Fault::io(self.path));
+        }
         Ok(())
     }
 }

@@ -27,7 +27,7 @@ use crate::types::{Account, TIMESTAMP_MAX, Transfer};
 /// The most events written and synced as one frame: 4 MiB of transfers.
 const GROUP_MAX: usize = 32_768;
 /// The most pending transfers expired at a time; the rest follow in the next group.
-pub const EXPIRE_MAX: usize = 8192;
+const EXPIRE_MAX: usize = 8192;
 /// So many segments may wait for their index; then requests wait too.
 const WAITING_MAX: usize = 3;
 
@@ -443,19 +443,25 @@ impl Decider {
         self.decide(events.len(), decide, answer)
     }
 
+    /// How many pending transfers are due, up to as many as are expired at a time.
+    pub fn due(&self) -> Result<usize, EngineError> {
+        let now = self.now();
+        self.shared.read(|books| books.due(now).take(EXPIRE_MAX).count())
+    }
+
     /// Expires pending transfers that are due.
     pub fn expire(&mut self) -> Result<(), EngineError> {
-        let now = self.now();
-        if self.shared.read(|books| books.due(now))?.is_none() {
+        let (now, due) = (self.now(), self.due()?);
+        if due == 0 {
             return Ok(());
         }
-        match self.make_room(EXPIRE_MAX) {
+        match self.make_room(due) {
             Err(EngineError::NoSpace) => return Ok(()), // nobody asked; it is tried again
             other => other?,
         }
         let decide = |this: &mut Self, books: &mut Books, frame: &mut OpenFrame| {
-            for _ in 0..EXPIRE_MAX {
-                let Some(id) = books.due(now) else { break };
+            for _ in 0..due {
+                let Some(id) = books.due(now).next() else { break };
                 // One by one from now on, never back from now: nothing expires before its time.
                 let at = this.newest.saturating_add(1).max(now);
                 batch::expire(books, frame, id, at)?;
@@ -463,7 +469,7 @@ impl Decider {
             }
             Ok(())
         };
-        self.decide(EXPIRE_MAX, decide, |()| Decided::Nobody)
+        self.decide(due, decide, |()| Decided::Nobody)
     }
 
     /// When the next pending transfer expires.
