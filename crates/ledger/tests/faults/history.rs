@@ -1,0 +1,787 @@
+//! One history: callers, crashes and faults in an order that a seed decides, and the checks after each.
+//!
+//! Beside the engine runs the [`Model`]. What was acknowledged is one model, what is decided another, and a
+//! frame whose sync was cut short a third, of which a crash may leave all or nothing. As long as more than
+//! one outcome is allowed the history keeps a [`World`] for each, and strikes out those that an answer of
+//! the engine contradicts. When none is left, the engine has lied.
+
+use std::fmt;
+use std::sync::Arc;
+
+use kernel::{Clock, ManualClock, Timestamp};
+use ledger::{EngineError, Transfer};
+
+use crate::dice::Dice;
+use crate::events::{self, Callers, Question};
+use crate::model::Model;
+use crate::sim::{Faults, Met, Region, SimDisk};
+use crate::stepped::{Kind, Refused, Stepped};
+
+const START: u64 = 1_700_000_000_000_000_000;
+
+/// What the engine did that it must never do.
+#[derive(Debug)]
+pub struct Violation(pub String);
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn violation<T>(what: impl Into<String>) -> Result<T, Violation> {
+    Err(Violation(what.into()))
+}
+
+/// One account of what may be true.
+#[derive(Debug, Clone, Default)]
+struct World {
+    /// Acknowledged.
+    durable: Model,
+    /// Decided, of which nobody has been told yet.
+    decided: Model,
+    /// Handed to the disk when it failed or the power went: there whole, or not at all.
+    in_flight: Vec<(Model, Vec<Region>)>,
+    /// Before the last frame, and where that frame stands: rot there looks like an unfinished write.
+    before_last: Model,
+    last_frame: Vec<Region>,
+}
+
+macro_rules! summary {
+    ($($(#[$doc:meta])* $field:ident,)*) => {
+        /// What was met, summed over histories.
+        #[derive(Debug, Clone, Copy, Default)]
+        pub struct Summary { $($(#[$doc])* pub $field: u64,)* }
+        impl std::ops::AddAssign for Summary {
+            fn add_assign(&mut self, other: Summary) { $(self.$field += other.$field;)* }
+        }
+        impl fmt::Display for Summary {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                $(writeln!(f, "{:>12} {}", self.$field, stringify!($field).replace('_', " "))?;)*
+                Ok(())
+            }
+        }
+    };
+}
+summary! {
+    histories, steps, disk_operations, events_decided, transfers_created, frames_acknowledged, questions,
+    opens, power_losses, power_losses_while_opening, processes_killed, clean_stops, torn_tails_cut,
+    frames_in_flight_kept, frames_in_flight_lost, read_errors, write_errors, sync_errors, short_reads, no_space,
+    requests_refused, rots, rots_that_must_be_found, rots_found_by_opening, rots_found_by_answers,
+    rots_found_by_audit, rots_made_good_or_harmless,
+}
+
+/// How an engine's answer ends a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum After {
+    /// Go on.
+    Fine,
+    /// Refused for a reason; the engine may go on.
+    Refused,
+    /// Nothing more will come: the power is gone, or the engine has stopped as it should.
+    Over,
+}
+
+pub struct History<E> {
+    dice: Dice,
+    disk: SimDisk,
+    clock: Arc<ManualClock>,
+    now: u64,
+    /// The engine has given out a timestamp since its memory of them was in doubt.
+    time_known: bool,
+    engine: Option<E>,
+    worlds: Vec<World>,
+    callers: Callers,
+    /// Ids to ask for beyond those that the books show.
+    ids: Vec<u128>,
+    faults: Faults,
+    faults_left: u32,
+    short: u64,
+    /// Rot is about: errors need no other reason.
+    rotten: bool,
+    errors: u64,
+    pub summary: Summary,
+    /// What happened, for people, if wanted.
+    pub trace: Option<Vec<String>>,
+}
+
+impl<E: Stepped> History<E> {
+    pub fn new(seed: u64, trace: bool) -> History<E> {
+        let mut dice = Dice::new(seed);
+        let disk = SimDisk::new(dice.next());
+        let clock = Arc::new(ManualClock::default());
+        History {
+            short: *dice.pick(&[0, 0, 200]),
+            dice,
+            disk,
+            clock,
+            now: START,
+            time_known: false,
+            engine: None,
+            worlds: vec![World::default()],
+            callers: Callers::default(),
+            ids: Vec::new(),
+            faults: Faults::default(),
+            faults_left: 0,
+            rotten: false,
+            errors: 0,
+            summary: Summary { histories: 1, ..Summary::default() },
+            trace: trace.then(Vec::new),
+        }
+    }
+
+    fn note(&mut self, what: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(what());
+        }
+    }
+
+    /// Runs to the end, or to the first lie.
+    pub fn run(&mut self) -> Result<(), Violation> {
+        // Each history has its own dangers, so that none hides another.
+        let mut chance = |n: u64| if self.dice.one_in(2) { n } else { 0 };
+        let dangers = [chance(3), chance(4), chance(2), chance(3), chance(3), chance(4), chance(2)];
+        let tidy = *self.dice.pick(&[0, 5, 20, 40]);
+        let steps = 20 + self.dice.below(60);
+        self.reopen(self.disk.clone())?;
+        for _ in 0..steps {
+            self.summary.steps += 1;
+            self.now += self.dice.below(2000);
+            self.set_clock();
+            self.spend_faults();
+            let weights = [40, 7, 25, 10, 6, tidy];
+            match self.dice.below(weights.iter().sum::<u64>() + dangers.iter().sum::<u64>()) {
+                n if n < 40 => self.transfers()?,
+                n if n < 47 => self.accounts()?,
+                n if n < 72 => self.sync()?,
+                n if n < 82 => self.ask_one()?,
+                n if n < 88 => self.move_clock(),
+                n if n < 88 + tidy => self.tidy()?,
+                n => {
+                    let mut n = n - 88 - tidy;
+                    let danger = dangers.iter().position(|weight| {
+                        let here = n < *weight;
+                        n = n.saturating_sub(*weight);
+                        here
+                    });
+                    self.danger(danger.unwrap_or(0))?;
+                }
+            }
+        }
+        self.stop_faults();
+        self.sync()?;
+        self.power_loss("at the end")?;
+        self.end_session()
+    }
+
+    fn danger(&mut self, which: usize) -> Result<(), Violation> {
+        match which {
+            0 => self.power_loss("the power goes"),
+            1 => {
+                let operations = self.dice.below(25);
+                self.note(|| format!("the power will go after {operations} operations"));
+                self.disk.crash_after(operations);
+                Ok(())
+            }
+            2 => {
+                self.note(|| "the process is killed".to_owned());
+                self.summary.processes_killed += 1;
+                self.end_session()?;
+                self.reopen(self.disk.kill())
+            }
+            3 => {
+                let left = 1 + self.dice.below(12);
+                self.begin_faults(Faults { full: true, ..Faults::default() }, left);
+                Ok(())
+            }
+            4 => {
+                let mut chance = |n: u64| if self.dice.one_in(2) { self.dice.below(n) } else { 0 };
+                let faults =
+                    Faults { read: chance(200), write: chance(300), sync: chance(400), ..Faults::default() };
+                let left = 1 + self.dice.below(6);
+                self.begin_faults(faults, left);
+                Ok(())
+            }
+            5 => self.rot(),
+            _ => self.clean_stop(),
+        }
+    }
+
+    // Faults and time.
+
+    fn begin_faults(&mut self, faults: Faults, left: u64) {
+        self.note(|| format!("for {left} steps {faults:?}"));
+        self.faults = Faults { short: self.short, ..faults };
+        self.faults_left = u32::try_from(left).unwrap();
+        self.disk.set_faults(self.faults);
+    }
+    fn spend_faults(&mut self) {
+        if self.faults_left > 0 {
+            self.faults_left -= 1;
+            if self.faults_left == 0 {
+                self.note(|| "the disk behaves".to_owned());
+                self.stop_faults();
+            }
+        }
+    }
+    fn stop_faults(&mut self) {
+        self.faults = Faults { short: self.short, ..Faults::default() };
+        self.faults_left = 0;
+        self.disk.set_faults(self.faults);
+        self.disk.disarm();
+    }
+    fn set_clock(&self) {
+        self.clock.set(Timestamp::from_nanos(i64::try_from(self.now).unwrap()));
+    }
+    fn move_clock(&mut self) {
+        if self.time_known && self.dice.one_in(4) {
+            self.now = START + self.dice.below(1_000_000_000);
+        } else {
+            self.now += 700_000_000 * self.dice.below(4);
+        }
+        let now = self.now;
+        self.note(|| format!("the clock shows {now}"));
+        self.set_clock();
+    }
+    /// Timestamps of requests that left nothing behind may be forgotten: the clock passes them all.
+    fn pass_all_timestamps(&mut self) {
+        for world in &self.worlds {
+            let newest = world.in_flight.iter().map(|(model, _)| model.newest).max().unwrap_or(0);
+            self.now = newest.max(world.durable.newest).max(world.decided.newest).max(self.now);
+        }
+        self.now += 1_000_000;
+        self.set_clock();
+        self.time_known = false;
+    }
+
+    // What an answer means.
+
+    fn judge<T>(&mut self, what: &str, before: Met, result: &Result<T, EngineError>) -> Result<After, Violation> {
+        let met = self.disk.met();
+        if met.sync_errors > 0 && result.is_ok() && !self.disk.crashed() {
+            return violation(format!("{what}: answered although a sync had failed"));
+        }
+        let Err(e) = result else {
+            return Ok(if self.disk.crashed() { After::Over } else { After::Fine });
+        };
+        self.note(|| format!("{what}: {e:?}"));
+        let wounded = met.read_errors + met.write_errors > 0;
+        let fresh = met.read_errors > before.read_errors || met.write_errors > before.write_errors;
+        match () {
+            () if self.disk.crashed() || met.sync_errors > 0 => Ok(After::Over),
+            () if self.rotten || fresh => Ok(After::Refused),
+            // An engine that met an error may have stopped for good.
+            () if wounded => Ok(After::Over),
+            () if self.faults.full && !what.starts_with("read") => Ok(After::Refused),
+            () => violation(format!("{what}: {e:?} without a cause")),
+        }
+    }
+
+    /// Strikes out the worlds that contradict an answer.
+    fn keep<T: PartialEq + fmt::Debug>(
+        &mut self,
+        what: &str,
+        actual: &T,
+        mut expected: impl FnMut(&mut World) -> T,
+    ) -> Result<(), Violation> {
+        let mut wanted = Vec::new();
+        self.worlds.retain_mut(|world| {
+            let expects = expected(world);
+            let holds = expects == *actual;
+            if !holds {
+                wanted.push(expects);
+            }
+            holds
+        });
+        if self.worlds.is_empty() {
+            return violation(format!("{what}\n   answered {actual:?}\n   expected {wanted:?}"));
+        }
+        Ok(())
+    }
+
+    // Steps.
+
+    fn engine(&mut self) -> &mut E {
+        self.engine.as_mut().expect("a session is open between steps")
+    }
+
+    fn accounts(&mut self) -> Result<(), Violation> {
+        if self.worlds[0].decided.accounts.len() > 8 {
+            return self.transfers();
+        }
+        let events = self.callers.accounts(&mut self.dice, &self.worlds[0].decided);
+        self.note(|| format!("create accounts {events:?}"));
+        let before = self.disk.met();
+        let result = self.engine().create_accounts(&events);
+        self.summary.events_decided += events.len() as u64;
+        let after = self.judge("create accounts", before, &result)?;
+        if let Ok(actual) = &result {
+            let now = self.now;
+            self.keep("create accounts", actual, |w| w.decided.create_accounts(&events, now))?;
+            self.time_known = true;
+        }
+        self.go_on_after_creating(after)
+    }
+
+    fn transfers(&mut self) -> Result<(), Violation> {
+        let events = self.callers.transfers(&mut self.dice, &self.worlds[0].decided);
+        self.create(&events)
+    }
+
+    fn create(&mut self, events: &[Transfer]) -> Result<(), Violation> {
+        self.note(|| format!("create transfers {events:?}"));
+        let before = self.disk.met();
+        let result = self.engine().create_transfers(events);
+        self.summary.events_decided += events.len() as u64;
+        let after = self.judge("create transfers", before, &result)?;
+        if let Ok(actual) = &result {
+            let now = self.now;
+            self.keep("create transfers", actual, |w| w.decided.create_transfers(events, now))?;
+            self.ids.extend(events.iter().map(|t| t.id));
+            self.time_known = true;
+        }
+        self.go_on_after_creating(after)
+    }
+
+    /// After an error that is not for want of room, what was decided may be gone with it: only a new
+    /// session knows.
+    fn go_on_after_creating(&mut self, after: After) -> Result<(), Violation> {
+        match after {
+            After::Fine => Ok(()),
+            After::Refused if self.rotten => Ok(()),
+            After::Refused if !self.wounded() => {
+                self.summary.requests_refused += 1;
+                Ok(())
+            }
+            After::Refused | After::Over => self.next_session(),
+        }
+    }
+
+    fn wounded(&self) -> bool {
+        let met = self.disk.met();
+        met.read_errors + met.write_errors + met.sync_errors > 0
+    }
+
+    fn journal_writes(&self) -> Vec<Region> {
+        self.disk.marked().into_iter().filter(|(name, ..)| E::kind(name) == Kind::Journal).collect()
+    }
+
+    fn sync(&mut self) -> Result<(), Violation> {
+        self.note(|| "sync".to_owned());
+        self.disk.mark();
+        let before = self.disk.met();
+        let result = self.engine().sync();
+        let after = self.judge("sync", before, &result)?;
+        let writes = self.journal_writes();
+        for world in &mut self.worlds {
+            match (&result, after) {
+                (Ok(()), _) => {
+                    if world.decided.records > world.durable.records {
+                        world.before_last = std::mem::replace(&mut world.durable, world.decided.clone());
+                        world.last_frame.clone_from(&writes);
+                    } else {
+                        world.durable = world.decided.clone();
+                    }
+                    world.in_flight.clear();
+                }
+                // Refused for want of room: nothing has changed, and nothing comes back.
+                (Err(_), After::Refused) if !wounded(&self.disk) => world.decided = world.durable.clone(),
+                (Err(_), _) => {
+                    world.in_flight.push((world.decided.clone(), writes.clone()));
+                    world.decided = world.durable.clone();
+                }
+            }
+        }
+        match (result, after) {
+            (Ok(()), After::Fine) => {
+                self.summary.frames_acknowledged += 1;
+                Ok(())
+            }
+            (Err(_), After::Refused) => {
+                self.summary.requests_refused += 1;
+                self.pass_all_timestamps();
+                if self.wounded() { Ok(()) } else { self.ask(&Question::Feed(0, 8189)) }
+            }
+            _ => self.next_session(),
+        }
+    }
+
+    fn tidy(&mut self) -> Result<(), Violation> {
+        for _ in 0..=self.dice.below(3) {
+            let more = self.engine().tidy();
+            self.note(|| format!("tidy: {more}"));
+            if self.disk.crashed() {
+                return self.next_session();
+            }
+            if !more {
+                break;
+            }
+        }
+        if self.disk.met().sync_errors > 0 { self.ask_one() } else { Ok(()) }
+    }
+
+    fn ask_one(&mut self) -> Result<(), Violation> {
+        let question = events::one(&mut self.dice, &self.worlds[0].durable);
+        self.ask(&question)
+    }
+
+    fn ask(&mut self, question: &Question) -> Result<(), Violation> {
+        macro_rules! ask {
+            ($method:ident($($argument:expr),*)) => {{
+                let before = self.disk.met();
+                let result = self.engine().$method($($argument),*);
+                let after = self.judge(concat!("read ", stringify!($method)), before, &result)?;
+                if let Ok(actual) = &result {
+                    let what = format!("{question:?}");
+                    self.keep(&what, actual, |w| w.durable.$method($($argument),*))?;
+                }
+                after
+            }};
+        }
+        self.summary.questions += 1;
+        let after = match question {
+            Question::Accounts(ids) => ask!(lookup_accounts(ids)),
+            Question::Transfers(ids) => ask!(lookup_transfers(ids)),
+            Question::AccountTransfers(filter) => ask!(get_account_transfers(*filter)),
+            Question::AccountBalances(filter) => ask!(get_account_balances(*filter)),
+            Question::QueryAccounts(filter) => ask!(query_accounts(*filter)),
+            Question::QueryTransfers(filter) => ask!(query_transfers(*filter)),
+            Question::Feed(at, limit) => ask!(feed(*at, *limit)),
+        };
+        match after {
+            After::Fine => Ok(()),
+            After::Refused => {
+                self.errors += 1;
+                Ok(())
+            }
+            After::Over => self.next_session(),
+        }
+    }
+
+    /// Asks for everything, and whether what was burnt is burnt and what was done is done.
+    fn verify(&mut self) -> Result<(), Violation> {
+        let mut models: Vec<&Model> = self.worlds.iter().map(|w| &w.durable).collect();
+        models.sort_by_key(|m| m.records);
+        let widest = models.pop().expect("one world is left").clone();
+        let ids = self.ids.clone();
+        for question in events::everything(&mut self.dice, &widest, &ids) {
+            self.ask(&question)?;
+        }
+        let mut burnt: Vec<u128> = self.worlds.iter().flat_map(|w| w.durable.burnt.iter().copied()).collect();
+        burnt.sort_unstable();
+        burnt.dedup();
+        if burnt.len() > 8 && self.worlds.len() == 1 {
+            let from = self.dice.index(burnt.len() - 8);
+            burnt = burnt[from..from + 8].to_vec();
+        }
+        let probes = self.callers.probes(&mut self.dice, &self.worlds[0].durable, &burnt);
+        self.create(&probes)
+    }
+
+    // Sessions.
+
+    fn power_loss(&mut self, why: &str) -> Result<(), Violation> {
+        self.note(|| why.to_owned());
+        self.summary.power_losses += 1;
+        self.end_session()?;
+        self.reopen(self.disk.crash())
+    }
+
+    /// After the engine or the power is gone.
+    fn next_session(&mut self) -> Result<(), Violation> {
+        if self.disk.crashed() || self.disk.met().sync_errors > 0 || self.dice.one_in(2) {
+            self.power_loss("the power is gone")
+        } else {
+            self.note(|| "the engine has stopped".to_owned());
+            self.end_session()?;
+            self.reopen(self.disk.kill())
+        }
+    }
+
+    fn clean_stop(&mut self) -> Result<(), Violation> {
+        self.note(|| "clean stop".to_owned());
+        self.summary.clean_stops += 1;
+        self.disk.mark();
+        if let Some(engine) = self.engine.take() {
+            engine.close();
+        }
+        let writes = self.journal_writes();
+        for world in &mut self.worlds {
+            // What nobody was told of may have been synced on the way out.
+            if world.decided.records > world.durable.records {
+                world.in_flight.push((world.decided.clone(), writes.clone()));
+            }
+            world.decided = world.durable.clone();
+        }
+        if self.disk.crashed() || self.disk.met().sync_errors > 0 {
+            return self.power_loss("the power is gone");
+        }
+        self.end_session()?;
+        let disk = if self.dice.one_in(2) { self.disk.kill() } else { self.disk.crash() };
+        self.reopen(disk)
+    }
+
+    /// Drops the engine and settles what its disk met.
+    fn end_session(&mut self) -> Result<(), Violation> {
+        drop(self.engine.take());
+        let met = self.disk.met();
+        let s = &mut self.summary;
+        s.disk_operations += met.operations;
+        s.read_errors += met.read_errors;
+        s.write_errors += met.write_errors;
+        s.sync_errors += met.sync_errors;
+        s.short_reads += met.short_reads;
+        s.no_space += met.no_space;
+        if met.syncs_after_error > 0 {
+            return violation("a sync was asked for after one had failed");
+        }
+        Ok(())
+    }
+
+    /// Opens what lies on `disk`, perhaps in several attempts, and checks all of it.
+    fn reopen(&mut self, disk: SimDisk) -> Result<(), Violation> {
+        self.disk = disk;
+        self.stop_faults();
+        self.pass_all_timestamps();
+        let mut dangers_left = if self.rotten { 0 } else { 2 };
+        loop {
+            if dangers_left > 0 && self.dice.one_in(4) {
+                dangers_left -= 1;
+                self.endanger_opening();
+            } else {
+                self.stop_faults();
+            }
+            self.summary.opens += 1;
+            let opened = E::open(Arc::new(self.disk.clone()), self.clock.clone() as Arc<dyn Clock>);
+            let met = self.disk.met();
+            match opened {
+                Ok((engine, torn)) => {
+                    self.note(|| format!("opened, torn: {torn}"));
+                    self.summary.torn_tails_cut += u64::from(torn);
+                    self.engine = Some(engine);
+                    if self.disk.crashed() {
+                        self.summary.power_losses_while_opening += 1;
+                        self.end_session()?;
+                        self.disk = self.disk.crash();
+                        continue;
+                    }
+                    if met.sync_errors > 0 {
+                        return violation("opened although a sync had failed");
+                    }
+                    break;
+                }
+                Err(refused) => {
+                    self.note(|| format!("not opened: {refused:?}"));
+                    let faults = met.read_errors + met.write_errors + met.sync_errors + met.no_space;
+                    if self.disk.crashed() {
+                        self.summary.power_losses_while_opening += 1;
+                    } else if faults == 0 {
+                        return violation(format!("refuses a sound ledger: {refused:?}"));
+                    }
+                    self.end_session()?;
+                    let cut = self.disk.crashed() || met.sync_errors > 0 || self.dice.one_in(2);
+                    self.disk = if cut { self.disk.crash() } else { self.disk.kill() };
+                }
+            }
+        }
+        self.stop_faults();
+        self.settle()
+    }
+
+    fn endanger_opening(&mut self) {
+        if self.dice.one_in(2) {
+            let operations = self.dice.below(40);
+            self.note(|| format!("the power will go after {operations} operations of opening"));
+            self.disk.crash_after(operations);
+            return;
+        }
+        let faults = match self.dice.below(4) {
+            0 => Faults { read: 60, ..Faults::default() },
+            1 => Faults { write: 200, ..Faults::default() },
+            2 => Faults { sync: 300, ..Faults::default() },
+            _ => Faults { full: true, ..Faults::default() },
+        };
+        self.begin_faults(faults, 1);
+    }
+
+    /// Finds out which of the allowed outcomes a new session shows, and holds it to all of it.
+    fn settle(&mut self) -> Result<(), Violation> {
+        let mut worlds = Vec::new();
+        let mut doubted = false;
+        for mut world in std::mem::take(&mut self.worlds) {
+            for (model, writes) in std::mem::take(&mut world.in_flight) {
+                doubted = true;
+                worlds.push(World {
+                    decided: model.clone(),
+                    before_last: world.durable.clone(),
+                    last_frame: if writes.is_empty() { world.last_frame.clone() } else { writes },
+                    durable: model,
+                    in_flight: Vec::new(),
+                });
+            }
+            world.decided = world.durable.clone();
+            worlds.push(world);
+        }
+        worlds.sort_by_key(|w| w.durable.records);
+        let least = worlds[0].durable.records;
+        self.worlds = worlds;
+        self.verify()?;
+        if doubted && self.worlds.len() == 1 {
+            let kept = self.worlds[0].durable.records > least;
+            self.summary.frames_in_flight_kept += u64::from(kept);
+            self.summary.frames_in_flight_lost += u64::from(!kept);
+        }
+        Ok(())
+    }
+
+    // Rot.
+
+    fn rot(&mut self) -> Result<(), Violation> {
+        self.stop_faults();
+        self.sync()?;
+        let world = self.worlds[0].clone();
+        let doubt = self.worlds.len() > 1 || !world.in_flight.is_empty();
+        if doubt || world.decided.records > world.durable.records || self.wounded() {
+            return Ok(());
+        }
+        let at_rest = self.dice.one_in(2);
+        if at_rest {
+            self.end_session_softly();
+            self.end_session()?;
+            self.disk = if self.dice.one_in(2) { self.disk.kill() } else { self.disk.crash() };
+        }
+        let sound = self.disk.fork();
+        let Some(rot) = self.place(&world) else {
+            return self.after_rot(world, sound);
+        };
+        self.note(|| format!("rot, at rest: {at_rest}: {rot:?}"));
+        self.summary.rots += 1;
+        self.summary.rots_that_must_be_found += u64::from(rot.must_be_found);
+        self.disk.rot(&rot.name, rot.at, &rot.masks);
+        self.rotten = true;
+        self.errors = 0;
+        if !at_rest {
+            self.verify()?;
+            self.tidy()?;
+            self.verify()?;
+            self.end_session()?;
+            self.disk = if self.dice.one_in(2) { self.disk.kill() } else { self.disk.crash() };
+        }
+        self.stop_faults();
+        self.pass_all_timestamps();
+        let end = rot.at + rot.masks.len();
+        if world.last_frame.iter().any(|(name, from, to)| *name == rot.name && rot.at < *to && end > *from) {
+            self.worlds.push(World { durable: world.before_last.clone(), ..World::default() });
+        }
+        let mut found_by_opening = false;
+        match E::open(Arc::new(self.disk.clone()), self.clock.clone() as Arc<dyn Clock>) {
+            Err(Refused::Damaged(reason)) => {
+                self.note(|| format!("found: {reason}"));
+                found_by_opening = true;
+            }
+            Err(Refused::Io(reason)) => {
+                return violation(format!("rot is reported as a failing disk: {reason}"));
+            }
+            Ok((engine, _)) => {
+                self.engine = Some(engine);
+                self.settle()?;
+                for _ in 0..3 {
+                    self.tidy()?;
+                }
+                self.verify()?;
+            }
+        }
+        self.end_session()?;
+        let audit = E::audit(&self.disk.kill());
+        let errors = self.errors;
+        self.note(|| format!("rot: {errors} errors, audit {audit:?}"));
+        match () {
+            () if found_by_opening => self.summary.rots_found_by_opening += 1,
+            () if self.errors > 0 => self.summary.rots_found_by_answers += 1,
+            () if audit.is_err() => self.summary.rots_found_by_audit += 1,
+            () if rot.must_be_found => return violation(format!("rot was never found: {rot:?}")),
+            () => self.summary.rots_made_good_or_harmless += 1,
+        }
+        if rot.must_be_found && audit.is_ok() {
+            return violation(format!("the audit finds nothing wrong: {rot:?}"));
+        }
+        self.after_rot(world, sound)
+    }
+
+    /// A stop before rot at rest: clean, or not.
+    fn end_session_softly(&mut self) {
+        if self.dice.one_in(2)
+            && let Some(engine) = self.engine.take()
+        {
+            engine.close();
+        }
+    }
+
+    /// The copy from before the rot takes its place, as from a backup.
+    fn after_rot(&mut self, world: World, sound: SimDisk) -> Result<(), Violation> {
+        self.rotten = false;
+        self.errors = 0;
+        let decided = self.worlds.iter().map(|w| w.decided.newest).max().unwrap_or(0);
+        self.now = self.now.max(decided);
+        drop(self.engine.take());
+        self.worlds = vec![World { decided: world.durable.clone(), ..world }];
+        self.reopen(sound.crash())
+    }
+
+    /// Where to rot, if there is anything.
+    fn place(&mut self, world: &World) -> Option<Rot> {
+        let files: Vec<_> =
+            self.disk.files().into_iter().filter(|(name, b)| E::kind(name) != Kind::Scrap && !b.is_empty()).collect();
+        let dice = &mut self.dice;
+        if dice.one_in(2) && !world.before_last.transfers.is_empty() {
+            // In a transfer known to be before the last frame.
+            let id = dice.pick(&world.before_last.transfers).id.to_le_bytes();
+            let journal = files.iter().filter(|(name, _)| E::kind(name) == Kind::Journal);
+            let mut places = journal.flat_map(|(name, bytes)| {
+                let found = bytes.windows(16).enumerate().filter(|(_, w)| *w == id);
+                found.map(move |(at, _)| (name.clone(), at))
+            });
+            let (name, at) = places.next()?;
+            if places.next().is_some() {
+                return None; // which of them is read is not known here
+            }
+            let at = at + dice.index(E::RECORD);
+            return Some(Rot { name, at, masks: vec![1 << dice.below(8)], must_be_found: true });
+        }
+        if files.is_empty() {
+            return None;
+        }
+        let derived: Vec<_> = files.iter().filter(|(name, _)| E::kind(name) == Kind::Derived).collect();
+        let (name, bytes) =
+            if derived.is_empty() || dice.one_in(3) { dice.pick(&files) } else { *dice.pick(&derived) };
+        let at = dice.index(bytes.len());
+        let mut masks = match dice.below(4) {
+            0 | 1 => vec![1 << dice.below(8)],
+            2 => (0..=dice.below(8)).map(|_| dice.next().to_le_bytes()[0]).collect(),
+            _ => bytes[at..].iter().copied().take(crate::sim::SECTOR).collect(), // zeros
+        };
+        // Rot that spoils the last frame and the one before it looks like one unfinished write.
+        for (frame, from, _) in &world.last_frame {
+            if frame == name && at < *from {
+                masks.truncate(*from - at);
+            }
+        }
+        if masks.iter().all(|mask| *mask == 0) {
+            return None;
+        }
+        Some(Rot { name: name.clone(), at, masks, must_be_found: false })
+    }
+}
+
+fn wounded(disk: &SimDisk) -> bool {
+    let met = disk.met();
+    met.read_errors + met.write_errors + met.sync_errors > 0
+}
+
+#[derive(Debug)]
+struct Rot {
+    name: String,
+    at: usize,
+    masks: Vec<u8>,
+    must_be_found: bool,
+}

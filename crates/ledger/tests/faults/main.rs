@@ -1,0 +1,84 @@
+//! Seeded histories on a disk that fails: acknowledged is never lost, unacknowledged is never half-there,
+//! damage is always found.
+//!
+//! `YIMA_FAULT_SEED=n cargo test -p ledger --test faults` runs one history and tells it step by step;
+//! `YIMA_FAULT_HISTORIES=n` runs so many (2,000 unless told).
+
+mod dice;
+mod events;
+mod history;
+mod model;
+mod sim;
+mod sim_tests;
+mod stepped;
+mod toy;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Mutex;
+
+use history::{History, Summary, Violation};
+use stepped::Stepped;
+use toy::{Toy, flaw};
+
+/// Runs one history; a panic of the engine is a violation too.
+fn run<E: Stepped>(seed: u64, trace: bool) -> (Result<(), Violation>, Summary, Vec<String>) {
+    let mut history: History<E> = History::new(seed, trace);
+    let result = catch_unwind(AssertUnwindSafe(|| history.run()));
+    let result = result.unwrap_or_else(|_| Err(Violation("a panic".to_owned())));
+    (result, history.summary, history.trace.unwrap_or_default())
+}
+
+/// Runs histories from seed 0 on all processors; the first seed found to fail, if one does.
+fn run_many<E: Stepped>(histories: u64) -> (Summary, Option<(u64, Violation)>) {
+    let next = AtomicU64::new(0);
+    let stop = AtomicBool::new(false);
+    let outcome = Mutex::new((Summary::default(), None));
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= histories || stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let (result, summary, _) = run::<E>(seed, false);
+                    let mut outcome = outcome.lock().unwrap();
+                    outcome.0 += summary;
+                    if let Err(violation) = result {
+                        outcome.1 = Some((seed, violation));
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    outcome.into_inner().unwrap()
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|e| panic!("{name}={text}: {e}")))
+}
+
+/// The histories of an engine, as many as the environment asks for.
+fn survive<E: Stepped>(what: &str) -> Summary {
+    if let Some(seed) = number("YIMA_FAULT_SEED") {
+        let (result, summary, trace) = run::<E>(seed, true);
+        println!("{}\n{summary}", trace.join("\n"));
+        result.unwrap_or_else(|e| panic!("{what}, seed {seed}: {e}"));
+        return summary;
+    }
+    let histories = number("YIMA_FAULT_HISTORIES").unwrap_or(2000);
+    let (summary, failure) = run_many::<E>(histories);
+    println!("{what}\n{summary}");
+    if let Some((seed, e)) = failure {
+        panic!("{what}: {e}\nonce more: YIMA_FAULT_SEED={seed} cargo test -p ledger --test faults -- --nocapture");
+    }
+    summary
+}
+
+#[test]
+fn a_sound_engine_survives_every_history() {
+    survive::<Toy<{ flaw::NONE }>>("the small engine");
+}
