@@ -27,12 +27,21 @@ impl Callers {
         u128::from(dice.next()) << 64 | u128::from(dice.next()) | 1
     }
 
+    /// Accounts with which money can move from the start.
+    pub fn first_accounts(&mut self) -> Vec<Account> {
+        let flags = [A::empty(), A::History, A::empty(), A::History, A::DebitsMustNotExceedCredits];
+        let plain = Account { ledger: 1, code: 1, ..Account::default() };
+        flags.map(|flags| Account { id: self.new_id(), flags, ..plain }).to_vec()
+    }
+
     pub fn accounts(&mut self, dice: &mut Dice, model: &Model) -> Vec<Account> {
         let imported = dice.one_in(6);
         let count = 1 + dice.index(3);
         let mut out = Vec::new();
         for index in 0..count {
             let mut flags = *dice.pick(&[
+                A::empty(),
+                A::empty(),
                 A::empty(),
                 A::History,
                 A::History,
@@ -68,7 +77,7 @@ impl Callers {
 
     pub fn transfers(&mut self, dice: &mut Dice, model: &Model) -> Vec<Transfer> {
         let imported = dice.one_in(8);
-        let linked = dice.one_in(4);
+        let linked = dice.one_in(5);
         let count = if dice.one_in(12) { 10 + dice.index(12) } else { 1 + dice.index(5) };
         let mut out = Vec::new();
         for index in 0..count {
@@ -82,7 +91,7 @@ impl Callers {
             } else {
                 self.transfer(dice, model)
             };
-            if imported && !dice.one_in(8) {
+            if imported && !dice.one_in(12) {
                 t.flags |= F::Imported;
                 t.timeout = 0;
                 t.timestamp = newest(model) + 1 + index as u64 + dice.below(3);
@@ -107,36 +116,32 @@ impl Callers {
             let post = dice.one_in(2);
             let whole = if post { u128::MAX } else { 0 };
             let flags = if post { F::PostPendingTransfer } else { F::VoidPendingTransfer };
-            let amount = if dice.one_in(3) { u128::from(dice.below(9)) } else { whole };
+            let amount = if dice.one_in(4) { u128::from(dice.below(9)) } else { whole };
             return Transfer { id, pending_id: *dice.pick(&pending), amount, flags, ..data };
         }
         let account = |dice: &mut Dice| {
             if model.accounts.is_empty() || dice.one_in(40) { 3 } else { dice.pick(&model.accounts).id }
         };
-        let flags = *dice.pick(&[
-            F::empty(),
-            F::empty(),
-            F::empty(),
-            F::Pending,
-            F::Pending,
-            F::Pending,
-            F::BalancingDebit,
-            F::BalancingCredit,
-            F::BalancingDebit | F::BalancingCredit | F::Pending,
-            F::Pending | F::ClosingDebit,
-            F::Pending | F::ClosingCredit,
-        ]);
-        // Most closings are voided by their timeout, or soon nothing would move any more.
+        let flags = match dice.below(40) {
+            0 => F::Pending | F::ClosingDebit,
+            1 => F::Pending | F::ClosingCredit,
+            2..5 => F::BalancingDebit,
+            5..8 => F::BalancingCredit,
+            8..10 => F::BalancingDebit | F::BalancingCredit | F::Pending,
+            10..24 => F::Pending,
+            _ => F::empty(),
+        };
+        // Closings end with their timeout, or soon nothing would move any more.
         let closes = flags.intersects(F::ClosingDebit | F::ClosingCredit);
         let timeout = if closes { 1 } else { u32::try_from(dice.below(3)).unwrap() };
-        let amount = if dice.one_in(50) { u128::MAX } else { u128::from(dice.below(20)) };
+        let amount = if dice.one_in(100) { u128::MAX } else { u128::from(dice.below(20)) };
         Transfer {
             id,
             debit_account_id: account(dice),
             credit_account_id: account(dice),
             amount,
             timeout: if flags.contains(F::Pending) { timeout } else { 0 },
-            ledger: if dice.one_in(12) { 2 } else { 1 },
+            ledger: if dice.one_in(30) { 2 } else { 1 },
             code: if dice.one_in(3) { 2 } else { 1 },
             flags,
             ..data
@@ -191,8 +196,7 @@ pub fn everything(dice: &mut Dice, model: &Model, ids: &[u128]) -> Vec<Question>
         Question::Feed(0, 8189),
     ];
     for a in &model.accounts {
-        let filter =
-            AccountFilter { account_id: a.id, limit: 8189, flags: BOTH, ..AccountFilter::default() };
+        let filter = AccountFilter { account_id: a.id, limit: 8189, flags: BOTH, ..AccountFilter::default() };
         out.push(Question::AccountTransfers(filter));
         if a.flags.contains(A::History) {
             out.push(Question::AccountBalances(filter));

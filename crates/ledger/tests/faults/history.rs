@@ -9,13 +9,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use kernel::{Clock, ManualClock, Timestamp};
-use ledger::{EngineError, Transfer};
+use ledger::{Account, CreateTransferStatus, EngineError, Transfer};
+
+mod rot;
 
 use crate::dice::Dice;
 use crate::events::{self, Callers, Question};
 use crate::model::Model;
 use crate::sim::{Faults, Met, Region, SimDisk};
-use crate::stepped::{Kind, Refused, Stepped};
+use crate::stepped::{Kind, Stepped};
 
 const START: u64 = 1_700_000_000_000_000_000;
 
@@ -87,6 +89,8 @@ pub struct History<E> {
     disk: SimDisk,
     clock: Arc<ManualClock>,
     now: u64,
+    /// The newest timestamp given out, to whatever became of it.
+    newest: u64,
     /// The engine has given out a timestamp since its memory of them was in doubt.
     time_known: bool,
     engine: Option<E>,
@@ -116,6 +120,7 @@ impl<E: Stepped> History<E> {
             disk,
             clock,
             now: START,
+            newest: 0,
             time_known: false,
             engine: None,
             worlds: vec![World::default()],
@@ -140,10 +145,12 @@ impl<E: Stepped> History<E> {
     pub fn run(&mut self) -> Result<(), Violation> {
         // Each history has its own dangers, so that none hides another.
         let mut chance = |n: u64| if self.dice.one_in(2) { n } else { 0 };
-        let dangers = [chance(3), chance(4), chance(2), chance(3), chance(3), chance(4), chance(2)];
+        let dangers = [chance(3), chance(9), chance(3), chance(5), chance(4), chance(5), chance(3)];
         let tidy = *self.dice.pick(&[0, 5, 20, 40]);
-        let steps = 20 + self.dice.below(60);
+        let steps = 20 + self.dice.below(100);
         self.reopen(self.disk.clone())?;
+        let first = self.callers.first_accounts();
+        self.create_accounts(&first)?;
         for _ in 0..steps {
             self.summary.steps += 1;
             self.now += self.dice.below(2000);
@@ -178,16 +185,21 @@ impl<E: Stepped> History<E> {
         match which {
             0 => self.power_loss("the power goes"),
             1 => {
-                let operations = self.dice.below(25);
+                let soon = self.dice.one_in(2);
+                let operations = self.dice.below(if soon { 6 } else { 25 });
                 self.note(|| format!("the power will go after {operations} operations"));
                 self.disk.crash_after(operations);
+                if soon {
+                    self.transfers()?;
+                    self.sync()?;
+                }
                 Ok(())
             }
             2 => {
-                self.note(|| "the process is killed".to_owned());
-                self.summary.processes_killed += 1;
-                self.end_session()?;
-                self.reopen(self.disk.kill())
+                if self.dice.one_in(2) {
+                    self.transfers()?;
+                }
+                self.killed("the process is killed")
             }
             3 => {
                 let left = 1 + self.dice.below(12);
@@ -245,18 +257,19 @@ impl<E: Stepped> History<E> {
     }
     /// Timestamps of requests that left nothing behind may be forgotten: the clock passes them all.
     fn pass_all_timestamps(&mut self) {
-        for world in &self.worlds {
-            let newest = world.in_flight.iter().map(|(model, _)| model.newest).max().unwrap_or(0);
-            self.now = newest.max(world.durable.newest).max(world.decided.newest).max(self.now);
-        }
-        self.now += 1_000_000;
+        self.now = self.now.max(self.newest) + 1_000_000;
         self.set_clock();
         self.time_known = false;
     }
 
     // What an answer means.
 
-    fn judge<T>(&mut self, what: &str, before: Met, result: &Result<T, EngineError>) -> Result<After, Violation> {
+    fn judge<T>(
+        &mut self,
+        what: &str,
+        before: Met,
+        result: &Result<T, EngineError>,
+    ) -> Result<After, Violation> {
         let met = self.disk.met();
         if met.sync_errors > 0 && result.is_ok() && !self.disk.crashed() {
             return violation(format!("{what}: answered although a sync had failed"));
@@ -310,15 +323,19 @@ impl<E: Stepped> History<E> {
             return self.transfers();
         }
         let events = self.callers.accounts(&mut self.dice, &self.worlds[0].decided);
+        self.create_accounts(&events)
+    }
+
+    fn create_accounts(&mut self, events: &[Account]) -> Result<(), Violation> {
         self.note(|| format!("create accounts {events:?}"));
         let before = self.disk.met();
-        let result = self.engine().create_accounts(&events);
+        let result = self.engine().create_accounts(events);
         self.summary.events_decided += events.len() as u64;
         let after = self.judge("create accounts", before, &result)?;
         if let Ok(actual) = &result {
             let now = self.now;
-            self.keep("create accounts", actual, |w| w.decided.create_accounts(&events, now))?;
-            self.time_known = true;
+            self.keep("create accounts", actual, |w| w.decided.create_accounts(events, now))?;
+            self.count_created();
         }
         self.go_on_after_creating(after)
     }
@@ -338,9 +355,18 @@ impl<E: Stepped> History<E> {
             let now = self.now;
             self.keep("create transfers", actual, |w| w.decided.create_transfers(events, now))?;
             self.ids.extend(events.iter().map(|t| t.id));
-            self.time_known = true;
+            self.summary.transfers_created +=
+                actual.iter().filter(|r| r.status == CreateTransferStatus::Created).count() as u64;
+            self.count_created();
         }
         self.go_on_after_creating(after)
+    }
+
+    fn count_created(&mut self) {
+        self.time_known = true;
+        for world in &self.worlds {
+            self.newest = self.newest.max(world.decided.newest);
+        }
     }
 
     /// After an error that is not for want of room, what was decided may be gone with it: only a new
@@ -487,15 +513,22 @@ impl<E: Stepped> History<E> {
         self.reopen(self.disk.crash())
     }
 
-    /// After the engine or the power is gone.
+    /// Only the process ends: what it wrote is still seen by the next one, and still unsynced.
+    fn killed(&mut self, why: &str) -> Result<(), Violation> {
+        self.note(|| why.to_owned());
+        self.summary.processes_killed += 1;
+        self.end_session()?;
+        self.reopen(self.disk.kill())?;
+        // What the next process has shown may not be lost either.
+        if self.dice.one_in(3) { self.power_loss("the power goes at once") } else { Ok(()) }
+    }
+
+    /// After the engine, its process or the power is gone.
     fn next_session(&mut self) -> Result<(), Violation> {
-        if self.disk.crashed() || self.disk.met().sync_errors > 0 || self.dice.one_in(2) {
-            self.power_loss("the power is gone")
-        } else {
-            self.note(|| "the engine has stopped".to_owned());
-            self.end_session()?;
-            self.reopen(self.disk.kill())
+        if self.disk.met().sync_errors > 0 || !self.dice.one_in(3) {
+            return self.power_loss("the power is gone");
         }
+        self.killed("the process is gone")
     }
 
     fn clean_stop(&mut self) -> Result<(), Violation> {
@@ -633,155 +666,9 @@ impl<E: Stepped> History<E> {
         }
         Ok(())
     }
-
-    // Rot.
-
-    fn rot(&mut self) -> Result<(), Violation> {
-        self.stop_faults();
-        self.sync()?;
-        let world = self.worlds[0].clone();
-        let doubt = self.worlds.len() > 1 || !world.in_flight.is_empty();
-        if doubt || world.decided.records > world.durable.records || self.wounded() {
-            return Ok(());
-        }
-        let at_rest = self.dice.one_in(2);
-        if at_rest {
-            self.end_session_softly();
-            self.end_session()?;
-            self.disk = if self.dice.one_in(2) { self.disk.kill() } else { self.disk.crash() };
-        }
-        let sound = self.disk.fork();
-        let Some(rot) = self.place(&world) else {
-            return self.after_rot(world, sound);
-        };
-        self.note(|| format!("rot, at rest: {at_rest}: {rot:?}"));
-        self.summary.rots += 1;
-        self.summary.rots_that_must_be_found += u64::from(rot.must_be_found);
-        self.disk.rot(&rot.name, rot.at, &rot.masks);
-        self.rotten = true;
-        self.errors = 0;
-        if !at_rest {
-            self.verify()?;
-            self.tidy()?;
-            self.verify()?;
-            self.end_session()?;
-            self.disk = if self.dice.one_in(2) { self.disk.kill() } else { self.disk.crash() };
-        }
-        self.stop_faults();
-        self.pass_all_timestamps();
-        let end = rot.at + rot.masks.len();
-        if world.last_frame.iter().any(|(name, from, to)| *name == rot.name && rot.at < *to && end > *from) {
-            self.worlds.push(World { durable: world.before_last.clone(), ..World::default() });
-        }
-        let mut found_by_opening = false;
-        match E::open(Arc::new(self.disk.clone()), self.clock.clone() as Arc<dyn Clock>) {
-            Err(Refused::Damaged(reason)) => {
-                self.note(|| format!("found: {reason}"));
-                found_by_opening = true;
-            }
-            Err(Refused::Io(reason)) => {
-                return violation(format!("rot is reported as a failing disk: {reason}"));
-            }
-            Ok((engine, _)) => {
-                self.engine = Some(engine);
-                self.settle()?;
-                for _ in 0..3 {
-                    self.tidy()?;
-                }
-                self.verify()?;
-            }
-        }
-        self.end_session()?;
-        let audit = E::audit(&self.disk.kill());
-        let errors = self.errors;
-        self.note(|| format!("rot: {errors} errors, audit {audit:?}"));
-        match () {
-            () if found_by_opening => self.summary.rots_found_by_opening += 1,
-            () if self.errors > 0 => self.summary.rots_found_by_answers += 1,
-            () if audit.is_err() => self.summary.rots_found_by_audit += 1,
-            () if rot.must_be_found => return violation(format!("rot was never found: {rot:?}")),
-            () => self.summary.rots_made_good_or_harmless += 1,
-        }
-        if rot.must_be_found && audit.is_ok() {
-            return violation(format!("the audit finds nothing wrong: {rot:?}"));
-        }
-        self.after_rot(world, sound)
-    }
-
-    /// A stop before rot at rest: clean, or not.
-    fn end_session_softly(&mut self) {
-        if self.dice.one_in(2)
-            && let Some(engine) = self.engine.take()
-        {
-            engine.close();
-        }
-    }
-
-    /// The copy from before the rot takes its place, as from a backup.
-    fn after_rot(&mut self, world: World, sound: SimDisk) -> Result<(), Violation> {
-        self.rotten = false;
-        self.errors = 0;
-        let decided = self.worlds.iter().map(|w| w.decided.newest).max().unwrap_or(0);
-        self.now = self.now.max(decided);
-        drop(self.engine.take());
-        self.worlds = vec![World { decided: world.durable.clone(), ..world }];
-        self.reopen(sound.crash())
-    }
-
-    /// Where to rot, if there is anything.
-    fn place(&mut self, world: &World) -> Option<Rot> {
-        let files: Vec<_> =
-            self.disk.files().into_iter().filter(|(name, b)| E::kind(name) != Kind::Scrap && !b.is_empty()).collect();
-        let dice = &mut self.dice;
-        if dice.one_in(2) && !world.before_last.transfers.is_empty() {
-            // In a transfer known to be before the last frame.
-            let id = dice.pick(&world.before_last.transfers).id.to_le_bytes();
-            let journal = files.iter().filter(|(name, _)| E::kind(name) == Kind::Journal);
-            let mut places = journal.flat_map(|(name, bytes)| {
-                let found = bytes.windows(16).enumerate().filter(|(_, w)| *w == id);
-                found.map(move |(at, _)| (name.clone(), at))
-            });
-            let (name, at) = places.next()?;
-            if places.next().is_some() {
-                return None; // which of them is read is not known here
-            }
-            let at = at + dice.index(E::RECORD);
-            return Some(Rot { name, at, masks: vec![1 << dice.below(8)], must_be_found: true });
-        }
-        if files.is_empty() {
-            return None;
-        }
-        let derived: Vec<_> = files.iter().filter(|(name, _)| E::kind(name) == Kind::Derived).collect();
-        let (name, bytes) =
-            if derived.is_empty() || dice.one_in(3) { dice.pick(&files) } else { *dice.pick(&derived) };
-        let at = dice.index(bytes.len());
-        let mut masks = match dice.below(4) {
-            0 | 1 => vec![1 << dice.below(8)],
-            2 => (0..=dice.below(8)).map(|_| dice.next().to_le_bytes()[0]).collect(),
-            _ => bytes[at..].iter().copied().take(crate::sim::SECTOR).collect(), // zeros
-        };
-        // Rot that spoils the last frame and the one before it looks like one unfinished write.
-        for (frame, from, _) in &world.last_frame {
-            if frame == name && at < *from {
-                masks.truncate(*from - at);
-            }
-        }
-        if masks.iter().all(|mask| *mask == 0) {
-            return None;
-        }
-        Some(Rot { name: name.clone(), at, masks, must_be_found: false })
-    }
 }
 
 fn wounded(disk: &SimDisk) -> bool {
     let met = disk.met();
     met.read_errors + met.write_errors + met.sync_errors > 0
-}
-
-#[derive(Debug)]
-struct Rot {
-    name: String,
-    at: usize,
-    masks: Vec<u8>,
-    must_be_found: bool,
 }

@@ -14,8 +14,8 @@ mod stepped;
 mod toy;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use history::{History, Summary, Violation};
 use stepped::Stepped;
@@ -73,7 +73,9 @@ fn survive<E: Stepped>(what: &str) -> Summary {
     let (summary, failure) = run_many::<E>(histories);
     println!("{what}\n{summary}");
     if let Some((seed, e)) = failure {
-        panic!("{what}: {e}\nonce more: YIMA_FAULT_SEED={seed} cargo test -p ledger --test faults -- --nocapture");
+        panic!(
+            "{what}: {e}\nonce more: YIMA_FAULT_SEED={seed} cargo test -p ledger --test faults -- --nocapture"
+        );
     }
     summary
 }
@@ -81,4 +83,44 @@ fn survive<E: Stepped>(what: &str) -> Summary {
 #[test]
 fn a_sound_engine_survives_every_history() {
     survive::<Toy<{ flaw::NONE }>>("the small engine");
+}
+
+/// The histories must find what is wrong with an engine, and say it in these words.
+fn find<const FLAW: u8>(what: &str, words: &str) {
+    let (summary, failure) = run_many::<Toy<FLAW>>(4000);
+    let (seed, violation) = failure.unwrap_or_else(|| panic!("{what}: not found in\n{summary}"));
+    let (again, ..) = run::<Toy<FLAW>>(seed, false);
+    assert_eq!(again.unwrap_err().0, violation.0, "{what}: seed {seed} does not repeat itself");
+    let text: String = violation.0.chars().take(300).collect();
+    println!("{what}: history {} of seed {seed}: {text}", summary.histories);
+    assert!(violation.0.contains(words), "{what}: {violation}");
+}
+
+macro_rules! found {
+    ($($name:ident: $flaw:ident says $words:literal,)*) => {
+        $(#[test]
+        fn $name() {
+            find::<{ flaw::$flaw }>(stringify!($name), $words);
+        })*
+    };
+}
+
+found! {
+    finds_an_engine_that_never_syncs: NEVER_SYNCS says "",
+    finds_an_engine_that_never_syncs_names: NEVER_SYNCS_NAMES says "",
+    finds_an_engine_that_believes_unsynced_bytes_at_opening: OPENS_WITHOUT_SYNC says "",
+    finds_an_engine_that_applies_half_a_frame: APPLIES_HALF says "",
+    finds_an_engine_that_looks_at_no_checksum: IGNORES_ROT says "",
+    finds_an_engine_that_cuts_damage: CUTS_DAMAGE says "",
+    finds_an_engine_that_believes_a_rotten_snapshot: BELIEVES_SNAPSHOT says "",
+    finds_an_engine_that_syncs_again: RETRIES_SYNC says "",
+    finds_an_engine_that_answers_after_a_failed_sync: ANSWERS_AFTER_FAILED_SYNC says "",
+    finds_an_engine_that_shows_what_is_not_synced: SHOWS_UNSYNCED says "",
+    finds_an_engine_that_writes_what_it_refused: KEEPS_REFUSED says "",
+    finds_an_engine_that_forgets_burnt_ids: FORGETS_BURNT says "",
+    finds_an_audit_that_sees_nothing: BLIND_AUDIT says "",
+    finds_an_engine_that_does_not_recover_from_a_full_disk: DIES_OF_NO_SPACE says "",
+    finds_an_engine_that_renames_before_it_syncs: RENAMES_UNSYNCED says "",
+    finds_an_engine_that_takes_a_short_read_for_the_end: SHORT_READ_IS_END says "",
+    finds_an_engine_that_forgets_a_balance_of_the_past: FORGETS_HISTORY says "",
 }

@@ -303,7 +303,8 @@ impl Model {
 
     pub fn get_account_balances(&self, filter: AccountFilter) -> Vec<AccountBalance> {
         let balance = |t: &Transfer| {
-            let of = |(id, b): &&(u128, AccountBalance)| *id == filter.account_id && b.timestamp == t.timestamp;
+            let of =
+                |(id, b): &&(u128, AccountBalance)| *id == filter.account_id && b.timestamp == t.timestamp;
             self.history.iter().find(of).map(|(_, b)| *b)
         };
         self.get_account_transfers(filter).iter().filter_map(balance).collect()

@@ -53,7 +53,6 @@ pub mod flaw {
     pub const SHORT_READ_IS_END: u8 = 16;
     /// Gives up a balance kept for an account's history at opening.
     pub const FORGETS_HISTORY: u8 = 17;
-    pub const LAST: u8 = FORGETS_HISTORY;
 }
 
 const SEGMENT: usize = 4096;
@@ -121,7 +120,8 @@ fn put_request(out: &mut Vec<u8>, accounts: &[Account], transfers: &[Transfer], 
         put(out, a.timestamp.to_le_bytes());
     }
     for t in transfers {
-        for field in [t.id, t.debit_account_id, t.credit_account_id, t.amount, t.pending_id, t.user_data_128] {
+        for field in [t.id, t.debit_account_id, t.credit_account_id, t.amount, t.pending_id, t.user_data_128]
+        {
             put(out, field.to_le_bytes());
         }
         put(out, t.user_data_64.to_le_bytes());
@@ -269,7 +269,8 @@ fn walk<const FLAW: u8>(disk: &dyn Disk, trusted: u64) -> Result<End, Refused> {
             let Some(frame) = next else {
                 let zeros = bytes[at..].iter().all(|b| *b == 0);
                 let later = (at + 1..bytes.len()).any(|at| {
-                    bytes[at..].starts_with(&MAGIC.to_le_bytes()) && decode(&bytes[at..]).is_some_and(|f| f.sound)
+                    bytes[at..].starts_with(&MAGIC.to_le_bytes())
+                        && decode(&bytes[at..]).is_some_and(|f| f.sound)
                 });
                 let cuts = FLAW == flaw::CUTS_DAMAGE && index + 1 == names.len();
                 if !cuts && (later || (index + 1 < names.len() && !zeros)) {
