@@ -78,7 +78,11 @@ impl Callers {
     pub fn transfers(&mut self, dice: &mut Dice, model: &Model) -> Vec<Transfer> {
         let imported = dice.one_in(8);
         let linked = dice.one_in(5);
-        let count = if dice.one_in(12) { 10 + dice.index(12) } else { 1 + dice.index(5) };
+        let count = match dice.below(24) {
+            0 => 0, // releases what is due, and nothing else
+            1 | 2 => 10 + dice.index(12),
+            _ => 1 + dice.index(5),
+        };
         let mut out = Vec::new();
         for index in 0..count {
             let mut t = if dice.one_in(8) && !self.transfers.is_empty() {

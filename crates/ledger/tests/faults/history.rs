@@ -73,6 +73,29 @@ summary! {
     rots_found_by_audit, rots_made_good_or_harmless,
 }
 
+impl Summary {
+    /// What enough histories must have met: otherwise they look at less than they claim.
+    pub fn must_be_met(&self) -> Vec<(&'static str, u64)> {
+        vec![
+            ("torn tails", self.torn_tails_cut),
+            ("frames in flight kept", self.frames_in_flight_kept),
+            ("frames in flight lost", self.frames_in_flight_lost),
+            ("power losses while opening", self.power_losses_while_opening),
+            ("processes killed", self.processes_killed),
+            ("clean stops", self.clean_stops),
+            ("read errors", self.read_errors),
+            ("write errors", self.write_errors),
+            ("sync errors", self.sync_errors),
+            ("short reads", self.short_reads),
+            ("want of room", self.no_space),
+            ("requests refused", self.requests_refused),
+            ("rots found by opening", self.rots_found_by_opening),
+            ("rots that must be found", self.rots_that_must_be_found),
+            ("rots made good", self.rots_made_good_or_harmless),
+        ]
+    }
+}
+
 /// How an engine's answer ends a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum After {
@@ -147,7 +170,7 @@ impl<E: Stepped> History<E> {
         let mut chance = |n: u64| if self.dice.one_in(2) { n } else { 0 };
         let dangers = [chance(3), chance(9), chance(3), chance(5), chance(4), chance(5), chance(3)];
         let tidy = *self.dice.pick(&[0, 5, 20, 40]);
-        let steps = 20 + self.dice.below(100);
+        let steps = 30 + self.dice.below(130);
         self.reopen(self.disk.clone())?;
         let first = self.callers.first_accounts();
         self.create_accounts(&first)?;
@@ -335,7 +358,7 @@ impl<E: Stepped> History<E> {
         if let Ok(actual) = &result {
             let now = self.now;
             self.keep("create accounts", actual, |w| w.decided.create_accounts(events, now))?;
-            self.count_created();
+            self.note_timestamps(events.len());
         }
         self.go_on_after_creating(after)
     }
@@ -357,13 +380,13 @@ impl<E: Stepped> History<E> {
             self.ids.extend(events.iter().map(|t| t.id));
             self.summary.transfers_created +=
                 actual.iter().filter(|r| r.status == CreateTransferStatus::Created).count() as u64;
-            self.count_created();
+            self.note_timestamps(events.len());
         }
         self.go_on_after_creating(after)
     }
 
-    fn count_created(&mut self) {
-        self.time_known = true;
+    fn note_timestamps(&mut self, events: usize) {
+        self.time_known |= events > 0;
         for world in &self.worlds {
             self.newest = self.newest.max(world.decided.newest);
         }
