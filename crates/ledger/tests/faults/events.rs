@@ -58,7 +58,7 @@ impl Callers {
                 user_data_64: dice.below(2),
                 user_data_32: u32::try_from(dice.below(2)).unwrap(),
                 ledger: if dice.one_in(12) { 2 } else { 1 },
-                code: if dice.one_in(20) { 0 } else { 1 },
+                code: u16::from(!dice.one_in(20)),
                 flags,
                 ..Account::default()
             };
@@ -239,7 +239,7 @@ pub fn one(dice: &mut Dice, model: &Model) -> Question {
         user_data_64: dice.below(2),
         user_data_32: u32::try_from(dice.below(2)).unwrap(),
         ledger: u32::try_from(dice.below(3)).unwrap(),
-        code: if dice.one_in(3) { 1 } else { 0 },
+        code: u16::from(dice.one_in(3)),
         timestamp_min: time(dice),
         timestamp_max: time(dice),
         limit,

@@ -198,7 +198,7 @@ impl<E: Stepped> History<E> {
                 }
             }
         }
-        self.stop_faults();
+        self.calm();
         self.sync()?;
         self.power_loss("at the end")?;
         self.end_session()
@@ -254,8 +254,18 @@ impl<E: Stepped> History<E> {
         if self.faults_left > 0 {
             self.faults_left -= 1;
             if self.faults_left == 0 {
-                self.note(|| "the disk behaves".to_owned());
-                self.stop_faults();
+                self.calm();
+            }
+        }
+    }
+    /// The disk behaves again. An engine that had no room may need to look once more.
+    fn calm(&mut self) {
+        self.note(|| "the disk behaves".to_owned());
+        let full = self.faults.full;
+        self.stop_faults();
+        for _ in 0..20 {
+            if !full || !self.engine().tidy() {
+                break;
             }
         }
     }
@@ -400,6 +410,16 @@ impl<E: Stepped> History<E> {
             After::Refused if self.rotten => Ok(()),
             After::Refused if !self.wounded() => {
                 self.summary.requests_refused += 1;
+                // What was due may have been released before the request was looked at.
+                let now = self.now;
+                for mut released in self.worlds.clone() {
+                    released.decided.create_transfers(&[], now);
+                    self.newest = self.newest.max(released.decided.newest);
+                    if self.worlds.iter().all(|w| w.decided.records != released.decided.records) {
+                        self.worlds.push(released);
+                    }
+                }
+                self.pass_all_timestamps();
                 Ok(())
             }
             After::Refused | After::Over => self.next_session(),
@@ -475,6 +495,9 @@ impl<E: Stepped> History<E> {
     }
 
     fn ask(&mut self, question: &Question) -> Result<(), Violation> {
+        while E::QUESTIONS_WAIT && self.worlds.iter().any(|w| w.decided.records > w.durable.records) {
+            self.sync()?;
+        }
         macro_rules! ask {
             ($method:ident($($argument:expr),*)) => {{
                 let before = self.disk.met();

@@ -90,6 +90,11 @@ fn a_sound_engine_survives_every_history() {
 }
 
 #[test]
+fn an_engine_whose_readers_wait_survives_them_too() {
+    survive::<Toy<{ flaw::WAITS }>>("the small engine whose readers wait");
+}
+
+#[test]
 fn a_seed_tells_the_same_history_twice() {
     for seed in 0..20 {
         let (first, _, told) = run::<Toy<{ flaw::NONE }>>(seed, true);

@@ -85,7 +85,8 @@ struct State {
     /// Operations until the power goes.
     fuse: Option<u64>,
     crashed: bool,
-    marked: Vec<Region>,
+    /// Node, first byte, one after the last.
+    marked: Vec<(usize, usize, usize)>,
 }
 
 /// The disk of one machine. Clones are the same disk.
@@ -96,7 +97,6 @@ pub struct SimDisk(Arc<Mutex<State>>);
 struct SimFile {
     disk: SimDisk,
     node: usize,
-    name: String,
 }
 
 fn error(code: i32) -> io::Error {
@@ -350,9 +350,11 @@ impl SimDisk {
     pub fn mark(&self) {
         self.state().marked.clear();
     }
-    /// Where was written since [`SimDisk::mark`].
+    /// Where was written since [`SimDisk::mark`], by the names of now; what has none is left out.
     pub fn marked(&self) -> Vec<Region> {
-        self.state().marked.clone()
+        let state = self.state();
+        let name = |node| state.names.iter().find(|(_, n)| **n == node).map(|(name, _)| name.clone());
+        state.marked.iter().filter_map(|(node, from, to)| Some((name(*node)?, *from, *to))).collect()
     }
 
     /// Every file with the bytes that a reader sees.
@@ -390,13 +392,13 @@ impl Disk for SimDisk {
         state.nodes.push(Node::default());
         let node = state.nodes.len() - 1;
         state.change_name(NameChange::Create(name.to_owned(), node));
-        Ok(Box::new(SimFile { disk: self.clone(), node, name: name.to_owned() }))
+        Ok(Box::new(SimFile { disk: self.clone(), node }))
     }
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         let mut state = self.state();
         state.begin()?;
         let node = state.node(name)?;
-        Ok(Box::new(SimFile { disk: self.clone(), node, name: name.to_owned() }))
+        Ok(Box::new(SimFile { disk: self.clone(), node }))
     }
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.state();
@@ -475,7 +477,7 @@ impl DiskFile for SimFile {
         if done > 0 {
             state.change(self.node, Change::Write(at, bytes[..done].to_vec()));
             state.nodes[self.node].reserved = state.nodes[self.node].reserved.max(at + done);
-            state.marked.push((self.name.clone(), at, at + done));
+            state.marked.push((self.node, at, at + done));
         }
         failure.map_or(Ok(()), |code| Err(error(code)))
     }

@@ -32,11 +32,14 @@ pub enum Kind {
 /// An engine in steps.
 ///
 /// The rules of the door: each request to create first releases what is due at that moment, then decides its
-/// events; questions are answered from what is synced alone; after an error of [`Stepped::sync`] everything
-/// decided since the sync before is forgotten; after a failed sync of the disk every call is an error.
+/// events; questions are answered from what is synced alone; a request refused for want of room has changed
+/// nothing; after an error of [`Stepped::sync`] everything decided since the sync before is forgotten; after a
+/// failed sync of any file or of the names every call is an error.
 pub trait Stepped: Sized {
     /// Bytes of a transfer in the journal, which begins with its id, little-endian.
     const RECORD: usize;
+    /// Whether a question must wait for the sync of what it touches: then a history syncs before it asks.
+    const QUESTIONS_WAIT: bool;
     /// Opens what lies on the disk, whatever it is; whether an unfinished write was cut off.
     fn open(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -> Result<(Self, bool), Refused>;
     /// Decides; nothing is durable yet.

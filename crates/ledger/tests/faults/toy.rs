@@ -53,6 +53,8 @@ pub mod flaw {
     pub const SHORT_READ_IS_END: u8 = 16;
     /// Gives up a balance kept for an account's history at opening.
     pub const FORGETS_HISTORY: u8 = 17;
+    /// No mistake: shows what is not synced, but is asked only when nothing is.
+    pub const WAITS: u8 = 18;
 }
 
 const SEGMENT: usize = 4096;
@@ -331,7 +333,7 @@ impl<const FLAW: u8> Toy<FLAW> {
         if FLAW != flaw::ANSWERS_AFTER_FAILED_SYNC {
             self.alive()?;
         }
-        Ok(if FLAW == flaw::SHOWS_UNSYNCED { &self.decided } else { &self.durable })
+        Ok(if matches!(FLAW, flaw::SHOWS_UNSYNCED | flaw::WAITS) { &self.decided } else { &self.durable })
     }
 
     fn now(&self) -> u64 {
@@ -401,6 +403,7 @@ impl<const FLAW: u8> Toy<FLAW> {
 
 impl<const FLAW: u8> Stepped for Toy<FLAW> {
     const RECORD: usize = 128;
+    const QUESTIONS_WAIT: bool = FLAW == flaw::WAITS;
 
     fn open(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -> Result<(Self, bool), Refused> {
         let (snapshot_frame, mut written) = Self::snapshot(&*disk)?;

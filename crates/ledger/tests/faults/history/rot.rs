@@ -19,7 +19,7 @@ struct Rot {
 
 impl<E: Stepped> History<E> {
     pub(super) fn rot(&mut self) -> Result<(), Violation> {
-        self.stop_faults();
+        self.calm();
         self.sync()?;
         let world = self.worlds[0].clone();
         let doubt = self.worlds.len() > 1 || !world.in_flight.is_empty();
