@@ -42,10 +42,11 @@ struct World {
     durable: Model,
     /// Decided, of which nobody has been told yet.
     decided: Model,
-    /// Handed to the disk when it failed or the power went: there whole, or not at all.
+    /// What else the disk may hold: frames that it was given and that nobody has been told of.
     in_flight: Vec<(Model, Vec<Region>)>,
-    /// Before the last frame, and where that frame stands: rot there looks like an unfinished write.
-    before_last: Model,
+    /// What may have been before the last frame, the least first, and where the frames since then stand: rot
+    /// there looks like an unfinished write.
+    before_last: Vec<Model>,
     last_frame: Vec<Region>,
 }
 
@@ -362,9 +363,11 @@ impl<E: Stepped> History<E> {
     fn create_accounts(&mut self, events: &[Account]) -> Result<(), Violation> {
         self.note(|| format!("create accounts {events:?}"));
         let before = self.disk.met();
+        self.disk.mark();
         let result = self.engine().create_accounts(events);
         self.summary.events_decided += events.len() as u64;
         let after = self.judge("create accounts", before, &result)?;
+        self.begin_request(result.is_err(), E::ACCOUNTS_RELEASE);
         if let Ok(actual) = &result {
             let now = self.now;
             self.keep("create accounts", actual, |w| w.decided.create_accounts(events, now))?;
@@ -381,9 +384,11 @@ impl<E: Stepped> History<E> {
     fn create(&mut self, events: &[Transfer]) -> Result<(), Violation> {
         self.note(|| format!("create transfers {events:?}"));
         let before = self.disk.met();
+        self.disk.mark();
         let result = self.engine().create_transfers(events);
         self.summary.events_decided += events.len() as u64;
         let after = self.judge("create transfers", before, &result)?;
+        self.begin_request(result.is_err(), true);
         if let Ok(actual) = &result {
             let now = self.now;
             self.keep("create transfers", actual, |w| w.decided.create_transfers(events, now))?;
@@ -402,6 +407,34 @@ impl<E: Stepped> History<E> {
         }
     }
 
+    /// What a request does before its events: what was decided is perhaps synced, what is due is released.
+    fn begin_request(&mut self, failed: bool, releases: bool) {
+        let writes = self.journal_writes();
+        let flushed = failed || !writes.is_empty();
+        let now = self.now;
+        for mut world in std::mem::take(&mut self.worlds) {
+            let before = flushed.then(|| world.decided.clone());
+            let due = releases && world.decided.has_due(now);
+            // Without room, or in a request that failed, it may not have come to it.
+            let not_released = (due && (failed || self.faults.full)).then(|| world.clone());
+            if due {
+                world.decided.release_due(now);
+            }
+            for mut world in [not_released, Some(world)].into_iter().flatten() {
+                let now_decided = flushed.then(|| world.decided.clone());
+                for decided in [&before, &now_decided].into_iter().flatten() {
+                    if decided.records > world.durable.records {
+                        world.in_flight.push((decided.clone(), writes.clone()));
+                    }
+                }
+                self.worlds.push(world);
+            }
+        }
+        for world in &self.worlds {
+            self.newest = self.newest.max(world.decided.newest);
+        }
+    }
+
     /// After an error that is not for want of room, what was decided may be gone with it: only a new
     /// session knows.
     fn go_on_after_creating(&mut self, after: After) -> Result<(), Violation> {
@@ -410,15 +443,6 @@ impl<E: Stepped> History<E> {
             After::Refused if self.rotten => Ok(()),
             After::Refused if !self.wounded() => {
                 self.summary.requests_refused += 1;
-                // What was due may have been released before the request was looked at.
-                let now = self.now;
-                for mut released in self.worlds.clone() {
-                    released.decided.create_transfers(&[], now);
-                    self.newest = self.newest.max(released.decided.newest);
-                    if self.worlds.iter().all(|w| w.decided.records != released.decided.records) {
-                        self.worlds.push(released);
-                    }
-                }
                 self.pass_all_timestamps();
                 Ok(())
             }
@@ -446,8 +470,14 @@ impl<E: Stepped> History<E> {
             match (&result, after) {
                 (Ok(()), _) => {
                     if world.decided.records > world.durable.records {
-                        world.before_last = std::mem::replace(&mut world.durable, world.decided.clone());
+                        let flushed = std::mem::take(&mut world.in_flight);
                         world.last_frame.clone_from(&writes);
+                        world.before_last =
+                            vec![std::mem::replace(&mut world.durable, world.decided.clone())];
+                        for (model, writes) in flushed {
+                            world.before_last.push(model);
+                            world.last_frame.extend(writes);
+                        }
                     } else {
                         world.durable = world.decided.clone();
                     }
@@ -688,11 +718,13 @@ impl<E: Stepped> History<E> {
         let mut worlds = Vec::new();
         let mut doubted = false;
         for mut world in std::mem::take(&mut self.worlds) {
-            for (model, writes) in std::mem::take(&mut world.in_flight) {
+            let in_flight = std::mem::take(&mut world.in_flight);
+            let before: Vec<Model> = in_flight.iter().map(|(model, _)| model.clone()).collect();
+            for (model, writes) in in_flight {
                 doubted = true;
                 worlds.push(World {
                     decided: model.clone(),
-                    before_last: world.durable.clone(),
+                    before_last: [&world.durable].into_iter().chain(&before).cloned().collect(),
                     last_frame: if writes.is_empty() { world.last_frame.clone() } else { writes },
                     durable: model,
                     in_flight: Vec::new(),

@@ -14,10 +14,11 @@ use crate::stepped::{Kind, Refused, Stepped};
 
 impl Stepped for Inline {
     const RECORD: usize = 128;
+    const ACCOUNTS_RELEASE: bool = false;
     const QUESTIONS_WAIT: bool = true;
 
     fn open(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -> Result<(Self, bool), Refused> {
-        let options = Options { file_bytes: 2048, ..Options::default() };
+        let options = Options { file_bytes: 2048, merge: 2, snapshot_bytes: 8192 };
         match Inline::open(disk, clock, options) {
             Ok((engine, recovery)) => Ok((engine, recovery.torn.is_some())),
             Err(e @ OpenError::Journal(JournalError::Damaged { .. })) => Err(Refused::Damaged(e.to_string())),
@@ -34,10 +35,10 @@ impl Stepped for Inline {
         self.sync()
     }
     fn tidy(&mut self) -> bool {
-        self.tidy()
+        self.tidy().unwrap_or(false) // why it failed is told by the next call
     }
     fn close(self) {
-        self.close();
+        let _ = self.close(); // what it could not do shows when the ledger is opened
     }
     fn lookup_accounts(&self, ids: &[u128]) -> Result<Vec<Account>, EngineError> {
         self.lookup_accounts(ids)

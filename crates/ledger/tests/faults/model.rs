@@ -96,6 +96,18 @@ impl Model {
         self.accounts.iter_mut().find(|a| a.id == id).expect("the rules saw the account")
     }
 
+    /// Whether something is due for release at this reading of the clock.
+    pub fn has_due(&self, clock: u64) -> bool {
+        let now = clock.clamp(self.newest, TIMESTAMP_MAX);
+        let open = |t: &&Transfer| self.fates.get(&t.id) == Some(&PendingStatus::Pending);
+        self.transfers.iter().filter(open).any(|t| t.expires_at().is_some_and(|at| at <= now))
+    }
+
+    /// Releases what is due at this reading of the clock.
+    pub fn release_due(&mut self, clock: u64) {
+        self.expire(clock.clamp(self.newest, TIMESTAMP_MAX));
+    }
+
     /// Releases what is due at `now`, in the order of expiry; each takes a timestamp of its own.
     fn expire(&mut self, now: u64) {
         let open = self.transfers.iter().filter(|t| self.fates.get(&t.id) == Some(&PendingStatus::Pending));
@@ -129,10 +141,9 @@ impl Model {
         }
     }
 
-    /// Every request first releases what is due, then takes one timestamp an event.
+    /// A request takes one timestamp an event.
     fn begin(&mut self, clock: u64, events: usize) -> u64 {
         let now = clock.clamp(self.newest, TIMESTAMP_MAX);
-        self.expire(now);
         if events > 0 {
             self.newest = (self.newest + events as u64).max(now);
         }

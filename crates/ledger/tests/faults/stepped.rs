@@ -31,8 +31,8 @@ pub enum Kind {
 
 /// An engine in steps.
 ///
-/// The rules of the door: each request to create first releases what is due at that moment, then decides its
-/// events; questions are answered from what is synced alone; a request refused for want of room has changed
+/// The rules of the door: each request to create first releases what is due at that moment (unless there is no
+/// room for it), then decides its events; to make room it may write and sync what was decided before it; questions are answered from what is synced alone; a request refused for want of room has changed
 /// nothing; after an error of [`Stepped::sync`] everything decided since the sync before is forgotten; after a
 /// failed sync of any file or of the names every call is an error.
 pub trait Stepped: Sized {
@@ -40,11 +40,13 @@ pub trait Stepped: Sized {
     const RECORD: usize;
     /// Whether a question must wait for the sync of what it touches: then a history syncs before it asks.
     const QUESTIONS_WAIT: bool;
+    /// Whether a request to create accounts releases what is due, as one to create transfers does.
+    const ACCOUNTS_RELEASE: bool;
     /// Opens what lies on the disk, whatever it is; whether an unfinished write was cut off.
     fn open(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -> Result<(Self, bool), Refused>;
-    /// Decides; nothing is durable yet.
+    /// Decides; nothing of it is durable yet.
     fn create_accounts(&mut self, events: &[Account]) -> Result<Vec<CreateAccountResult>, EngineError>;
-    /// Decides; nothing is durable yet.
+    /// Decides; nothing of it is durable yet.
     fn create_transfers(&mut self, events: &[Transfer]) -> Result<Vec<CreateTransferResult>, EngineError>;
     /// Writes and syncs everything decided as one frame: acknowledged from now on.
     fn sync(&mut self) -> Result<(), EngineError>;

@@ -178,6 +178,7 @@ fn take_request(b: &mut &[u8]) -> Option<(Vec<Account>, Vec<Transfer>, u64)> {
 fn replay(model: &mut Model, mut b: &[u8]) -> Option<()> {
     while !b.is_empty() {
         let (accounts, transfers, clock) = take_request(&mut b)?;
+        model.release_due(clock);
         if accounts.is_empty() {
             model.create_transfers(&transfers, clock);
         } else {
@@ -403,6 +404,7 @@ impl<const FLAW: u8> Toy<FLAW> {
 
 impl<const FLAW: u8> Stepped for Toy<FLAW> {
     const RECORD: usize = 128;
+    const ACCOUNTS_RELEASE: bool = true;
     const QUESTIONS_WAIT: bool = FLAW == flaw::WAITS;
 
     fn open(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -> Result<(Self, bool), Refused> {
@@ -462,6 +464,7 @@ impl<const FLAW: u8> Stepped for Toy<FLAW> {
         self.alive()?;
         let now = self.now();
         put_request(&mut self.pending, events, &[], now);
+        self.decided.release_due(now);
         Ok(self.decided.create_accounts(events, now))
     }
 
@@ -469,6 +472,7 @@ impl<const FLAW: u8> Stepped for Toy<FLAW> {
         self.alive()?;
         let now = self.now();
         put_request(&mut self.pending, &[], events, now);
+        self.decided.release_due(now);
         Ok(self.decided.create_transfers(events, now))
     }
 

@@ -53,7 +53,8 @@ impl<E: Stepped> History<E> {
         self.pass_all_timestamps();
         let end = rot.at + rot.masks.len();
         if world.last_frame.iter().any(|(name, from, to)| *name == rot.name && rot.at < *to && end > *from) {
-            self.worlds.push(World { durable: world.before_last.clone(), ..World::default() });
+            let before = world.before_last.iter().cloned();
+            self.worlds.extend(before.map(|durable| World { durable, ..World::default() }));
         }
         let mut found_by_opening = false;
         match E::open(Arc::new(self.disk.clone()), self.clock.clone() as Arc<dyn Clock>) {
@@ -117,10 +118,11 @@ impl<E: Stepped> History<E> {
             .filter(|(name, b)| E::kind(name) != Kind::Scrap && !b.is_empty())
             .collect();
         let dice = &mut self.dice;
-        if dice.one_in(2) && !world.before_last.transfers.is_empty() {
+        let certain = world.before_last.first().map_or(&[][..], |model| &model.transfers);
+        if dice.one_in(2) && !certain.is_empty() {
             // In a transfer known to be before the last frame, if its bytes are found in one place only.
             for _ in 0..4 {
-                let id = dice.pick(&world.before_last.transfers).id.to_le_bytes();
+                let id = dice.pick(certain).id.to_le_bytes();
                 let journal = files.iter().filter(|(name, _)| E::kind(name) == Kind::Journal);
                 let mut places = journal.flat_map(|(name, bytes)| {
                     let found = bytes.windows(16).enumerate().filter(|(_, w)| *w == id);
