@@ -341,7 +341,8 @@ impl<E: Stepped> History<E> {
             holds
         });
         if self.worlds.is_empty() {
-            return violation(format!("{what}\n   answered {actual:?}\n   expected {wanted:?}"));
+            let differences: Vec<String> = wanted.iter().map(|w| difference(actual, w)).collect();
+            return violation(format!("{what}\n{}", differences.join("\n")));
         }
         Ok(())
     }
@@ -744,6 +745,15 @@ impl<E: Stepped> History<E> {
         }
         Ok(())
     }
+}
+
+/// Where two answers part, with what stands around it.
+fn difference<T: fmt::Debug>(actual: &T, expected: &T) -> String {
+    let (actual, expected) = (format!("{actual:?}"), format!("{expected:?}"));
+    let at = actual.bytes().zip(expected.bytes()).take_while(|(a, b)| a == b).count();
+    let part =
+        |text: &str| text.get(at.saturating_sub(300)..(at + 200).min(text.len())).unwrap_or("").to_owned();
+    format!("   answered …{}…\n   expected …{}…", part(&actual), part(&expected))
 }
 
 fn wounded(disk: &SimDisk) -> bool {

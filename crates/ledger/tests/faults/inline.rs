@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use kernel::Clock;
 use ledger::disk::Disk;
-use ledger::embedded::Inline;
 use ledger::{
-    Account, AccountBalance, AccountFilter, CreateAccountResult, CreateTransferResult, EngineError, FeedItem,
+    Account, AccountBalance, AccountFilter, CreateAccountResult, CreateTransferResult, EngineError, FeedItem, Inline,
     JournalError, OpenError, Options, QueryFilter, Transfer,
 };
 
 use crate::stepped::{Kind, Refused, Stepped};
+use crate::{run, survive};
 
 impl Stepped for Inline {
     const RECORD: usize = 128;
@@ -71,5 +71,20 @@ impl Stepped for Inline {
             _ if name.starts_with("journal-") => Kind::Journal,
             _ => Kind::Derived,
         }
+    }
+}
+
+#[test]
+fn the_embedded_engine_survives_every_history() {
+    survive::<Inline>("the_embedded_engine_survives_every_history", 2000);
+}
+
+#[test]
+fn the_embedded_engine_does_the_same_at_every_run() {
+    for seed in 0..20 {
+        let (first, _, told) = run::<Inline>(seed, true);
+        let (_, _, again) = run::<Inline>(seed, true);
+        assert!(first.is_ok(), "seed {seed}: {first:?}");
+        assert_eq!(told, again, "seed {seed}");
     }
 }

@@ -1,8 +1,8 @@
 //! Seeded histories on a disk that fails: acknowledged is never lost, unacknowledged is never half-there,
 //! damage is always found.
 //!
-//! `YIMA_FAULT_SEED=n cargo test -p ledger --test faults` runs one history and tells it step by step;
-//! `YIMA_FAULT_HISTORIES=n` runs so many (2,000 unless told).
+//! `YIMA_FAULT_SEED=n cargo test -p ledger --test faults TEST -- --nocapture` runs one history and tells it
+//! step by step; `YIMA_FAULT_HISTORIES=n` runs so many.
 
 mod dice;
 mod events;
@@ -61,37 +61,37 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|e| panic!("{name}={text}: {e}")))
 }
 
-/// The histories of an engine, as many as the environment asks for.
-fn survive<E: Stepped>(what: &str) {
+/// The histories of an engine, as many as the environment asks for; `test` is the name to call it by.
+fn survive<E: Stepped>(test: &str, histories: u64) {
     if let Some(seed) = number("YIMA_FAULT_SEED") {
         let (result, summary, trace) = run::<E>(seed, true);
         println!("{}\n{summary}", trace.join("\n"));
-        result.unwrap_or_else(|e| panic!("{what}, seed {seed}: {e}"));
+        result.unwrap_or_else(|e| panic!("{test}, seed {seed}: {e}"));
         return;
     }
-    let histories = number("YIMA_FAULT_HISTORIES").unwrap_or(2000);
+    let histories = number("YIMA_FAULT_HISTORIES").unwrap_or(histories);
     let (summary, failure) = run_many::<E>(histories);
-    println!("{what}\n{summary}");
+    println!("{test}\n{summary}");
     if let Some((seed, e)) = failure {
         panic!(
-            "{what}: {e}\nonce more: YIMA_FAULT_SEED={seed} cargo test -p ledger --test faults -- --nocapture"
+            "{e}\nonce more: YIMA_FAULT_SEED={seed} cargo test -p ledger --test faults {test} -- --nocapture"
         );
     }
     if histories >= 1000 {
         for (met, count) in summary.must_be_met() {
-            assert!(count > 0, "{what}: {histories} histories without {met}");
+            assert!(count > 0, "{test}: {histories} histories without {met}");
         }
     }
 }
 
 #[test]
 fn a_sound_engine_survives_every_history() {
-    survive::<Toy<{ flaw::NONE }>>("the small engine");
+    survive::<Toy<{ flaw::NONE }>>("a_sound_engine_survives_every_history", 1000);
 }
 
 #[test]
 fn an_engine_whose_readers_wait_survives_them_too() {
-    survive::<Toy<{ flaw::WAITS }>>("the small engine whose readers wait");
+    survive::<Toy<{ flaw::WAITS }>>("an_engine_whose_readers_wait_survives_them_too", 300);
 }
 
 #[test]

@@ -141,10 +141,15 @@ impl<E: Stepped> History<E> {
         let (name, bytes) =
             if derived.is_empty() || dice.one_in(3) { dice.pick(&files) } else { *dice.pick(&derived) };
         let at = dice.index(bytes.len());
-        let mut masks = match dice.below(4) {
-            0 | 1 => vec![1 << dice.below(8)],
-            2 => (0..=dice.below(8)).map(|_| dice.next().to_le_bytes()[0]).collect(),
-            _ => bytes[at..].iter().copied().take(SECTOR).collect(), // zeros
+        let mut masks: Vec<u8> = match dice.below(6) {
+            0..3 => vec![1 << dice.below(8)],
+            3 => (0..=dice.below(8)).map(|_| dice.next().to_le_bytes()[0]).collect(),
+            4 => bytes[at..].iter().copied().take(SECTOR).collect(), // zeros
+            _ => {
+                // What belongs elsewhere in the file.
+                let other = &bytes[dice.index(bytes.len())..];
+                bytes[at..].iter().zip(other).map(|(a, b)| a ^ b).take(SECTOR).collect()
+            }
         };
         // Rot that spoils the last frame and the one before it looks like one unfinished write.
         for (frame, from, _) in &world.last_frame {
