@@ -5,8 +5,8 @@ use std::sync::Arc;
 use kernel::Clock;
 use ledger::disk::Disk;
 use ledger::{
-    Account, AccountBalance, AccountFilter, CreateAccountResult, CreateTransferResult, EngineError, FeedItem, Inline,
-    JournalError, OpenError, Options, QueryFilter, Transfer,
+    Account, AccountBalance, AccountFilter, CreateAccountResult, CreateTransferResult, EngineError, FeedItem,
+    Inline, JournalError, OpenError, Options, QueryFilter, Transfer,
 };
 
 use crate::stepped::{Kind, Refused, Stepped};
