@@ -209,6 +209,10 @@ pub fn everything(dice: &mut Dice, model: &Model, ids: &[u128]) -> Vec<Question>
     for _ in 0..6 {
         out.push(one(dice, model));
     }
+    // In any order: an engine that stops at the first damage it sees would never be asked the rest.
+    for last in (1..out.len()).rev() {
+        out.swap(last, dice.index(last + 1));
+    }
     out
 }
 
