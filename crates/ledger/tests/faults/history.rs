@@ -185,7 +185,7 @@ impl<E: Stepped> History<E> {
                 n if n < 40 => self.transfers()?,
                 n if n < 47 => self.accounts()?,
                 n if n < 72 => self.sync()?,
-                n if n < 82 => self.ask_one()?,
+                n if n < 82 => self.ask_one_or_all()?,
                 n if n < 88 => self.move_clock(),
                 n if n < 88 + tidy => self.tidy()?,
                 n => {
@@ -518,6 +518,15 @@ impl<E: Stepped> History<E> {
             }
         }
         if self.disk.met().sync_errors > 0 { self.ask_one() } else { Ok(()) }
+    }
+
+    fn ask_one_or_all(&mut self) -> Result<(), Violation> {
+        if !self.dice.one_in(10) {
+            return self.ask_one();
+        }
+        self.calm();
+        self.sync()?;
+        self.verify()
     }
 
     fn ask_one(&mut self) -> Result<(), Violation> {
