@@ -7,6 +7,7 @@
 mod dice;
 mod events;
 mod history;
+mod inline;
 mod model;
 mod sim;
 mod sim_tests;
