@@ -9,6 +9,7 @@
 //! See `docs/reference/ledger.md`.
 
 pub mod audit;
+pub mod backup;
 pub mod batch;
 pub mod disk;
 pub mod embedded;
