@@ -126,6 +126,9 @@ pub fn read(b: &[u8]) -> Result<Frame<'_>, &'static str> {
         records: u32_at(head, 36),
         parent: array(head, 64),
     };
+    if head[40..64].iter().any(|b| *b != 0) {
+        return Err("a byte of the frame header that has no meaning is not zero");
+    }
     let end = FRAME_HEADER + header.payload_len as usize;
     let bytes = b.get(..end).ok_or("the frame is incomplete")?;
     if crc32c::crc32c(&bytes[FRAME_HEADER..]) != header.payload_crc {
@@ -139,6 +142,18 @@ pub fn find_sound(b: &[u8]) -> Option<usize> {
     (0..b.len()).step_by(ALIGN).find(|&at| b[at..].starts_with(FRAME_MAGIC) && read(&b[at..]).is_ok())
 }
 
+/// Records can be written in one way only, so that what was read can be written again and be the same.
+const NOT_ONE_WAY: &str = "the records are not written as this program writes them";
+
+/// The bytes of a record that have no meaning.
+fn padding(kind: u32, body: &[u8]) -> &[u8] {
+    match kind {
+        KIND_ACCOUNT => &body[52..56],
+        KIND_EXPIRED => &body[24..32],
+        _ => &[],
+    }
+}
+
 impl Frame<'_> {
     /// The hash that the next frame must carry as its parent.
     pub fn hash(&self) -> Hash {
@@ -149,6 +164,7 @@ impl Frame<'_> {
     pub fn records(&self) -> Result<Vec<Record>, &'static str> {
         let mut rest = &self.bytes[FRAME_HEADER..];
         let mut out = Vec::with_capacity((self.header.records as usize).min(rest.len() / 16));
+        let mut before = 0;
         while !rest.is_empty() {
             let run = rest.get(..RUN_HEADER).ok_or("a run of records is incomplete")?;
             let (kind, count) = (u32_at(run, 0), u32_at(run, 4) as usize);
@@ -159,8 +175,15 @@ impl Frame<'_> {
                 KIND_EXPIRED => 32,
                 _ => return Err("a record is of an unknown kind"),
             };
+            if kind == before || count == 0 || run[8..].iter().any(|b| *b != 0) {
+                return Err(NOT_ONE_WAY);
+            }
+            before = kind;
             let bodies = rest.get(RUN_HEADER..RUN_HEADER + count * size);
             for b in bodies.ok_or("a run of records is incomplete")?.chunks_exact(size) {
+                if padding(kind, b).iter().any(|b| *b != 0) {
+                    return Err(NOT_ONE_WAY);
+                }
                 out.push(match kind {
                     KIND_ACCOUNT => Record::Account(decode_account(b)),
                     KIND_TRANSFER => Record::Transfer(decode_transfer(b)),
