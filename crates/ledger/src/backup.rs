@@ -176,7 +176,7 @@ pub fn backup(dir: &Path, to: &Path) -> Result<Backup, BackupError> {
         files = index + 1;
         (reach, have) = (end, 0);
     }
-    journal::sync_dir(to)?;
+    sync_dir(to)?;
     if reach.frame == 0 {
         return Err(BackupError::Empty(dir.to_owned()));
     }
@@ -218,7 +218,7 @@ pub fn restore(from: &Path, to: &Path, until: Option<u64>) -> Result<Restored, B
     // The first file gets its name last: without it nothing takes the others for a ledger.
     for (part, target) in written.iter().rev() {
         fs::rename(part, target).map_err(io_at(part))?;
-        journal::sync_dir(to)?;
+        sync_dir(to)?;
     }
     let mut read_back = Reach::default();
     for (index, (_, target)) in written.iter().enumerate() {
@@ -231,6 +231,11 @@ pub fn restore(from: &Path, to: &Path, until: Option<u64>) -> Result<Restored, B
     let left_out = whole.frame - kept.frame;
     let left_out_until = if left_out == 0 { 0 } else { whole.timestamp };
     Ok(Restored { reach: kept, files: written.len(), left_out, left_out_until, unfinished_bytes })
+}
+
+/// A new or changed name survives a crash only once its directory is synced.
+fn sync_dir(dir: &Path) -> Result<(), BackupError> {
+    File::open(dir).and_then(|d| d.sync_all()).map_err(io_at(dir))
 }
 
 /// Makes `to` a backup's directory that nobody else writes as long as the file is open.
@@ -248,7 +253,7 @@ fn claim(to: &Path) -> Result<File, BackupError> {
     }
     if file.metadata().map_err(io_at(&marker))?.len() == 0 {
         file.write_all(MARKER_TEXT.as_bytes()).and_then(|()| file.sync_all()).map_err(io_at(&marker))?;
-        journal::sync_dir(to)?;
+        sync_dir(to)?;
     }
     Ok(file)
 }
@@ -258,7 +263,7 @@ fn begin_empty(dir: &Path) -> Result<(), BackupError> {
     if !dir.is_dir() {
         fs::create_dir_all(dir).map_err(io_at(dir))?;
         if let Some(parent) = dir.canonicalize().ok().and_then(|d| d.parent().map(Path::to_owned)) {
-            journal::sync_dir(&parent)?;
+            sync_dir(&parent)?;
         }
     }
     match fs::read_dir(dir).map_err(io_at(dir))?.next() {
@@ -384,6 +389,6 @@ fn write_from(path: &Path, offset: usize, bytes: &[u8]) -> Result<(), BackupErro
         .and_then(|()| file.sync_all())
         .map_err(io_at(path))?;
     let dir = path.parent().unwrap_or(Path::new("."));
-    journal::sync_dir(dir)?; // a file must not be missing when the one after it is there
+    sync_dir(dir)?; // a file must not be missing when the one after it is there
     Ok(())
 }
