@@ -192,16 +192,12 @@ pub fn verify(dir: &Path) -> Result<AuditReport, AuditError> {
             offset: offset as u64,
             reason: reason.to_owned(),
         };
-        if is_last && bytes.len() < FILE_HEADER {
-            books.report.unfinished_bytes = bytes.len() as u64;
-            break;
-        }
         let header = FileHeader::decode(&bytes).map_err(|reason| damaged(next, 0, reason))?;
         if header.first_frame != next || header.parent != books.report.head {
             return Err(damaged(next, 0, "the file does not continue the one before it"));
         }
         let mut at = FILE_HEADER;
-        while at < bytes.len() {
+        while bytes[at..].iter().any(|b| *b != 0) {
             let number = books.report.frames + 1;
             let frame = match frame::read(&bytes[at..]) {
                 Ok(frame) => frame,
@@ -210,7 +206,8 @@ pub fn verify(dir: &Path) -> Result<AuditReport, AuditError> {
                     if !is_last || frame::find_sound(&bytes[later..]).is_some() {
                         return Err(damaged(number, at, reason));
                     }
-                    books.report.unfinished_bytes = (bytes.len() - at) as u64;
+                    let end = bytes.iter().rposition(|b| *b != 0).unwrap_or(at);
+                    books.report.unfinished_bytes = (end + 1 - at) as u64;
                     break;
                 }
             };

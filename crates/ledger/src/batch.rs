@@ -1,268 +1,145 @@
-//! A batch under way: events decided one after another on top of the committed books.
+//! A batch: events decided one after another, each on top of the books that the one before it left.
 //!
-//! [`Staged`] holds what the batch has done so far apart from the books below it, so that a broken linked
-//! chain, or a write that fails, is undone by forgetting. It touches no disk and reads no clock.
+//! What an event leaves is taken into the books at once and put into the frame that will be written; a
+//! broken linked chain is taken back from both. It touches no disk and reads no clock.
 
-use std::collections::{BTreeSet, HashMap};
-
-use crate::posting::{self, Contradiction, Record};
-use crate::rules::{self, Books, Known, PendingStatus, Refusal};
+use crate::accounts::Slot;
+use crate::books::Books;
+use crate::fault::Fault;
+use crate::frame::{ALIGN, Builder};
+use crate::posting::Record;
+use crate::rules::Refusal;
 use crate::status::{CreateAccountResult, CreateAccountStatus, CreateTransferResult, CreateTransferStatus};
 use crate::types::{Account, AccountFlags, TIMESTAMP_MAX, Transfer, TransferFlags};
 
-/// Books with uncommitted changes on top.
-pub struct Staged<'a, B> {
-    below: &'a B,
-    accounts: HashMap<u128, Account>,
-    transfers: HashMap<u128, Known>,
-    pending: HashMap<u128, PendingStatus>,
-    account_times: BTreeSet<u64>,
-    transfer_times: BTreeSet<u64>,
-    records: Vec<Record>,
-    /// What to restore if the open linked chain breaks, newest last; `None` outside a chain.
-    undo: Option<Vec<Undo>>,
+/// The frame being filled, and where in the segment it will stand.
+#[derive(Debug)]
+pub struct OpenFrame {
+    /// The frame.
+    pub builder: Builder,
+    /// Its offset in bytes.
+    pub offset: u64,
 }
 
-enum Undo {
-    Account(u128, Option<Account>),
-    AccountTime(u64),
-    Transfer(u128, u64),
-    Pending(u128, Option<PendingStatus>),
-    Record,
-}
-
-impl<B: Books> Books for Staged<'_, B> {
-    fn account(&self, id: u128) -> Option<Account> {
-        self.accounts.get(&id).copied().or_else(|| self.below.account(id))
-    }
-    fn transfer(&self, id: u128) -> Known {
-        self.transfers.get(&id).copied().unwrap_or_else(|| self.below.transfer(id))
-    }
-    fn pending_status(&self, id: u128) -> PendingStatus {
-        self.pending.get(&id).copied().unwrap_or_else(|| self.below.pending_status(id))
-    }
-    fn newest_account(&self) -> u64 {
-        self.account_times.last().copied().unwrap_or(0).max(self.below.newest_account())
-    }
-    fn newest_transfer(&self) -> u64 {
-        self.transfer_times.last().copied().unwrap_or(0).max(self.below.newest_transfer())
-    }
-    fn has_account_at(&self, timestamp: u64) -> bool {
-        self.account_times.contains(&timestamp) || self.below.has_account_at(timestamp)
-    }
-    fn has_transfer_at(&self, timestamp: u64) -> bool {
-        self.transfer_times.contains(&timestamp) || self.below.has_transfer_at(timestamp)
+impl OpenFrame {
+    fn push(&mut self, books: &mut Books, record: Record) -> Result<(), Fault> {
+        let at = self.offset + u64::from(self.builder.push(&record));
+        let position = u32::try_from(at / ALIGN as u64).expect("a segment is shorter than 2^32 units");
+        books.apply(record, Some(position))
     }
 }
 
-impl<'a, B: Books> Staged<'a, B> {
-    /// Nothing staged yet.
-    pub fn new(below: &'a B) -> Self {
-        Staged {
-            below,
-            accounts: HashMap::new(),
-            transfers: HashMap::new(),
-            pending: HashMap::new(),
-            account_times: BTreeSet::new(),
-            transfer_times: BTreeSet::new(),
-            records: Vec::new(),
-            undo: None,
-        }
-    }
+/// The most bytes that the records of so many events take in a frame.
+pub const fn most_bytes(events: usize) -> u64 {
+    // A transfer may be followed by a burnt id and the header of its run, and the other way round.
+    (events as u64 + 1) * 192
+}
 
-    /// What is to be written, in order.
-    pub fn into_records(self) -> Vec<Record> {
-        self.records
-    }
+/// Decides a batch of accounts. `timestamp` is that of its last event; each event has its own, one
+/// nanosecond apart.
+pub fn create_accounts(
+    books: &mut Books,
+    frame: &mut OpenFrame,
+    events: &[Account],
+    timestamp: u64,
+) -> Result<Vec<CreateAccountResult>, Fault> {
+    let mut results = Vec::with_capacity(events.len());
+    run(books, frame, events, timestamp, &mut results)?;
+    Ok(results)
+}
 
-    /// Decides a batch of accounts. `timestamp` is that of its last event; each event has its own, one
-    /// nanosecond apart.
-    pub fn create_accounts(
-        &mut self,
-        events: &[Account],
-        timestamp: u64,
-    ) -> Result<Vec<CreateAccountResult>, Contradiction> {
-        let results = self.run(events, timestamp)?;
-        Ok(results.into_iter().map(|(status, timestamp)| CreateAccountResult { timestamp, status }).collect())
-    }
+/// Decides a batch of transfers. `timestamp` is that of its last event.
+pub fn create_transfers(
+    books: &mut Books,
+    frame: &mut OpenFrame,
+    events: &[Transfer],
+    timestamp: u64,
+) -> Result<Vec<CreateTransferResult>, Fault> {
+    let mut results = Vec::with_capacity(events.len());
+    run(books, frame, events, timestamp, &mut results)?;
+    Ok(results)
+}
 
-    /// Decides a batch of transfers. `timestamp` is that of its last event.
-    pub fn create_transfers(
-        &mut self,
-        events: &[Transfer],
-        timestamp: u64,
-    ) -> Result<Vec<CreateTransferResult>, Contradiction> {
-        let results = self.run(events, timestamp)?;
-        Ok(results
-            .into_iter()
-            .map(|(status, timestamp)| CreateTransferResult { timestamp, status })
-            .collect())
-    }
+/// Expires a pending transfer at `timestamp`.
+pub fn expire(
+    books: &mut Books,
+    frame: &mut OpenFrame,
+    pending_id: u128,
+    timestamp: u64,
+) -> Result<(), Fault> {
+    frame.push(books, Record::Expired { pending_id, timestamp })
+}
 
-    /// Expires a pending transfer that is due at `timestamp`.
-    pub fn expire(&mut self, pending_id: u128, timestamp: u64) -> Result<(), Contradiction> {
-        let Known::Created(p) = self.transfer(pending_id) else {
-            return Err(Contradiction("an unknown transfer is to expire"));
-        };
-        let (mut debit, mut credit) = self.sides(&p)?;
-        posting::expire(&p, &mut debit, &mut credit)?;
-        self.put_account(debit);
-        self.put_account(credit);
-        self.put_pending(pending_id, PendingStatus::Expired);
-        self.put_record(Record::Expired { pending_id, timestamp });
-        Ok(())
-    }
+/// So many events' accounts are looked up before the first of them is decided: the look-ups are
+/// independent, and wait for memory at the same time.
+const AHEAD: usize = 64;
 
-    /// The batch loop: linked chains around the rules.
-    fn run<E: Event>(
-        &mut self,
-        events: &[E],
-        timestamp: u64,
-    ) -> Result<Vec<(E::Status, u64)>, Contradiction> {
-        let mut results: Vec<(E::Status, u64)> = Vec::with_capacity(events.len());
-        let mut chain: Option<usize> = None;
-        let mut broken = false;
-        // The first event decides whether the whole batch is an import.
-        let import = events.first().is_some_and(E::is_imported);
-        let first_timestamp = timestamp + 1 - events.len() as u64;
-        for (index, event) in events.iter().enumerate() {
-            let at = first_timestamp + index as u64;
-            if event.is_linked() && chain.is_none() {
-                chain = Some(index);
-                self.undo = Some(Vec::new());
-            }
-            let open = event.is_linked() && index + 1 == events.len();
-            let outcome = if open {
-                Err(E::LINKED_EVENT_CHAIN_OPEN.into())
-            } else if broken {
-                Err(E::LINKED_EVENT_FAILED.into())
-            } else {
-                match entry(event, import, timestamp) {
-                    Err(status) => Err(status.into()),
-                    Ok(()) => event.decide(self, at),
-                }
-            };
-            match outcome {
-                Ok(record) => {
-                    let at = self.keep(record)?;
-                    results.push((E::CREATED, at));
-                }
-                Err(Refusal { status, existing }) => {
-                    if let Some(start) = chain
-                        && !broken
-                    {
-                        broken = true;
-                        self.undo_chain();
-                        for result in &mut results[start..] {
-                            result.0 = E::LINKED_EVENT_FAILED;
-                        }
-                    }
-                    // After the chain is undone: the burnt id outlives it.
-                    if E::burns_id(status) {
-                        self.transfers.insert(event.id(), Known::Failed);
-                        self.records.push(Record::Failed(event.id()));
-                    }
-                    results.push((status, existing.unwrap_or(at)));
-                }
-            }
-            if chain.is_some() && (!event.is_linked() || open) {
-                chain = None;
-                broken = false;
-                self.undo = None;
+/// The batch loop: linked chains around the rules.
+fn run<E: Event>(
+    books: &mut Books,
+    frame: &mut OpenFrame,
+    events: &[E],
+    timestamp: u64,
+    results: &mut Vec<E::Result>,
+) -> Result<(), Fault> {
+    let mut chain: Option<usize> = None;
+    let mut mark = frame.builder.mark();
+    let mut broken = false;
+    // The first event decides whether the whole batch is an import.
+    let import = events.first().is_some_and(E::is_imported);
+    let first_timestamp = timestamp + 1 - events.len() as u64;
+    let mut slots = [[None; 2]; AHEAD];
+    for (index, event) in events.iter().enumerate() {
+        if index % AHEAD == 0 {
+            for (slots, event) in slots.iter_mut().zip(&events[index..]) {
+                *slots = event.slots(books);
             }
         }
-        Ok(results)
-    }
-
-    /// Takes a decided record into the staged state; answers its timestamp.
-    fn keep(&mut self, record: Record) -> Result<u64, Contradiction> {
-        let timestamp = match record {
-            Record::Account(a) => {
-                self.put_account(a);
-                self.account_times.insert(a.timestamp);
-                self.note(Undo::AccountTime(a.timestamp));
-                a.timestamp
-            }
-            Record::Transfer(t) => {
-                let pending = match (t.pending_id, self.transfer(t.pending_id)) {
-                    (0, _) => None,
-                    (_, Known::Created(p)) => Some(p),
-                    _ => return Err(Contradiction("a transfer resolves an unknown one")),
-                };
-                let (mut debit, mut credit) = self.sides(&t)?;
-                posting::post(&t, pending.as_ref(), &mut debit, &mut credit)?;
-                self.put_account(debit);
-                self.put_account(credit);
-                if t.flags.contains(TransferFlags::Pending) {
-                    self.put_pending(t.id, PendingStatus::Pending);
-                }
-                if let Some(p) = pending {
-                    let void = t.flags.contains(TransferFlags::VoidPendingTransfer);
-                    self.put_pending(p.id, if void { PendingStatus::Voided } else { PendingStatus::Posted });
-                }
-                self.transfers.insert(t.id, Known::Created(t));
-                self.transfer_times.insert(t.timestamp);
-                self.note(Undo::Transfer(t.id, t.timestamp));
-                t.timestamp
-            }
-            Record::Failed(_) | Record::Expired { .. } => {
-                return Err(Contradiction("a batch creates accounts and transfers only"));
+        let at = first_timestamp + index as u64;
+        if event.is_linked() && chain.is_none() {
+            chain = Some(index);
+            mark = frame.builder.mark();
+            books.open_chain();
+        }
+        let open = event.is_linked() && index + 1 == events.len();
+        let outcome = if open {
+            Err(E::LINKED_EVENT_CHAIN_OPEN.into())
+        } else if broken {
+            Err(E::LINKED_EVENT_FAILED.into())
+        } else {
+            match entry(event, import, timestamp) {
+                Err(status) => Err(status.into()),
+                Ok(()) => event.decide(books, slots[index % AHEAD], at)?,
             }
         };
-        self.put_record(record);
-        Ok(timestamp)
-    }
-
-    fn sides(&self, t: &Transfer) -> Result<(Account, Account), Contradiction> {
-        let missing = Contradiction("a transfer names an unknown account");
-        Ok((
-            self.account(t.debit_account_id).ok_or(missing)?,
-            self.account(t.credit_account_id).ok_or(missing)?,
-        ))
-    }
-
-    fn note(&mut self, undo: Undo) {
-        if let Some(chain) = &mut self.undo {
-            chain.push(undo);
-        }
-    }
-    fn put_account(&mut self, a: Account) {
-        let before = self.accounts.insert(a.id, a);
-        self.note(Undo::Account(a.id, before));
-    }
-    fn put_pending(&mut self, id: u128, status: PendingStatus) {
-        let before = self.pending.insert(id, status);
-        self.note(Undo::Pending(id, before));
-    }
-    fn put_record(&mut self, record: Record) {
-        self.records.push(record);
-        self.note(Undo::Record);
-    }
-
-    fn undo_chain(&mut self) {
-        fn restore<V>(map: &mut HashMap<u128, V>, id: u128, before: Option<V>) {
-            match before {
-                Some(value) => map.insert(id, value),
-                None => map.remove(&id),
-            };
-        }
-        for undo in self.undo.take().into_iter().flatten().rev() {
-            match undo {
-                Undo::Account(id, before) => restore(&mut self.accounts, id, before),
-                Undo::Pending(id, before) => restore(&mut self.pending, id, before),
-                Undo::AccountTime(at) => {
-                    self.account_times.remove(&at);
+        match outcome {
+            Ok((record, at)) => {
+                frame.push(books, record)?;
+                results.push(E::result(E::CREATED, at));
+            }
+            Err(Refusal { status, existing }) => {
+                if let Some(start) = chain
+                    && !broken
+                {
+                    broken = true;
+                    books.break_chain();
+                    frame.builder.back_to(mark);
+                    results[start..].iter_mut().for_each(E::fail);
                 }
-                Undo::Transfer(id, at) => {
-                    self.transfers.remove(&id);
-                    self.transfer_times.remove(&at);
+                // After the chain is undone: the burnt id outlives it.
+                if E::burns_id(status) {
+                    frame.push(books, Record::Failed(event.id()))?;
                 }
-                Undo::Record => {
-                    self.records.pop();
-                }
+                results.push(E::result(status, existing.unwrap_or(at)));
             }
         }
+        if chain.is_some() && (!event.is_linked() || open) {
+            chain = None;
+            broken = false;
+            books.close_chain();
+        }
     }
+    Ok(())
 }
 
 /// What is checked of every event before the rules for its kind. `timestamp` is that of the batch.
@@ -279,9 +156,12 @@ fn entry<E: Event>(event: &E, import: bool, timestamp: u64) -> Result<(), E::Sta
     }
 }
 
+type Decision<S> = Result<(Record, u64), Refusal<S>>;
+
 /// What accounts and transfers have in common inside a batch.
-trait Event {
+trait Event: Sized {
     type Status: Copy;
+    type Result;
     const CREATED: Self::Status;
     const LINKED_EVENT_FAILED: Self::Status;
     const LINKED_EVENT_CHAIN_OPEN: Self::Status;
@@ -290,13 +170,23 @@ trait Event {
     const TIMESTAMP_MUST_BE_ZERO: Self::Status;
     const IMPORTED_OUT_OF_RANGE: Self::Status;
     const IMPORTED_MUST_NOT_ADVANCE: Self::Status;
+    fn result(status: Self::Status, timestamp: u64) -> Self::Result;
+    /// Turns the result of an event into that of one whose chain broke.
+    fn fail(result: &mut Self::Result);
     fn id(&self) -> u128;
     fn timestamp(&self) -> u64;
     fn is_linked(&self) -> bool;
     fn is_imported(&self) -> bool;
     /// Whether a failure with this status burns the id.
     fn burns_id(status: Self::Status) -> bool;
-    fn decide(&self, books: &impl Books, at: u64) -> Result<Record, Refusal<Self::Status>>;
+    /// The slots of the accounts it names.
+    fn slots(&self, books: &Books) -> [Option<Slot>; 2];
+    fn decide(
+        &self,
+        books: &Books,
+        slots: [Option<Slot>; 2],
+        at: u64,
+    ) -> Result<Decision<Self::Status>, Fault>;
 }
 
 macro_rules! entry_statuses {
@@ -315,6 +205,13 @@ macro_rules! entry_statuses {
 
 impl Event for Account {
     entry_statuses!(CreateAccountStatus);
+    type Result = CreateAccountResult;
+    fn result(status: CreateAccountStatus, timestamp: u64) -> CreateAccountResult {
+        CreateAccountResult { timestamp, status }
+    }
+    fn fail(result: &mut CreateAccountResult) {
+        result.status = Self::LINKED_EVENT_FAILED;
+    }
     fn id(&self) -> u128 {
         self.id
     }
@@ -330,13 +227,28 @@ impl Event for Account {
     fn burns_id(_: CreateAccountStatus) -> bool {
         false // what refuses an account does not pass with time
     }
-    fn decide(&self, books: &impl Books, at: u64) -> Result<Record, Refusal<CreateAccountStatus>> {
-        rules::create_account(books, self, at).map(Record::Account)
+    fn slots(&self, _: &Books) -> [Option<Slot>; 2] {
+        [None; 2]
+    }
+    fn decide(
+        &self,
+        books: &Books,
+        _: [Option<Slot>; 2],
+        at: u64,
+    ) -> Result<Decision<CreateAccountStatus>, Fault> {
+        Ok(books.decide_account(self, at)?.map(|a| (Record::Account(a), a.timestamp)))
     }
 }
 
 impl Event for Transfer {
     entry_statuses!(CreateTransferStatus);
+    type Result = CreateTransferResult;
+    fn result(status: CreateTransferStatus, timestamp: u64) -> CreateTransferResult {
+        CreateTransferResult { timestamp, status }
+    }
+    fn fail(result: &mut CreateTransferResult) {
+        result.status = Self::LINKED_EVENT_FAILED;
+    }
     fn id(&self) -> u128 {
         self.id
     }
@@ -352,7 +264,15 @@ impl Event for Transfer {
     fn burns_id(status: CreateTransferStatus) -> bool {
         status.is_transient()
     }
-    fn decide(&self, books: &impl Books, at: u64) -> Result<Record, Refusal<CreateTransferStatus>> {
-        rules::create_transfer(books, self, at).map(Record::Transfer)
+    fn slots(&self, books: &Books) -> [Option<Slot>; 2] {
+        books.slots(self)
+    }
+    fn decide(
+        &self,
+        books: &Books,
+        slots: [Option<Slot>; 2],
+        at: u64,
+    ) -> Result<Decision<CreateTransferStatus>, Fault> {
+        Ok(books.decide_transfer(self, slots, at)?.map(|t| (Record::Transfer(t), t.timestamp)))
     }
 }

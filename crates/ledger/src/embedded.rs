@@ -1,41 +1,32 @@
-//! The embedded engine: one writer, group commit, a journal, and the books in memory.
+//! The embedded engine: a ledger in a directory, in this process.
 //!
-//! The writer thread gathers the requests of all callers, decides them one after another on top of the
-//! committed books, writes what they leave as one frame, syncs, takes it into the committed books, and only
-//! then answers. Readers see the committed books alone, without waiting for the disk. It must never answer
-//! before the sync, and after a failed write it answers nothing more.
+//! Three threads: one decides the requests of all callers one after another, one writes and syncs what was
+//! decided as one frame and answers, one indexes and takes snapshots behind them. Readers ask the books as
+//! they are worked on, and wait until what they saw is on disk: no answer shows what a crash could undo.
 
-use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
 use std::{fmt, io};
 
 use kernel::Clock;
 use tokio::sync::{oneshot, watch};
 
-use crate::batch::Staged;
+use crate::disk::{Directory, Disk};
 use crate::engine::{BoxFuture, Engine, EngineError};
-use crate::journal::{self, Journal, JournalError, Recovery};
-use crate::memory::Memory;
-use crate::posting::{Contradiction, Record};
-use crate::query::Step;
-use crate::rules::{Books, Known};
-use crate::status::{CreateAccountResult, CreateTransferResult};
-use crate::types::{
-    Account, AccountBalance, AccountFilter, BATCH_MAX, FeedItem, QueryFilter, TIMESTAMP_MAX, Transfer,
+use crate::fault::Fault;
+use crate::journal::{self, JournalError, Recovery};
+use crate::keeper::Keeper;
+use crate::query::{
+    self, AccountBalances, AccountTransfers, Feed, Narrow, QueryTransfers, Question, Scan, Step,
 };
-
-/// The most events decided and synced as one group: 4 MiB of transfers.
-const GROUP_MAX: usize = 32_768;
-/// The most pending transfers expired in one group; the rest follow in the next.
-const EXPIRE_MAX: usize = 8192;
-/// How often an idle writer looks at the clock while a pending transfer can expire.
-const EXPIRY_POLL: Duration = Duration::from_millis(50);
+use crate::recover::{self, Opened};
+use crate::rules::Known;
+use crate::status::{CreateAccountResult, CreateTransferResult};
+use crate::types::{Account, AccountBalance, AccountFilter, BATCH_MAX, FeedItem, QueryFilter, Transfer};
+use crate::writer::{Answer, Decided, Decider, EXPIRY_POLL, Shared, Syncer, lock};
 
 /// Why a directory cannot be opened as a ledger.
 #[derive(Debug)]
@@ -72,13 +63,17 @@ impl From<JournalError> for OpenError {
 /// What may be chosen when opening.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Bytes after which a new journal file is begun.
+    /// Bytes of a segment of the journal; at most [`crate::index::SEGMENT_MAX`].
     pub file_bytes: u64,
+    /// So many indexes of the same length are merged into one.
+    pub merge: usize,
+    /// Bytes of journal after which a snapshot is taken; more if the accounts take more than that.
+    pub snapshot_bytes: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { file_bytes: journal::FILE_BYTES }
+        Options { file_bytes: journal::FILE_BYTES, merge: 16, snapshot_bytes: 1 << 30 }
     }
 }
 
@@ -86,21 +81,10 @@ impl Default for Options {
 pub struct Embedded {
     shared: Arc<Shared>,
     queue: Sender<Request>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Held as long as the ledger is open.
+    lock: Mutex<Option<File>>,
 }
-
-struct Shared {
-    books: RwLock<Memory>,
-    committed: watch::Sender<u64>,
-    state: AtomicU8,
-}
-
-const OPEN: u8 = 0;
-const CLOSED: u8 = 1;
-const UNAVAILABLE: u8 = 2;
-const CORRUPT: u8 = 3;
-
-type Answer<T> = oneshot::Sender<Result<Vec<T>, EngineError>>;
 
 enum Request {
     Accounts(Vec<Account>, Answer<CreateAccountResult>),
@@ -109,8 +93,9 @@ enum Request {
 }
 
 impl Embedded {
-    /// Opens the ledger in `dir`, creating it if it is not there: reads the whole journal, cuts an
-    /// unfinished write at its end, and refuses if anything before the end is damaged.
+    /// Opens the ledger in `dir`, creating it if it is not there: begins with the newest snapshot, reads the
+    /// journal from there on, cuts an unfinished write at its end, and refuses if anything before the end
+    /// is damaged.
     pub fn open(dir: &Path, clock: Arc<dyn Clock>) -> Result<(Embedded, Recovery), OpenError> {
         Embedded::open_with(dir, clock, Options::default())
     }
@@ -128,7 +113,7 @@ impl Embedded {
         if !dir.is_dir() {
             fs::create_dir_all(dir).map_err(io_at(dir))?;
             if let Some(parent) = dir.canonicalize().ok().and_then(|d| d.parent().map(Path::to_owned)) {
-                journal::sync_dir(&parent)?;
+                Directory::new(&parent).sync_names().map_err(io_at(&parent))?;
             }
         }
         let lock_path = dir.join("lock");
@@ -139,29 +124,37 @@ impl Embedded {
             Err(TryLockError::WouldBlock) => return Err(OpenError::Locked(dir.to_owned())),
             Err(TryLockError::Error(e)) => return Err(OpenError::Io(lock_path, e)),
         }
-        let mut books = Memory::default();
-        let end = journal::walk(dir, |records| {
-            records.iter().try_for_each(|r| books.apply(r)).map_err(|contradiction| contradiction.to_string())
-        })?;
-        let journal = Journal::resume(dir, &end, options.file_bytes)?;
-        let newest = end.timestamp.max(books.newest()).min(TIMESTAMP_MAX);
-        let (committed, _) = watch::channel(books.newest_transfer());
-        let shared = Arc::new(Shared { books: RwLock::new(books), committed, state: AtomicU8::new(OPEN) });
+        let Opened { shared, log, newest, snapshot, recovery } =
+            recover::open(Arc::new(Directory::new(dir)), options, true)?;
+        let shared = Arc::new(shared);
         let (queue, requests) = mpsc::channel();
-        let writer = Writer { shared: shared.clone(), requests, journal, clock, newest, _lock: lock };
-        let writer = std::thread::Builder::new().name("ledger-writer".into()).spawn(move || writer.run());
-        let writer = writer.map_err(io_at(dir))?;
-        Ok((Embedded { shared, queue, writer: Mutex::new(Some(writer)) }, end.recovery))
+        let mut decider = Decider::new(shared.clone(), clock, newest);
+        let mut syncer = Syncer::new(shared.clone(), log);
+        let mut keeper = Keeper::new(shared.clone(), snapshot);
+        let threads = vec![
+            spawn(&shared, "ledger-writer", move || serve(&mut decider, &requests)).map_err(io_at(dir))?,
+            spawn(&shared, "ledger-syncer", move || syncer.run()).map_err(io_at(dir))?,
+            spawn(&shared, "ledger-keeper", move || keeper.run()).map_err(io_at(dir))?,
+        ];
+        Ok((Embedded { shared, queue, threads: Mutex::new(threads), lock: Mutex::new(Some(lock)) }, recovery))
     }
 
-    /// Finishes what is queued, stops the writer and gives up the directory. Later requests are answered
+    /// Finishes what is queued, takes a snapshot and gives up the directory. Later requests are answered
     /// [`EngineError::Closed`]. Dropping the engine does the same.
     pub fn close(&self) {
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(writer) = writer {
-            let _ = self.queue.send(Request::Close); // refused only if the writer is gone already
-            let _ = writer.join(); // its panic has left the state unavailable; nothing to add here
+        let mut threads = lock(&self.threads).drain(..).collect::<Vec<_>>();
+        if threads.is_empty() {
+            return;
         }
+        let _ = self.queue.send(Request::Close); // refused only if the decider is gone already
+        let keeper = threads.pop();
+        // A thread's panic has left the state corrupt; there is nothing to add here.
+        threads.into_iter().for_each(|thread| drop(thread.join()));
+        lock(&self.shared.spare).closing = true;
+        self.shared.chores.notify_all();
+        keeper.map(|thread| drop(thread.join()));
+        self.shared.fail(EngineError::Closed);
+        lock(&self.lock).take();
     }
 
     fn submit<T: Send + 'static>(
@@ -180,21 +173,80 @@ impl Embedded {
         })
     }
 
-    /// Answers a question in steps, giving way to others between them.
-    async fn scan<T, F: Copy>(
-        &self,
-        filter: F,
-        step: impl Fn(&Memory, F) -> Step<T, F>,
-    ) -> Result<Vec<T>, EngineError> {
-        let Step { mut found, mut rest } = self.shared.read(|books| step(books, filter))?;
-        while let Some(filter) = rest {
-            tokio::task::yield_now().await;
-            let next = self.shared.read(|books| step(books, filter))?;
-            found.extend(next.found);
-            rest = next.rest;
+    /// Waits until so many records are on disk.
+    async fn durable(&self, records: u64) -> Result<(), EngineError> {
+        let mut durable = self.shared.durable.subscribe();
+        loop {
+            self.shared.check()?;
+            if *durable.borrow_and_update() >= records {
+                return Ok(());
+            }
+            durable.changed().await.map_err(|_| self.shared.failure())?;
         }
-        Ok(found)
     }
+
+    /// Answers a question in steps, giving way to others between them.
+    async fn ask<Q: Question>(&self, mut question: Q) -> Result<Vec<Q::Item>, EngineError> {
+        let mut found = Vec::new();
+        loop {
+            let step = step(&self.shared, &question)?;
+            found.extend(step.found);
+            let Some(rest) = step.rest else { return Ok(found) };
+            question = question.with(rest);
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// One step of a question.
+pub(crate) fn step<Q: Question>(
+    shared: &Shared,
+    question: &Q,
+) -> Result<Step<Q::Item, Q::Filter>, EngineError>
+where
+    Q::Filter: Narrow,
+{
+    let durable = *shared.durable.borrow();
+    let scan = shared.read(|books| question.begin(books, durable))?;
+    let step = scan.and_then(|scan| match scan {
+        Scan::Done(step) => Ok(step),
+        Scan::Sealed(scan) => question.go_on(scan),
+    });
+    step.map_err(|fault| shared.fault(&fault))
+}
+
+/// The accounts of these ids, and how many records must be on disk before they may be shown.
+pub(crate) fn accounts(shared: &Shared, ids: &[u128]) -> Result<(Vec<Account>, u64), EngineError> {
+    shared.read(|books| {
+        let slots = ids.iter().filter_map(|id| books.accounts().find(*id));
+        let mut stamp = 0;
+        let found = slots.map(|slot| {
+            let entry = books.accounts().at(slot);
+            stamp = stamp.max(entry.stamp);
+            entry.account
+        });
+        (found.collect(), stamp)
+    })
+}
+
+/// The transfers of these ids that are on disk.
+pub(crate) fn transfers(shared: &Shared, ids: &[u128]) -> Result<Vec<Transfer>, EngineError> {
+    let durable = *shared.durable.borrow();
+    let mut found: Vec<Option<Transfer>> = Vec::with_capacity(ids.len());
+    let sealed = shared.read(|books| {
+        for id in ids {
+            let recent = books.recent().rev().find_map(|recent| recent.find(*id));
+            let visible = recent.filter(|(number, _)| *number < durable);
+            found.push(visible.and_then(|(_, item)| item.transfer()).copied());
+        }
+        books.sealed().clone()
+    })?;
+    for (id, found) in ids.iter().zip(&mut found).filter(|(_, found)| found.is_none()) {
+        if let Known::Created(t) = sealed.lookup(*id).map_err(|fault| shared.fault(&fault))? {
+            *found = Some(t);
+        }
+    }
+    Ok(found.into_iter().flatten().collect())
 }
 
 impl Drop for Embedded {
@@ -206,30 +258,6 @@ impl Drop for Embedded {
 impl fmt::Debug for Embedded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Embedded").field("state", &self.shared.check()).finish_non_exhaustive()
-    }
-}
-
-impl Shared {
-    fn check(&self) -> Result<(), EngineError> {
-        match self.state.load(Ordering::Acquire) {
-            OPEN => Ok(()),
-            CLOSED => Err(EngineError::Closed),
-            CORRUPT => Err(EngineError::Corrupt),
-            _ => Err(EngineError::Unavailable),
-        }
-    }
-    /// Why a request got no answer.
-    fn failure(&self) -> EngineError {
-        self.check().err().unwrap_or(EngineError::Unavailable)
-    }
-    fn fail(&self, state: u8) {
-        // The first reason stands.
-        let _ = self.state.compare_exchange(OPEN, state, Ordering::AcqRel, Ordering::Acquire);
-    }
-    fn read<T>(&self, question: impl FnOnce(&Memory) -> T) -> Result<T, EngineError> {
-        self.check()?;
-        let books = self.books.read().map_err(|_| EngineError::Corrupt)?;
-        Ok(question(&books))
     }
 }
 
@@ -251,7 +279,9 @@ impl Engine for Embedded {
             if ids.len() > BATCH_MAX {
                 return Err(EngineError::TooMuchData);
             }
-            self.shared.read(|books| ids.iter().filter_map(|id| books.account(*id)).collect())
+            let (found, stamp) = accounts(&self.shared, &ids)?;
+            self.durable(stamp).await?;
+            Ok(found)
         })
     }
     fn lookup_transfers(&self, ids: Vec<u128>) -> BoxFuture<'_, Result<Vec<Transfer>, EngineError>> {
@@ -259,221 +289,131 @@ impl Engine for Embedded {
             if ids.len() > BATCH_MAX {
                 return Err(EngineError::TooMuchData);
             }
-            let find = |books: &Memory, id: u128| match books.transfer(id) {
-                Known::Created(t) => Some(t),
-                Known::Unknown | Known::Failed => None,
-            };
-            self.shared.read(|books| ids.iter().filter_map(|id| find(books, *id)).collect())
+            transfers(&self.shared, &ids)
         })
     }
     fn get_account_transfers(
         &self,
         filter: AccountFilter,
     ) -> BoxFuture<'_, Result<Vec<Transfer>, EngineError>> {
-        Box::pin(self.scan(filter, Memory::account_transfers))
+        Box::pin(self.ask(AccountTransfers(filter)))
     }
     fn get_account_balances(
         &self,
         filter: AccountFilter,
     ) -> BoxFuture<'_, Result<Vec<AccountBalance>, EngineError>> {
-        Box::pin(self.scan(filter, Memory::account_balances))
+        Box::pin(self.ask(AccountBalances(filter)))
     }
     fn query_accounts(&self, filter: QueryFilter) -> BoxFuture<'_, Result<Vec<Account>, EngineError>> {
-        Box::pin(self.scan(filter, Memory::query_accounts))
+        Box::pin(async move {
+            let mut found = Vec::new();
+            let mut rest = Some(filter);
+            while let Some(filter) = rest {
+                let (step, stamp) = self.shared.read(|books| query::query_accounts(books, filter))?;
+                self.durable(stamp).await?;
+                found.extend(step.found);
+                rest = step.rest;
+                tokio::task::yield_now().await;
+            }
+            Ok(found)
+        })
     }
     fn query_transfers(&self, filter: QueryFilter) -> BoxFuture<'_, Result<Vec<Transfer>, EngineError>> {
-        Box::pin(self.scan(filter, Memory::query_transfers))
+        Box::pin(self.ask(QueryTransfers(filter)))
     }
     fn feed(&self, after: u64, limit: u32) -> BoxFuture<'_, Result<Vec<FeedItem>, EngineError>> {
-        Box::pin(async move { self.shared.read(|books| books.feed(after, limit)) })
+        Box::pin(async move {
+            self.shared.check()?;
+            match Feed::new(after, limit) {
+                None => Ok(Vec::new()),
+                Some(feed) => Ok(query::feed_items(self.ask(feed).await?)),
+            }
+        })
     }
     fn committed(&self) -> watch::Receiver<u64> {
         self.shared.committed.subscribe()
     }
 }
 
-/// Why the writer stops for good.
-enum Stop {
-    Storage,
-    Contradiction,
-}
-
-impl Stop {
-    fn state(&self) -> u8 {
-        match self {
-            Stop::Storage => UNAVAILABLE,
-            Stop::Contradiction => CORRUPT,
+/// Runs one of the engine's threads. A panic is a bug; it must not leave callers waiting or readers
+/// believing.
+fn spawn(
+    shared: &Arc<Shared>,
+    name: &str,
+    mut work: impl FnMut() -> Result<(), EngineError> + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let shared = shared.clone();
+    std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(&mut work)) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => shared.fail(error),
+            Err(_) => shared.fail(EngineError::Corrupt),
         }
-    }
+    })
 }
 
-impl From<Contradiction> for Stop {
-    fn from(_: Contradiction) -> Self {
-        Stop::Contradiction
-    }
-}
-
-impl From<JournalError> for Stop {
-    fn from(_: JournalError) -> Self {
-        Stop::Storage
-    }
-}
-
-/// A decided request whose caller waits for the sync.
-enum Decided {
-    Accounts(Vec<CreateAccountResult>, Answer<CreateAccountResult>),
-    Transfers(Vec<CreateTransferResult>, Answer<CreateTransferResult>),
-}
-
-impl Decided {
-    fn answer(self) {
-        // A caller that no longer waits has dropped its end.
-        match self {
-            Decided::Accounts(results, answer) => drop(answer.send(Ok(results))),
-            Decided::Transfers(results, answer) => drop(answer.send(Ok(results))),
-        }
-    }
-}
-
-struct Writer {
-    shared: Arc<Shared>,
-    requests: Receiver<Request>,
-    journal: Journal,
-    clock: Arc<dyn Clock>,
-    /// The newest timestamp given out, to an event that succeeded or failed.
-    newest: u64,
-    /// Held as long as the writer lives.
-    _lock: File,
-}
-
-impl Writer {
-    fn run(mut self) {
-        // A panic is a bug; it must not leave callers waiting or readers believing.
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.serve()));
-        self.shared.fail(match result {
-            Ok(Ok(())) => CLOSED,
-            Ok(Err(stop)) => stop.state(),
-            Err(_) => CORRUPT,
-        });
-        // Dropping the queue now answers everyone still in it with the reason just set.
-    }
-
-    /// Serves until closed.
-    fn serve(&mut self) -> Result<(), Stop> {
-        let mut group = VecDeque::new();
-        loop {
-            let open = self.gather(&mut group);
-            let (records, decided) = self.decide(&mut group)?;
-            if let Err(stop) = self.commit(&records) {
-                // Before `decided` is dropped and its callers ask why.
-                self.shared.fail(stop.state());
-                return Err(stop);
-            }
-            for request in decided {
-                request.answer();
-            }
-            if !open {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Waits for a request (or for something to expire) and takes what else is queued. `false` if closed.
-    fn gather(&self, group: &mut VecDeque<Request>) -> bool {
-        let expiry = self.shared.books.read().map_or(None, |books| books.next_expiry());
-        let first = match expiry {
-            None => self.requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(at) if at <= self.now() => self.requests.try_recv().map_err(|e| match e {
+/// Takes requests in until closed.
+fn serve(decider: &mut Decider, requests: &Receiver<Request>) -> Result<(), EngineError> {
+    loop {
+        decider.expire()?;
+        let next = match decider.next_expiry() {
+            None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(at) if at <= decider.now() => requests.try_recv().map_err(|e| match e {
                 mpsc::TryRecvError::Empty => RecvTimeoutError::Timeout,
                 mpsc::TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
             }),
-            Some(_) => self.requests.recv_timeout(EXPIRY_POLL),
+            Some(_) => requests.recv_timeout(EXPIRY_POLL),
         };
-        let mut next = match first {
-            Ok(request) => request,
-            Err(RecvTimeoutError::Timeout) => return true,
-            Err(RecvTimeoutError::Disconnected) => return false,
+        if next.is_ok() {
+            decider.expire()?; // what is due comes before what was asked after
+        }
+        let taken = match next {
+            Ok(Request::Accounts(events, answer)) => refuse(answer, |answer| {
+                decider.create_accounts(&events, |results| Decided::Accounts(results, answer.take()))
+            }),
+            Ok(Request::Transfers(events, answer)) => refuse(answer, |answer| {
+                decider.create_transfers(&events, |results| Decided::Transfers(results, answer.take()))
+            }),
+            Err(RecvTimeoutError::Timeout) => Ok(()),
+            Ok(Request::Close) | Err(RecvTimeoutError::Disconnected) => {
+                decider.finish();
+                return Ok(());
+            }
         };
-        let mut events = 0;
-        loop {
-            events += match &next {
-                Request::Accounts(events, _) => events.len(),
-                Request::Transfers(events, _) => events.len(),
-                Request::Close => return false,
-            };
-            group.push_back(next);
-            if events >= GROUP_MAX {
-                return true;
-            }
-            match self.requests.try_recv() {
-                Ok(request) => next = request,
-                Err(_) => return true, // a closed queue is noticed when it is next waited for
-            }
-        }
+        taken?;
     }
+}
 
-    /// The clock's reading, unless timestamps are ahead of it already.
-    fn now(&self) -> u64 {
-        u64::try_from(self.clock.now().as_nanos()).unwrap_or(0).clamp(self.newest, TIMESTAMP_MAX)
+/// An answer that is given at most once.
+struct Once<T>(Option<Answer<T>>);
+
+impl<T> Once<T> {
+    fn take(&mut self) -> Answer<T> {
+        self.0.take().expect("a request is answered once")
     }
+}
 
-    /// The timestamp of the last of `count` events that happen now: later than everything before.
-    fn reserve(newest: &mut u64, now: u64, count: usize) -> Result<u64, Stop> {
-        if count == 0 {
-            return Ok(*newest); // an empty batch takes no time
+/// Tells the caller when there is no room, and goes on; every other error ends the service.
+fn refuse<T>(
+    answer: Answer<T>,
+    decide: impl FnOnce(&mut Once<T>) -> Result<(), EngineError>,
+) -> Result<(), EngineError> {
+    let mut once = Once(Some(answer));
+    match decide(&mut once) {
+        Err(EngineError::NoSpace) => {
+            // A caller that no longer waits has dropped its end.
+            drop(once.take().send(Err(EngineError::NoSpace)));
+            Ok(())
         }
-        let last = newest.saturating_add(count as u64).max(now);
-        if last > TIMESTAMP_MAX {
-            return Err(Stop::Contradiction);
-        }
-        *newest = last;
-        Ok(last)
+        other => other,
     }
+}
 
-    /// Decides the group; nothing is changed yet.
-    fn decide(&mut self, group: &mut VecDeque<Request>) -> Result<(Vec<Record>, Vec<Decided>), Stop> {
-        let now = self.now();
-        let mut newest = self.newest;
-        let mut decided = Vec::with_capacity(group.len());
-        let books = self.shared.books.read().map_err(|_| Stop::Contradiction)?;
-        let mut staged = Staged::new(&*books);
-        let due: Vec<u128> = books.due(now).take(EXPIRE_MAX).collect();
-        for id in due {
-            // One by one from now on, never back from now: nothing expires before its time.
-            let at = Self::reserve(&mut newest, now, 1)?;
-            staged.expire(id, at)?;
+impl From<Fault> for EngineError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Io(..) => EngineError::Unavailable,
+            Fault::Damaged { .. } | Fault::Contradiction(_) => EngineError::Corrupt,
         }
-        for request in group.drain(..) {
-            match request {
-                Request::Accounts(events, answer) => {
-                    let last = Self::reserve(&mut newest, now, events.len())?;
-                    decided.push(Decided::Accounts(staged.create_accounts(&events, last)?, answer));
-                }
-                Request::Transfers(events, answer) => {
-                    let last = Self::reserve(&mut newest, now, events.len())?;
-                    decided.push(Decided::Transfers(staged.create_transfers(&events, last)?, answer));
-                }
-                Request::Close => {}
-            }
-        }
-        self.newest = newest;
-        Ok((staged.into_records(), decided))
-    }
-
-    /// Puts the records on disk, then takes them into the committed books and wakes the followers of the
-    /// feed.
-    fn commit(&mut self, records: &[Record]) -> Result<(), Stop> {
-        if records.is_empty() {
-            return Ok(());
-        }
-        self.journal.append(records, self.newest)?;
-        let mut books = self.shared.books.write().map_err(|_| Stop::Contradiction)?;
-        for record in records {
-            books.apply(record)?;
-        }
-        let newest = books.newest_transfer();
-        drop(books);
-        self.shared.committed.send_if_modified(|seen| std::mem::replace(seen, newest) != newest);
-        Ok(())
     }
 }

@@ -82,6 +82,9 @@ pub enum EngineError {
     Closed,
     /// The engine cannot write or reach its storage any more, and will answer nothing until it is reopened.
     Unavailable,
+    /// There is no room on the disk for what is asked. Nothing was done; reads go on, and writes do again once
+    /// there is room.
+    NoSpace,
     /// The engine found its own state in contradiction and stopped before making it worse.
     Corrupt,
 }
@@ -93,6 +96,7 @@ impl EngineError {
             EngineError::TooMuchData => "ledger_too_much_data",
             EngineError::Closed => "ledger_closed",
             EngineError::Unavailable => "ledger_unavailable",
+            EngineError::NoSpace => "ledger_no_space",
             EngineError::Corrupt => "ledger_corrupt",
         }
     }
@@ -104,6 +108,7 @@ impl fmt::Display for EngineError {
             EngineError::TooMuchData => "the request has more events than one batch may hold",
             EngineError::Closed => "the ledger is closed",
             EngineError::Unavailable => "the ledger cannot reach its storage; it must be reopened",
+            EngineError::NoSpace => "the disk has no room for the ledger",
             EngineError::Corrupt => "the ledger found its own state in contradiction and stopped",
         })
     }

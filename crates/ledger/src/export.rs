@@ -208,13 +208,13 @@ pub fn export(export: &Export<'_>, out: &mut dyn Write) -> Result<ExportReport, 
     let mut failed: Option<ExportError> = None;
     let mut last = export.date(audit.first_timestamp);
     let mut frames = 0;
-    journal::walk(export.dir, |records| {
+    journal::walk(export.dir, |frame| {
         frames += 1;
         // A live engine may have gone on since the audit: the books end where the audit ended.
         if frames > audit.frames {
             return Ok(());
         }
-        for record in records {
+        for record in frame.records()? {
             let Record::Transfer(t) = record else { continue };
             if t.flags.intersects(TransferFlags::Pending | TransferFlags::VoidPendingTransfer) {
                 report.pending_left_out += u64::from(t.flags.contains(TransferFlags::Pending));
@@ -222,7 +222,7 @@ pub fn export(export: &Export<'_>, out: &mut dyn Write) -> Result<ExportReport, 
             }
             last = last.max(export.date(t.timestamp));
             report.transactions += 1;
-            if let Err(e) = export.transaction(&books, t, out) {
+            if let Err(e) = export.transaction(&books, &t, out) {
                 failed = Some(e.into());
                 return Err("the output failed".to_owned());
             }

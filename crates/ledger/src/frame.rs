@@ -9,13 +9,15 @@ use crate::posting::Record;
 use crate::types::{Account, AccountFlags, Transfer, TransferFlags};
 
 /// Bytes before the first frame of a file.
-pub const FILE_HEADER: usize = 64;
+pub const FILE_HEADER: usize = 96;
 /// Bytes before the payload of a frame.
 pub const FRAME_HEADER: usize = 96;
+/// Bytes of a transfer.
+pub const TRANSFER: usize = 128;
 /// Everything in a file stands on a multiple of this.
 pub const ALIGN: usize = 16;
 /// The version of this layout.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 const FILE_MAGIC: &[u8; 8] = b"YimaBook";
 const FRAME_MAGIC: &[u8; 8] = b"YimaFrm\x01";
@@ -32,8 +34,12 @@ pub type Hash = [u8; 32];
 /// How one journal file begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileHeader {
+    /// Which file this is; the first of all is 1.
+    pub segment: u32,
     /// The number of its first frame; the first of all is 1.
     pub first_frame: u64,
+    /// How many records stand in the files before it.
+    pub first_record: u64,
     /// The hash of the frame before that, zeros before frame 1.
     pub parent: Hash,
 }
@@ -45,6 +51,8 @@ pub struct FrameHeader {
     pub number: u64,
     /// The newest timestamp the engine had given out.
     pub timestamp: u64,
+    /// How many records stand in the frames before it.
+    pub first_record: u64,
     /// Bytes of payload.
     pub payload_len: u32,
     /// Records in the payload.
@@ -87,8 +95,10 @@ impl FileHeader {
         let mut b = [0; FILE_HEADER];
         b[..8].copy_from_slice(FILE_MAGIC);
         b[8..12].copy_from_slice(&VERSION.to_le_bytes());
-        b[16..24].copy_from_slice(&self.first_frame.to_le_bytes());
-        b[24..56].copy_from_slice(&self.parent);
+        b[16..20].copy_from_slice(&self.segment.to_le_bytes());
+        b[24..32].copy_from_slice(&self.first_frame.to_le_bytes());
+        b[32..40].copy_from_slice(&self.first_record.to_le_bytes());
+        b[64..96].copy_from_slice(&self.parent);
         let crc = crc32c::crc32c_append(crc32c::crc32c(&b[..12]), &b[16..]);
         b[12..16].copy_from_slice(&crc.to_le_bytes());
         b
@@ -105,36 +115,48 @@ impl FileHeader {
         if u32_at(b, 8) != VERSION {
             return Err("the journal has a version this program does not read");
         }
-        Ok(FileHeader { first_frame: u64_at(b, 16), parent: array(b, 24) })
+        Ok(FileHeader {
+            segment: u32_at(b, 16),
+            first_frame: u64_at(b, 24),
+            first_record: u64_at(b, 32),
+            parent: array(b, 64),
+        })
     }
 }
 
 /// The frame at the start of `b`, which runs to the end of its file; the reason if there is none.
 pub fn read(b: &[u8]) -> Result<Frame<'_>, &'static str> {
-    let head = b.get(..FRAME_HEADER).ok_or("the frame header is incomplete")?;
-    if &head[..8] != FRAME_MAGIC {
-        return Err("no frame begins here");
-    }
-    if u32_at(head, 8) != crc32c::crc32c(&head[12..]) {
-        return Err("the frame header fails its checksum");
-    }
+    let end = size(b)?;
+    let head = &b[..FRAME_HEADER];
     let header = FrameHeader {
         payload_crc: u32_at(head, 12),
         number: u64_at(head, 16),
         timestamp: u64_at(head, 24),
         payload_len: u32_at(head, 32),
         records: u32_at(head, 36),
+        first_record: u64_at(head, 40),
         parent: array(head, 64),
     };
-    if head[40..64].iter().any(|b| *b != 0) {
+    if head[48..64].iter().any(|b| *b != 0) {
         return Err("a byte of the frame header that has no meaning is not zero");
     }
-    let end = FRAME_HEADER + header.payload_len as usize;
     let bytes = b.get(..end).ok_or("the frame is incomplete")?;
     if crc32c::crc32c(&bytes[FRAME_HEADER..]) != header.payload_crc {
         return Err("the frame fails its checksum");
     }
     Ok(Frame { header, bytes })
+}
+
+/// How many bytes the frame has whose header these bytes begin with; the reason if it is no header.
+pub fn size(head: &[u8]) -> Result<usize, &'static str> {
+    let head = head.get(..FRAME_HEADER).ok_or("the frame header is incomplete")?;
+    if &head[..8] != FRAME_MAGIC {
+        return Err("no frame begins here");
+    }
+    if u32_at(head, 8) != crc32c::crc32c(&head[12..]) {
+        return Err("the frame header fails its checksum");
+    }
+    Ok(FRAME_HEADER + u32_at(head, 32) as usize)
 }
 
 /// Where in `b` (the rest of a file) another sound frame begins, if anywhere.
@@ -160,99 +182,179 @@ impl Frame<'_> {
         Sha256::digest(self.bytes).into()
     }
 
-    /// Its records in order; the reason if the payload is not a sequence of records.
-    pub fn records(&self) -> Result<Vec<Record>, &'static str> {
-        let mut rest = &self.bytes[FRAME_HEADER..];
-        let mut out = Vec::with_capacity((self.header.records as usize).min(rest.len() / 16));
-        let mut before = 0;
-        while !rest.is_empty() {
-            let run = rest.get(..RUN_HEADER).ok_or("a run of records is incomplete")?;
+    /// Hands out its records in order, each with its offset from the frame's beginning; the reason if the
+    /// payload is not a sequence of records.
+    pub fn each<E: From<&'static str>>(
+        &self,
+        mut visit: impl FnMut(u32, Record) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut at = FRAME_HEADER;
+        let (mut seen, mut before) = (0, 0);
+        while at < self.bytes.len() {
+            let run = self.bytes.get(at..at + RUN_HEADER).ok_or("a run of records is incomplete")?;
             let (kind, count) = (u32_at(run, 0), u32_at(run, 4) as usize);
-            let size = match kind {
-                KIND_ACCOUNT => 64,
-                KIND_TRANSFER => 128,
-                KIND_FAILED => 16,
-                KIND_EXPIRED => 32,
-                _ => return Err("a record is of an unknown kind"),
-            };
+            let size = body_size(kind).ok_or("a record is of an unknown kind")?;
             if kind == before || count == 0 || run[8..].iter().any(|b| *b != 0) {
-                return Err(NOT_ONE_WAY);
+                return Err(NOT_ONE_WAY.into());
             }
             before = kind;
-            let bodies = rest.get(RUN_HEADER..RUN_HEADER + count * size);
-            for b in bodies.ok_or("a run of records is incomplete")?.chunks_exact(size) {
-                if padding(kind, b).iter().any(|b| *b != 0) {
-                    return Err(NOT_ONE_WAY);
+            at += RUN_HEADER;
+            let bodies = self.bytes.get(at..at + count * size).ok_or("a run of records is incomplete")?;
+            for body in bodies.chunks_exact(size) {
+                if padding(kind, body).iter().any(|b| *b != 0) {
+                    return Err(NOT_ONE_WAY.into());
                 }
-                out.push(match kind {
-                    KIND_ACCOUNT => Record::Account(decode_account(b)),
-                    KIND_TRANSFER => Record::Transfer(decode_transfer(b)),
-                    KIND_FAILED => Record::Failed(u128_at(b, 0)),
-                    _ => Record::Expired { pending_id: u128_at(b, 0), timestamp: u64_at(b, 16) },
-                });
+                visit(offset(at), decode(kind, body))?;
+                at += size;
             }
-            rest = &rest[RUN_HEADER + count * size..];
+            seen += count;
         }
-        if out.len() != self.header.records as usize {
-            return Err("the frame holds another number of records than it says");
+        if seen != self.header.records as usize {
+            return Err("the frame holds another number of records than it says".into());
         }
+        Ok(())
+    }
+
+    /// Its records in order; the reason if the payload is not a sequence of records.
+    pub fn records(&self) -> Result<Vec<Record>, &'static str> {
+        let mut out = Vec::with_capacity((self.header.records as usize).min(self.bytes.len() / 16));
+        self.each(|_, record| {
+            out.push(record);
+            Ok::<(), &'static str>(())
+        })?;
         Ok(out)
     }
 }
 
-/// Writes a frame of `records` into `out`, which is emptied first; answers its hash.
-///
-/// # Panics
-/// If the records take 4 GiB or more; a group of requests is bounded far below.
-pub fn encode(out: &mut Vec<u8>, number: u64, timestamp: u64, parent: Hash, records: &[Record]) -> Hash {
-    out.clear();
-    out.resize(FRAME_HEADER, 0);
-    let mut run: Option<(u32, usize)> = None; // kind and where its header stands
-    let mut count = 0u32;
-    for record in records {
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).expect("a frame stays below 4 GiB")
+}
+
+fn body_size(kind: u32) -> Option<usize> {
+    match kind {
+        KIND_ACCOUNT => Some(64),
+        KIND_TRANSFER => Some(TRANSFER),
+        KIND_FAILED => Some(16),
+        KIND_EXPIRED => Some(32),
+        _ => None,
+    }
+}
+
+fn decode(kind: u32, b: &[u8]) -> Record {
+    match kind {
+        KIND_ACCOUNT => Record::Account(decode_account(b)),
+        KIND_TRANSFER => Record::Transfer(decode_transfer(b)),
+        KIND_FAILED => Record::Failed(u128_at(b, 0)),
+        _ => Record::Expired { pending_id: u128_at(b, 0), timestamp: u64_at(b, 16) },
+    }
+}
+
+/// A frame being filled.
+#[derive(Debug)]
+pub struct Builder {
+    out: Vec<u8>,
+    records: u32,
+    /// The kind of the last run, where its header stands, and how many records it has.
+    run: Option<(u32, usize, u32)>,
+}
+
+/// A state of a [`Builder`] to go back to.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    len: usize,
+    records: u32,
+    run: Option<(u32, usize, u32)>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Builder { out: vec![0; FRAME_HEADER], records: 0, run: None }
+    }
+}
+
+impl Builder {
+    /// An empty frame that reuses the memory of `buffer`.
+    pub fn reuse(mut buffer: Vec<u8>) -> Builder {
+        buffer.clear();
+        buffer.resize(FRAME_HEADER, 0);
+        Builder { out: buffer, records: 0, run: None }
+    }
+    /// How many records it holds.
+    pub fn records(&self) -> u32 {
+        self.records
+    }
+    /// Its bytes so far, header included.
+    pub fn size(&self) -> usize {
+        self.out.len()
+    }
+    /// Where it stands, to come back with [`Builder::back_to`].
+    pub fn mark(&self) -> Mark {
+        Mark { len: self.out.len(), records: self.records, run: self.run }
+    }
+    /// Forgets what was pushed since `mark`.
+    pub fn back_to(&mut self, mark: Mark) {
+        self.out.truncate(mark.len);
+        (self.records, self.run) = (mark.records, mark.run);
+        if let Some((_, at, count)) = self.run {
+            self.out[at + 4..at + 8].copy_from_slice(&count.to_le_bytes());
+        }
+    }
+
+    /// Adds a record; answers its offset from the frame's beginning.
+    pub fn push(&mut self, record: &Record) -> u32 {
         let kind = match record {
             Record::Account(_) => KIND_ACCOUNT,
             Record::Transfer(_) => KIND_TRANSFER,
             Record::Failed(_) => KIND_FAILED,
             Record::Expired { .. } => KIND_EXPIRED,
         };
-        let at = match run {
-            Some((k, at)) if k == kind => at,
+        let (at, count) = match self.run {
+            Some((last, at, count)) if last == kind => (at, count + 1),
             _ => {
-                let at = out.len();
-                out.extend_from_slice(&kind.to_le_bytes());
-                out.resize(at + RUN_HEADER, 0);
-                count = 0;
-                run = Some((kind, at));
-                at
+                let at = self.out.len();
+                self.out.extend_from_slice(&kind.to_le_bytes());
+                self.out.resize(at + RUN_HEADER, 0);
+                (at, 1)
             }
         };
-        count += 1;
-        out[at + 4..at + 8].copy_from_slice(&count.to_le_bytes());
+        self.run = Some((kind, at, count));
+        self.out[at + 4..at + 8].copy_from_slice(&count.to_le_bytes());
+        let start = self.out.len();
         match record {
-            Record::Account(a) => encode_account(out, a),
-            Record::Transfer(t) => encode_transfer(out, t),
-            Record::Failed(id) => out.extend_from_slice(&id.to_le_bytes()),
+            Record::Account(a) => encode_account(&mut self.out, a),
+            Record::Transfer(t) => self.out.extend_from_slice(&encode_transfer(t)),
+            Record::Failed(id) => self.out.extend_from_slice(&id.to_le_bytes()),
             Record::Expired { pending_id, timestamp } => {
-                out.extend_from_slice(&pending_id.to_le_bytes());
-                out.extend_from_slice(&timestamp.to_le_bytes());
-                out.extend_from_slice(&[0; 8]);
+                self.out.extend_from_slice(&pending_id.to_le_bytes());
+                self.out.extend_from_slice(&timestamp.to_le_bytes());
+                self.out.extend_from_slice(&[0; 8]);
             }
         }
+        self.records += 1;
+        offset(start)
     }
-    let payload_len = u32::try_from(out.len() - FRAME_HEADER).expect("a frame stays below 4 GiB");
-    let records = u32::try_from(records.len()).expect("fewer records than bytes");
-    let crc = crc32c::crc32c(&out[FRAME_HEADER..]);
-    out[..8].copy_from_slice(FRAME_MAGIC);
-    out[12..16].copy_from_slice(&crc.to_le_bytes());
-    out[16..24].copy_from_slice(&number.to_le_bytes());
-    out[24..32].copy_from_slice(&timestamp.to_le_bytes());
-    out[32..36].copy_from_slice(&payload_len.to_le_bytes());
-    out[36..40].copy_from_slice(&records.to_le_bytes());
-    out[64..96].copy_from_slice(&parent);
-    let crc = crc32c::crc32c(&out[12..FRAME_HEADER]);
-    out[8..12].copy_from_slice(&crc.to_le_bytes());
-    Sha256::digest(&out).into()
+
+    /// Completes the frame: its bytes, and the hash that the next one carries.
+    ///
+    /// # Panics
+    /// If the frame takes 4 GiB or more; a group of requests is bounded far below.
+    pub fn seal(mut self, number: u64, timestamp: u64, first_record: u64, parent: Hash) -> (Vec<u8>, Hash) {
+        let out = &mut self.out;
+        let payload_len = offset(out.len() - FRAME_HEADER);
+        let crc = crc32c::crc32c(&out[FRAME_HEADER..]);
+        out[..8].copy_from_slice(FRAME_MAGIC);
+        out[12..16].copy_from_slice(&crc.to_le_bytes());
+        out[16..24].copy_from_slice(&number.to_le_bytes());
+        out[24..32].copy_from_slice(&timestamp.to_le_bytes());
+        out[32..36].copy_from_slice(&payload_len.to_le_bytes());
+        out[36..40].copy_from_slice(&self.records.to_le_bytes());
+        out[40..48].copy_from_slice(&first_record.to_le_bytes());
+        out[64..96].copy_from_slice(&parent);
+        let crc = crc32c::crc32c(&out[12..FRAME_HEADER]);
+        out[8..12].copy_from_slice(&crc.to_le_bytes());
+        let hash = Sha256::digest(&*out).into();
+        (self.out, hash)
+    }
 }
 
 fn encode_account(out: &mut Vec<u8>, a: &Account) {
@@ -281,23 +383,30 @@ fn decode_account(b: &[u8]) -> Account {
     }
 }
 
-fn encode_transfer(out: &mut Vec<u8>, t: &Transfer) {
-    out.extend_from_slice(&t.id.to_le_bytes());
-    out.extend_from_slice(&t.debit_account_id.to_le_bytes());
-    out.extend_from_slice(&t.credit_account_id.to_le_bytes());
-    out.extend_from_slice(&t.amount.to_le_bytes());
-    out.extend_from_slice(&t.pending_id.to_le_bytes());
-    out.extend_from_slice(&t.user_data_128.to_le_bytes());
-    out.extend_from_slice(&t.user_data_64.to_le_bytes());
-    out.extend_from_slice(&t.user_data_32.to_le_bytes());
-    out.extend_from_slice(&t.timeout.to_le_bytes());
-    out.extend_from_slice(&t.ledger.to_le_bytes());
-    out.extend_from_slice(&t.code.to_le_bytes());
-    out.extend_from_slice(&t.flags.bits().to_le_bytes());
-    out.extend_from_slice(&t.timestamp.to_le_bytes());
+/// The bytes of a transfer.
+pub fn encode_transfer(t: &Transfer) -> [u8; TRANSFER] {
+    let mut b = [0; TRANSFER];
+    b[..16].copy_from_slice(&t.id.to_le_bytes());
+    b[16..32].copy_from_slice(&t.debit_account_id.to_le_bytes());
+    b[32..48].copy_from_slice(&t.credit_account_id.to_le_bytes());
+    b[48..64].copy_from_slice(&t.amount.to_le_bytes());
+    b[64..80].copy_from_slice(&t.pending_id.to_le_bytes());
+    b[80..96].copy_from_slice(&t.user_data_128.to_le_bytes());
+    b[96..104].copy_from_slice(&t.user_data_64.to_le_bytes());
+    b[104..108].copy_from_slice(&t.user_data_32.to_le_bytes());
+    b[108..112].copy_from_slice(&t.timeout.to_le_bytes());
+    b[112..116].copy_from_slice(&t.ledger.to_le_bytes());
+    b[116..118].copy_from_slice(&t.code.to_le_bytes());
+    b[118..120].copy_from_slice(&t.flags.bits().to_le_bytes());
+    b[120..].copy_from_slice(&t.timestamp.to_le_bytes());
+    b
 }
 
-fn decode_transfer(b: &[u8]) -> Transfer {
+/// The transfer in the first [`TRANSFER`] bytes of `b`.
+///
+/// # Panics
+/// If there are fewer.
+pub fn decode_transfer(b: &[u8]) -> Transfer {
     Transfer {
         id: u128_at(b, 0),
         debit_account_id: u128_at(b, 16),

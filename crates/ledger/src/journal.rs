@@ -1,18 +1,20 @@
-//! The journal on disk: appending frames, and reading all of it back.
+//! The journal on disk: appending frames, and reading them back.
 //!
 //! One frame is written and synced before the next is begun, so a crash can spoil only the last frame.
 //! Whatever else does not add up is damage, and is reported with file, frame and offset, never repaired.
+//! A file is a segment; the one being written is made in advance, long enough and full of zeros, because a
+//! sync is several times faster when neither length nor place of a file changes.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::frame::{self, FILE_HEADER, FileHeader, Hash};
-use crate::posting::Record;
+use crate::disk::{Directory, Disk, DiskFile};
+use crate::fault::Fault;
+use crate::frame::{self, FILE_HEADER, FileHeader, Frame, Hash};
 
-/// A new file is begun once the current one has this many bytes.
-pub const FILE_BYTES: u64 = 64 << 20;
+/// A new segment is begun once the current one has this many bytes, or sooner.
+pub const FILE_BYTES: u64 = 32 << 20;
 
 const PREFIX: &str = "journal-";
 const SUFFIX: &str = ".ylj";
@@ -26,6 +28,8 @@ pub struct Recovery {
     pub records: u64,
     /// The unfinished write at the end that was cut off, if there was one.
     pub torn: Option<Torn>,
+    /// Snapshots and indexes that were damaged, and were made again from the journal.
+    pub rebuilt: Vec<PathBuf>,
 }
 
 /// An unfinished write at the journal's end: never acknowledged to anyone.
@@ -74,6 +78,20 @@ impl fmt::Display for JournalError {
 
 impl std::error::Error for JournalError {}
 
+impl From<Fault> for JournalError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Io(file, e) => JournalError::Io(file, e),
+            Fault::Damaged { file, offset, reason } => {
+                JournalError::Damaged { file, frame: 0, offset, reason: reason.to_owned() }
+            }
+            Fault::Contradiction(c) => {
+                JournalError::Damaged { file: PathBuf::new(), frame: 0, offset: 0, reason: c.to_string() }
+            }
+        }
+    }
+}
+
 fn io_at(path: &Path) -> impl FnOnce(io::Error) -> JournalError {
     let path = path.to_owned();
     |e| JournalError::Io(path, e)
@@ -81,180 +99,318 @@ fn io_at(path: &Path) -> impl FnOnce(io::Error) -> JournalError {
 
 /// The journal's files in order.
 pub fn files(dir: &Path) -> Result<Vec<PathBuf>, JournalError> {
-    let mut out = Vec::new();
-    for entry in fs::read_dir(dir).map_err(io_at(dir))? {
-        let entry = entry.map_err(io_at(dir))?;
-        if entry.file_name().to_str().is_some_and(|n| n.starts_with(PREFIX) && n.ends_with(SUFFIX)) {
-            out.push(entry.path());
-        }
-    }
-    out.sort(); // the number in the name has a fixed width
+    let disk = Directory::new(dir);
+    Ok(segments(&disk)?.into_iter().map(|segment| disk.path(&file_name(segment))).collect())
+}
+
+/// The numbers of the journal's segments in order.
+pub fn segments(disk: &dyn Disk) -> Result<Vec<u32>, JournalError> {
+    let names = disk.list().map_err(io_at(&disk.path("")))?;
+    let mut out: Vec<u32> = names.iter().filter_map(|name| segment(name)).collect();
+    out.sort_unstable();
     Ok(out)
 }
 
-fn file_name(first_frame: u64) -> String {
-    format!("{PREFIX}{first_frame:020}{SUFFIX}")
+fn segment(name: &str) -> Option<u32> {
+    let number = name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.parse().ok()?;
+    (file_name(number) == name).then_some(number)
+}
+
+/// The name of a segment's file.
+pub fn file_name(segment: u32) -> String {
+    format!("{PREFIX}{segment:010}{SUFFIX}")
 }
 
 /// Where a walk through the journal ended.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct End {
     /// The last sound frame, zero if none.
     pub frame: u64,
     /// Its hash, zeros if none.
     pub head: Hash,
+    /// How many records there are in all.
+    pub records: u64,
     /// The newest timestamp given out.
     pub timestamp: u64,
-    /// The last file and how many of its bytes are sound; `None` if there is no file.
-    pub last: Option<(PathBuf, u64)>,
+    /// The last segment, zero if there is none.
+    pub segment: u32,
+    /// How many of its bytes are sound.
+    pub bytes: u64,
     /// What frames and records there were.
     pub recovery: Recovery,
 }
 
-/// Reads every frame in order and hands its records to `each`, which may object with a reason.
-pub fn walk(dir: &Path, mut each: impl FnMut(&[Record]) -> Result<(), String>) -> Result<End, JournalError> {
-    let files = files(dir)?;
-    let mut end = End { frame: 0, head: [0; 32], timestamp: 0, last: None, recovery: Recovery::default() };
-    for (index, path) in files.iter().enumerate() {
-        let is_last = index + 1 == files.len();
-        let bytes = fs::read(path).map_err(io_at(path))?;
-        let next = end.frame + 1;
-        let damaged = |frame: u64, offset: usize, reason: &str| JournalError::Damaged {
-            file: path.clone(),
-            frame,
-            offset: offset as u64,
-            reason: reason.to_owned(),
+/// A sound frame and where it stands.
+#[derive(Debug)]
+pub struct Visit<'a> {
+    /// The segment.
+    pub segment: u32,
+    /// The number of the segment's first record.
+    pub first_record: u64,
+    /// The frame's offset in it, in bytes.
+    pub offset: u64,
+    /// The frame.
+    pub frame: &'a Frame<'a>,
+    /// Its hash.
+    pub hash: Hash,
+}
+
+/// Reads every frame of the journal in a directory in order; `each` may object with a reason.
+pub fn walk(dir: &Path, mut each: impl FnMut(&Frame<'_>) -> Result<(), String>) -> Result<End, JournalError> {
+    walk_from(&Directory::new(dir), 1, |visit| each(visit.frame))
+}
+
+/// Reads every frame from segment `from` on.
+pub fn walk_from(
+    disk: &dyn Disk,
+    from: u32,
+    mut each: impl FnMut(&Visit<'_>) -> Result<(), String>,
+) -> Result<End, JournalError> {
+    let mut segments = segments(disk)?;
+    segments.retain(|segment| *segment >= from);
+    let mut end = End::default();
+    let mut bytes = Vec::new();
+    for (index, &segment) in segments.iter().enumerate() {
+        let path = disk.path(&file_name(segment));
+        let file = disk.open(&file_name(segment)).map_err(io_at(&path))?;
+        let size = file.size().map_err(io_at(&path))?;
+        bytes.resize(usize::try_from(size).unwrap_or(usize::MAX), 0);
+        file.read_exact_at(&mut bytes, 0).map_err(io_at(&path))?;
+        let tail = Tail { path: &path, bytes: &bytes, is_last: index + 1 == segments.len() };
+        let is_first = index == 0;
+        let due = if is_first { from } else { end.segment + 1 };
+        end.segment = segment;
+        end.bytes = 0;
+        // A file gets its name only after its header and its first frame are on disk.
+        let header = FileHeader::decode(&bytes).map_err(|reason| tail.damaged(end.frame + 1, 0, reason))?;
+        if is_first && from > 1 {
+            (end.frame, end.head) = (header.first_frame - 1, header.parent);
+            end.records = header.first_record;
+        }
+        let expected = FileHeader {
+            segment: due,
+            first_frame: end.frame + 1,
+            first_record: end.records,
+            parent: end.head,
         };
-        // An unfinished write can only stand at the very end, with nothing sound after it.
-        let torn_or_damaged = |frame: u64, offset: usize, reason: &str| {
-            let rest = &bytes[offset..];
-            if !is_last {
-                return Err(damaged(frame, offset, &format!("{reason}, and another file follows")));
-            }
-            let skip = frame::ALIGN.min(rest.len());
-            if let Some(at) = frame::find_sound(&rest[skip..]) {
-                let at = offset + skip + at;
-                return Err(damaged(
-                    frame,
-                    offset,
-                    &format!("{reason}, and a sound frame follows at byte {at}"),
-                ));
-            }
-            Ok(Torn { file: path.clone(), frame, offset: offset as u64, bytes: rest.len() as u64 })
-        };
-        match FileHeader::decode(&bytes) {
-            Ok(h) if h.first_frame == next && h.parent == end.head => {}
-            Ok(_) => return Err(damaged(next, 0, "the file does not continue the one before it")),
-            Err(reason) => {
-                if bytes.len() > FILE_HEADER {
-                    return Err(damaged(next, 0, reason)); // frames are written after a synced header
-                }
-                end.recovery.torn = Some(torn_or_damaged(next, 0, reason)?);
-                end.last = Some((path.clone(), 0));
-                break;
-            }
+        if header != expected || segment != due {
+            return Err(tail.damaged(end.frame + 1, 0, "the file does not continue the one before it"));
         }
         let mut at = FILE_HEADER;
         while at < bytes.len() {
             let number = end.frame + 1;
             let frame = match frame::read(&bytes[at..]) {
                 Ok(frame) => frame,
+                Err(reason) if at == FILE_HEADER => return Err(tail.damaged(number, at, reason)),
                 Err(reason) => {
-                    end.recovery.torn = Some(torn_or_damaged(number, at, reason)?);
+                    end.recovery.torn = tail.torn(number, at, reason)?;
                     break;
                 }
             };
-            if frame.header.number != number {
-                return Err(damaged(number, at, "a frame with another number stands in its place"));
+            if frame.header.number != number || frame.header.first_record != end.records {
+                return Err(tail.damaged(number, at, "a frame with another number stands in its place"));
             }
             if frame.header.parent != end.head {
-                return Err(damaged(number, at, "the frame does not carry the hash of the one before it"));
+                let reason = "the frame does not carry the hash of the one before it";
+                return Err(tail.damaged(number, at, reason));
             }
-            let records = frame.records().map_err(|reason| damaged(number, at, reason))?;
-            each(&records).map_err(|reason| damaged(number, at, &reason))?;
+            let (first_record, hash) = (header.first_record, frame.hash());
+            let visit = Visit { segment, first_record, offset: at as u64, frame: &frame, hash };
+            each(&visit).map_err(|reason| tail.damaged(number, at, &reason))?;
             end.frame = number;
-            end.head = frame.hash();
+            end.head = hash;
             end.timestamp = frame.header.timestamp;
+            end.records += u64::from(frame.header.records);
             end.recovery.frames += 1;
-            end.recovery.records += records.len() as u64;
+            end.recovery.records += u64::from(frame.header.records);
             at += frame.bytes.len();
         }
-        end.last = Some((path.clone(), at as u64));
+        end.bytes = at as u64;
     }
     Ok(end)
 }
 
-/// The open end of the journal.
-#[derive(Debug)]
-pub struct Journal {
-    dir: PathBuf,
-    file: File,
-    file_len: u64,
-    file_limit: u64,
-    frame: u64,
-    head: Hash,
-    buffer: Vec<u8>,
+/// A segment, for judging the place where no frame is.
+struct Tail<'a> {
+    path: &'a Path,
+    bytes: &'a [u8],
+    is_last: bool,
 }
 
-impl Journal {
-    /// Makes the journal that [`walk`] read ready for appending: cuts an unfinished write (keeping its
-    /// bytes beside it), and syncs, because what was read may still have been only in memory.
-    pub fn resume(dir: &Path, end: &End, file_limit: u64) -> Result<Journal, JournalError> {
-        if let Some(torn) = &end.recovery.torn {
-            cut(dir, torn)?;
-        }
-        let sound = end.last.as_ref().filter(|(_, len)| *len > 0);
-        let (file, file_len) = if let Some((path, len)) = sound {
-            let file = OpenOptions::new().append(true).open(path).map_err(io_at(path))?;
-            file.sync_all().map_err(io_at(path))?;
-            (file, *len)
-        } else {
-            begin_file(dir, end.frame + 1, end.head)?
+impl Tail<'_> {
+    fn damaged(&self, frame: u64, offset: usize, reason: &str) -> JournalError {
+        let file = self.path.to_owned();
+        JournalError::Damaged { file, frame, offset: offset as u64, reason: reason.to_owned() }
+    }
+
+    fn sound_after(&self, offset: usize) -> Option<usize> {
+        let from = (offset + frame::ALIGN).min(self.bytes.len());
+        frame::find_sound(&self.bytes[from..]).map(|at| from + at)
+    }
+
+    /// An unfinished write can only stand at the very end, with nothing sound after it. `None` if nothing
+    /// stands there at all, which is how the room that was made in advance looks.
+    fn torn(&self, frame: u64, offset: usize, reason: &str) -> Result<Option<Torn>, JournalError> {
+        let rest = &self.bytes[offset..];
+        let Some(last) = rest.iter().rposition(|b| *b != 0) else {
+            return Ok(None);
         };
-        sync_dir(dir)?;
-        let dir = dir.to_owned();
-        Ok(Journal { dir, file, file_len, file_limit, frame: end.frame, head: end.head, buffer: Vec::new() })
+        if !self.is_last {
+            return Err(self.damaged(frame, offset, &format!("{reason}, and another file follows")));
+        }
+        if let Some(at) = self.sound_after(offset) {
+            let reason = format!("{reason}, and a sound frame follows at byte {at}");
+            return Err(self.damaged(frame, offset, &reason));
+        }
+        let file = self.path.to_owned();
+        Ok(Some(Torn { file, frame, offset: offset as u64, bytes: last as u64 + 1 }))
+    }
+}
+
+/// The open end of the journal.
+#[derive(Debug)]
+pub struct Log {
+    disk: std::sync::Arc<dyn Disk>,
+    file: Option<Box<dyn DiskFile>>,
+    segment: u32,
+    frame: u64,
+    head: Hash,
+}
+
+/// Where a frame goes.
+#[derive(Debug)]
+pub struct Place {
+    /// Into which segment.
+    pub segment: u32,
+    /// Where in it, in bytes.
+    pub offset: u64,
+    /// The prepared file, if the segment begins with this frame.
+    pub begins: Option<Prepared>,
+    /// How many records stand before it.
+    pub first_record: u64,
+}
+
+impl Log {
+    /// Makes the journal that a walk read ready for appending: cuts an unfinished write (keeping its bytes
+    /// beside it), and syncs, because what was read may still have been only in memory. Answers how long
+    /// the last segment's file is made to be; zero if there is none.
+    pub fn resume(
+        disk: std::sync::Arc<dyn Disk>,
+        end: &End,
+        file_bytes: u64,
+    ) -> Result<(Log, u64), JournalError> {
+        let mut log = Log { disk, file: None, segment: end.segment, frame: end.frame, head: end.head };
+        if let Some(torn) = &end.recovery.torn {
+            log.cut(torn, end)?;
+        }
+        let mut size = 0;
+        if end.segment > 0 {
+            let name = file_name(end.segment);
+            let path = log.disk.path(&name);
+            let file = log.disk.open(&name).map_err(io_at(&path))?;
+            size = file.size().map_err(io_at(&path))?.max(end.bytes);
+            if size < file_bytes && end.bytes < file_bytes && zero(&*file, end.bytes, file_bytes).is_ok() {
+                size = file_bytes; // without room for more, it goes on in the next
+            }
+            file.sync().map_err(io_at(&path))?;
+            log.file = Some(file);
+        }
+        log.disk.sync_names().map_err(io_at(&log.disk.path("")))?;
+        Ok((log, size))
+    }
+
+    /// Keeps the unfinished write beside the journal, and puts zeros in its place.
+    fn cut(&mut self, torn: &Torn, end: &End) -> Result<(), JournalError> {
+        let name = file_name(end.segment);
+        let file = self.disk.open(&name).map_err(io_at(&torn.file))?;
+        let mut bytes = vec![0; usize::try_from(torn.bytes).unwrap_or(usize::MAX)];
+        file.read_exact_at(&mut bytes, torn.offset).map_err(io_at(&torn.file))?;
+        let kept = format!("torn-{:020}-{}", torn.frame, torn.bytes);
+        let path = self.disk.path(&kept);
+        let copy = self.disk.create(&kept).map_err(io_at(&path))?;
+        copy.write_at(&bytes, 0).and_then(|()| copy.sync()).map_err(io_at(&path))?;
+        let cut = zero(&*file, torn.offset, torn.offset + torn.bytes).and_then(|()| file.sync());
+        cut.map_err(io_at(&torn.file))
     }
 
     /// Writes one frame and returns once it is on disk. After an error the end of the file is unknown
     /// and the journal must not be used again.
-    pub fn append(&mut self, records: &[Record], timestamp: u64) -> Result<(), JournalError> {
-        if self.file_len >= self.file_limit {
-            (self.file, self.file_len) = begin_file(&self.dir, self.frame + 1, self.head)?;
+    pub fn append(
+        &mut self,
+        place: Place,
+        frame: frame::Builder,
+        timestamp: u64,
+    ) -> Result<Vec<u8>, JournalError> {
+        let name = file_name(place.segment);
+        let path = self.disk.path(&name);
+        let (bytes, head) = frame.seal(self.frame + 1, timestamp, place.first_record, self.head);
+        if let Some(Prepared { file, name: prepared, .. }) = place.begins {
+            let header = FileHeader {
+                segment: place.segment,
+                first_frame: self.frame + 1,
+                first_record: place.first_record,
+                parent: self.head,
+            };
+            file.write_at(&header.encode(), 0).map_err(io_at(&path))?;
+            self.write(&*file, &path, &bytes, place.offset)?;
+            self.disk.rename(&prepared, &name).map_err(io_at(&path))?;
+            self.disk.sync_names().map_err(io_at(&path))?;
+            self.file = Some(file);
+            self.segment = place.segment;
+        } else {
+            let file = self.file.as_ref().filter(|_| self.segment == place.segment);
+            let file = file.ok_or_else(|| JournalError::Io(path.clone(), io::ErrorKind::NotFound.into()))?;
+            self.write(&**file, &path, &bytes, place.offset)?;
         }
-        let head = frame::encode(&mut self.buffer, self.frame + 1, timestamp, self.head, records);
-        let at = io_at(&self.dir);
-        self.file.write_all(&self.buffer).and_then(|()| self.file.sync_data()).map_err(at)?;
         self.frame += 1;
         self.head = head;
-        self.file_len += self.buffer.len() as u64;
-        Ok(())
+        Ok(bytes)
+    }
+
+    fn write(&self, file: &dyn DiskFile, path: &Path, bytes: &[u8], at: u64) -> Result<(), JournalError> {
+        file.write_at(bytes, at).and_then(|()| file.sync()).map_err(io_at(path))
+    }
+
+    /// The segment written to last, the last frame written, and its hash.
+    pub fn head(&self) -> (u32, u64, Hash) {
+        (self.segment, self.frame, self.head)
     }
 }
 
-fn begin_file(dir: &Path, first_frame: u64, parent: Hash) -> Result<(File, u64), JournalError> {
-    let path = dir.join(file_name(first_frame));
-    let mut file = OpenOptions::new().append(true).create_new(true).open(&path).map_err(io_at(&path))?;
-    let header = FileHeader { first_frame, parent }.encode();
-    file.write_all(&header).and_then(|()| file.sync_all()).map_err(io_at(&path))?;
-    sync_dir(dir)?;
-    Ok((file, FILE_HEADER as u64))
+/// A file for a segment to come: room on the disk, zeros, synced.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The file.
+    pub file: Box<dyn DiskFile>,
+    /// How long it is.
+    pub size: u64,
+    /// What it is called until it holds the segment's first frame.
+    pub name: String,
 }
 
-fn cut(dir: &Path, torn: &Torn) -> Result<(), JournalError> {
-    let bytes = fs::read(&torn.file).map_err(io_at(&torn.file))?;
-    let offset = usize::try_from(torn.offset).unwrap_or(usize::MAX).min(bytes.len());
-    let kept = dir.join(format!("torn-{:020}-{}", torn.frame, torn.bytes));
-    let mut copy = File::create(&kept).map_err(io_at(&kept))?;
-    copy.write_all(&bytes[offset..]).and_then(|()| copy.sync_all()).map_err(io_at(&kept))?;
-    if offset < FILE_HEADER {
-        return fs::remove_file(&torn.file).map_err(io_at(&torn.file));
+/// Prepares a file of `size` bytes, the `nth` since the ledger was opened.
+pub fn prepare(disk: &dyn Disk, nth: u64, size: u64) -> Result<Prepared, Fault> {
+    let name = format!("{SPARE}{nth}");
+    let path = disk.path(&name);
+    let file = disk.create(&name).map_err(Fault::io(&path))?;
+    if let Err(e) = zero(&*file, 0, size).and_then(|()| file.sync()) {
+        let _ = disk.remove(&name); // it may be the very file that takes the last room
+        return Err(Fault::Io(path, e));
     }
-    let file = OpenOptions::new().write(true).open(&torn.file).map_err(io_at(&torn.file))?;
-    file.set_len(torn.offset).and_then(|()| file.sync_all()).map_err(io_at(&torn.file))
+    Ok(Prepared { file, size, name })
 }
 
-/// A new or removed name survives a crash only once its directory is synced.
-pub fn sync_dir(dir: &Path) -> Result<(), JournalError> {
-    File::open(dir).and_then(|d| d.sync_all()).map_err(io_at(dir))
+/// How the names of prepared files begin.
+pub const SPARE: &str = "spare-";
+
+fn zero(file: &dyn DiskFile, from: u64, to: u64) -> io::Result<()> {
+    const ZEROS: &[u8] = &[0; 1 << 18];
+    file.reserve(to)?;
+    let mut at = from;
+    while at < to {
+        let n = (to - at).min(ZEROS.len() as u64);
+        file.write_at(&ZEROS[..usize::try_from(n).unwrap_or(0)], at)?;
+        at += n;
+    }
+    Ok(())
 }

@@ -8,24 +8,40 @@
 //! ([`posting`]), written as one [`frame`] of the [`journal`] and then taken into the committed books.
 //! See `docs/reference/ledger.md`.
 
+mod accounts;
 pub mod audit;
 pub mod backup;
-pub mod batch;
+mod batch;
+mod books;
 pub mod disk;
 pub mod embedded;
 mod engine;
 pub mod export;
+mod fault;
+mod filter;
 pub mod frame;
+mod hash;
+pub mod index;
+mod indexer;
+pub mod inline;
 pub mod journal;
-mod memory;
+mod keeper;
 pub mod posting;
 mod query;
+mod recent;
+mod recover;
 pub mod rules;
+mod sealed;
+pub mod snapshot;
 mod status;
+pub mod table;
 mod types;
+mod writer;
 
 pub use embedded::{Embedded, OpenError, Options};
 pub use engine::{BoxFuture, Engine, EngineError, Ledger};
+pub use fault::Fault;
+pub use inline::Inline;
 pub use journal::{JournalError, Recovery, Torn};
 pub use status::{CreateAccountResult, CreateAccountStatus, CreateTransferResult, CreateTransferStatus};
 pub use types::{

@@ -1,4 +1,4 @@
-//! What a record does to the two balances it touches.
+//! What a record does to the balances it touches, one account at a time.
 //!
 //! Pure arithmetic, shared by the batch under way and by the books on disk, so that replaying a journal
 //! gives what was answered when it was written. It decides nothing: a record that does not fit is a
@@ -46,57 +46,67 @@ fn release(balance: &mut u128, amount: u128) -> Result<(), Contradiction> {
     Ok(())
 }
 
-/// Books `t`. `pending` is the transfer that it posts or voids, else `None`.
+/// Which end of a transfer an account is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// It is debited.
+    Debit,
+    /// It is credited.
+    Credit,
+}
+
+/// Books `t` on the account at one of its ends. `pending` is the transfer that it posts or voids, else
+/// `None`.
 pub fn post(
     t: &Transfer,
     pending: Option<&Transfer>,
-    debit: &mut Account,
-    credit: &mut Account,
+    side: Side,
+    account: &mut Account,
 ) -> Result<(), Contradiction> {
-    use TransferFlags as F;
     if let Some(p) = pending {
-        release_pending(p, debit, credit)?;
-        if t.flags.contains(F::VoidPendingTransfer) {
-            reopen(p, debit, credit);
+        release_pending(p, side, account)?;
+        if t.flags.contains(TransferFlags::VoidPendingTransfer) {
+            reopen(p, side, account);
             return Ok(());
         }
-        add(&mut debit.debits_posted, t.amount)?;
-        return add(&mut credit.credits_posted, t.amount);
     }
-    if t.flags.contains(F::Pending) {
-        add(&mut debit.debits_pending, t.amount)?;
-        add(&mut credit.credits_pending, t.amount)?;
-    } else {
-        add(&mut debit.debits_posted, t.amount)?;
-        add(&mut credit.credits_posted, t.amount)?;
-    }
-    if t.flags.contains(F::ClosingDebit) {
-        debit.flags |= AccountFlags::Closed;
-    }
-    if t.flags.contains(F::ClosingCredit) {
-        credit.flags |= AccountFlags::Closed;
+    let balance = match (side, t.flags.contains(TransferFlags::Pending)) {
+        (Side::Debit, true) => &mut account.debits_pending,
+        (Side::Debit, false) => &mut account.debits_posted,
+        (Side::Credit, true) => &mut account.credits_pending,
+        (Side::Credit, false) => &mut account.credits_posted,
+    };
+    add(balance, t.amount)?;
+    if t.flags.contains(closing(side)) {
+        account.flags |= AccountFlags::Closed;
     }
     Ok(())
 }
 
-/// Releases the expired pending transfer `p`.
-pub fn expire(p: &Transfer, debit: &mut Account, credit: &mut Account) -> Result<(), Contradiction> {
-    release_pending(p, debit, credit)?;
-    reopen(p, debit, credit);
+/// Releases the expired pending transfer `p` on the account at one of its ends.
+pub fn expire(p: &Transfer, side: Side, account: &mut Account) -> Result<(), Contradiction> {
+    release_pending(p, side, account)?;
+    reopen(p, side, account);
     Ok(())
 }
 
-fn release_pending(p: &Transfer, debit: &mut Account, credit: &mut Account) -> Result<(), Contradiction> {
-    release(&mut debit.debits_pending, p.amount)?;
-    release(&mut credit.credits_pending, p.amount)
+fn release_pending(p: &Transfer, side: Side, account: &mut Account) -> Result<(), Contradiction> {
+    match side {
+        Side::Debit => release(&mut account.debits_pending, p.amount),
+        Side::Credit => release(&mut account.credits_pending, p.amount),
+    }
 }
 
 /// A closing transfer that came to nothing opens again what it closed.
-fn reopen(p: &Transfer, debit: &mut Account, credit: &mut Account) {
-    if p.flags.contains(TransferFlags::ClosingDebit) {
-        debit.flags = debit.flags.without(AccountFlags::Closed);
+fn reopen(p: &Transfer, side: Side, account: &mut Account) {
+    if p.flags.contains(closing(side)) {
+        account.flags = account.flags.without(AccountFlags::Closed);
     }
-    if p.flags.contains(TransferFlags::ClosingCredit) {
-        credit.flags = credit.flags.without(AccountFlags::Closed);
+}
+
+fn closing(side: Side) -> TransferFlags {
+    match side {
+        Side::Debit => TransferFlags::ClosingDebit,
+        Side::Credit => TransferFlags::ClosingCredit,
     }
 }

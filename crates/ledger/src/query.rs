@@ -1,16 +1,27 @@
-//! Questions to the committed books.
+//! Questions to the books.
 //!
-//! A long scan is answered in steps: each visits at most [`STEP`] entries and says where to go on, so that
-//! nobody holds the books for long. Entries are never removed, so going on later misses nothing.
+//! A long scan is answered in steps: each visits at most [`STEP`] entries of one source (the records in
+//! memory, or one index file) and says where to go on, so that nobody holds the books for long. Transfers are
+//! never removed and stand in the order of their timestamps, so going on from a timestamp misses nothing.
+//! Transfers that are not on disk yet are left out.
 
-use crate::memory::{Memory, Slot};
+use std::sync::Arc;
+
+use crate::accounts::Slot;
+use crate::books::Books;
+use crate::fault::Fault;
+use crate::index::{EventRow, Field, Index, Position, event_key, key};
+use crate::posting::{self, Side};
+use crate::recent::{Balances, MARK_EVERY, Recent};
+use crate::rules::Known;
+use crate::sealed::{Frames, Sealed};
 use crate::types::{
-    Account, AccountBalance, AccountFilter, AccountFilterFlags, BATCH_MAX, FeedItem, QueryFilter,
-    QueryFilterFlags, Transfer,
+    Account, AccountBalance, AccountFilter, AccountFilterFlags, AccountFlags, BATCH_MAX, FeedItem,
+    QueryFilter, QueryFilterFlags, TIMESTAMP_MAX, Transfer, TransferFlags,
 };
 
 /// The most entries visited in one step.
-pub const STEP: usize = 8192;
+pub const STEP: usize = 4096;
 
 /// One step of a scan.
 #[derive(Debug)]
@@ -21,24 +32,42 @@ pub struct Step<T, F> {
     pub rest: Option<F>,
 }
 
+impl<T, F> Step<T, F> {
+    fn nothing() -> Self {
+        Step { found: Vec::new(), rest: None }
+    }
+}
+
 /// A filter that can be narrowed to what a step has not visited yet.
-trait Narrow: Copy {
+pub trait Narrow: Copy {
+    /// The inclusive range of timestamps; `None` if the filter finds nothing.
+    fn span(&self) -> Option<(u64, u64)>;
+    /// Newest first.
     fn reversed(&self) -> bool;
-    fn after(&mut self, timestamp: u64);
+    /// Leaves out everything up to (or, reversed, from) this timestamp; `false` if nothing is left.
+    fn pass(&mut self, timestamp: u64) -> bool;
+    /// How many are wanted.
     fn limit(&mut self) -> &mut u32;
 }
 
 macro_rules! narrow {
     ($filter:ident, $flags:ident) => {
         impl Narrow for $filter {
+            fn span(&self) -> Option<(u64, u64)> {
+                self.range()
+            }
             fn reversed(&self) -> bool {
                 self.flags.contains($flags::Reversed)
             }
-            fn after(&mut self, timestamp: u64) {
+            fn pass(&mut self, timestamp: u64) -> bool {
+                let Some((min, max)) = self.range() else { return false };
                 if self.reversed() {
-                    self.timestamp_max = timestamp - 1;
+                    // A maximum of zero would mean none.
+                    self.timestamp_max = max.min(timestamp.saturating_sub(1));
+                    self.timestamp_max >= min && self.timestamp_max > 0
                 } else {
-                    self.timestamp_min = timestamp + 1;
+                    self.timestamp_min = min.max(timestamp + 1);
+                    self.timestamp_min <= max
                 }
             }
             fn limit(&mut self) -> &mut u32 {
@@ -50,44 +79,227 @@ macro_rules! narrow {
 narrow!(AccountFilter, AccountFilterFlags);
 narrow!(QueryFilter, QueryFilterFlags);
 
-/// Visits entries in order until the limit is found or the step is spent.
-fn step<T: Copy, F: Narrow>(
+/// Collects what matches until the limit is found or the step is spent.
+struct Collect<T, F> {
+    found: Vec<T>,
     filter: F,
-    range: (u64, u64),
-    entries: impl Iterator<Item = T>,
-    timestamp: impl Fn(&T) -> u64,
-    matches: impl Fn(&T) -> bool,
-) -> Step<T, F> {
-    let mut rest = filter;
-    let limit = (*rest.limit() as usize).min(BATCH_MAX);
-    let mut found = Vec::new();
-    for (visited, entry) in entries.enumerate() {
-        if visited == STEP {
-            // Narrowing past the ends of the range would turn it inside out: then nothing is left.
-            *rest.limit() = u32::try_from(limit - found.len()).unwrap_or(0);
-            return Step { found, rest: Some(rest) };
-        }
-        let at = timestamp(&entry);
-        if matches(&entry) {
-            found.push(entry);
-            if found.len() == limit {
-                break;
-            }
-        }
-        let is_end = if rest.reversed() { at <= range.0 } else { at >= range.1 };
-        if is_end {
-            break;
-        }
-        rest.after(at);
-    }
-    Step { found, rest: None }
+    limit: usize,
+    visited: usize,
+    /// The timestamp visited last.
+    at: u64,
 }
 
-/// The part of a time-ordered list that lies in the range.
-fn window<T>(list: &[T], (min, max): (u64, u64), timestamp: impl Fn(&T) -> u64) -> &[T] {
-    let from = list.partition_point(|e| timestamp(e) < min);
-    let to = list.partition_point(|e| timestamp(e) <= max);
-    &list[from..to.max(from)]
+impl<T, F: Narrow> Collect<T, F> {
+    fn new(mut filter: F) -> Self {
+        let limit = (*filter.limit() as usize).min(BATCH_MAX);
+        Collect { found: Vec::new(), filter, limit, visited: 0, at: 0 }
+    }
+    /// Takes in one entry; `false` when it wants no more.
+    fn visit(&mut self, at: u64, found: Option<T>) -> bool {
+        self.visited += 1;
+        self.at = at;
+        self.found.extend(found);
+        self.found.len() < self.limit && self.visited < STEP
+    }
+    /// The step, when the source is not used up: go on after the entry visited last.
+    fn stopped(self) -> Step<T, F> {
+        let at = self.at;
+        self.up_to(at)
+    }
+    /// The step, when the source ends at this timestamp (reversed: begins).
+    fn up_to(mut self, timestamp: u64) -> Step<T, F> {
+        let left = self.limit - self.found.len();
+        *self.filter.limit() = u32::try_from(left).unwrap_or(0);
+        let more = left > 0 && self.filter.pass(timestamp);
+        Step { found: self.found, rest: more.then_some(self.filter) }
+    }
+    /// The step, when there is nothing after.
+    fn ended(self) -> Step<T, F> {
+        Step { found: self.found, rest: None }
+    }
+}
+
+/// Which transfers a scan goes through.
+#[derive(Debug, Clone, Copy)]
+enum Path {
+    /// Those of an account.
+    Account(Slot),
+    /// Those with a value in a field.
+    Field(Field, u128),
+    /// All.
+    Time,
+}
+
+impl Path {
+    fn of(filter: &QueryFilter) -> Path {
+        if filter.user_data_128 != 0 {
+            Path::Field(Field::UserData128, filter.user_data_128)
+        } else if filter.user_data_64 != 0 {
+            Path::Field(Field::UserData64, filter.user_data_64.into())
+        } else if filter.user_data_32 != 0 {
+            Path::Field(Field::UserData32, filter.user_data_32.into())
+        } else {
+            Path::Time
+        }
+    }
+}
+
+/// What one transfer of a scan becomes in its answer.
+trait Want<F> {
+    type Item;
+    fn matches(&self, filter: &F, t: &Transfer) -> bool;
+    /// From the records in memory.
+    fn in_memory(&self, books: &Books, number: u64, t: &Transfer) -> Result<Option<Self::Item>, Fault>;
+    /// From an index.
+    fn sealed(
+        &mut self,
+        sealed: &Sealed,
+        index: &Index,
+        place: Position,
+        t: &Transfer,
+    ) -> Result<Option<Self::Item>, Fault>;
+}
+
+/// The transfers themselves.
+struct Transfers<M>(M);
+
+impl<F, M: Fn(&F, &Transfer) -> bool> Want<F> for Transfers<M> {
+    type Item = Transfer;
+    fn matches(&self, filter: &F, t: &Transfer) -> bool {
+        self.0(filter, t)
+    }
+    fn in_memory(&self, _: &Books, _: u64, t: &Transfer) -> Result<Option<Transfer>, Fault> {
+        Ok(Some(*t))
+    }
+    fn sealed(
+        &mut self,
+        _: &Sealed,
+        _: &Index,
+        _: Position,
+        t: &Transfer,
+    ) -> Result<Option<Transfer>, Fault> {
+        Ok(Some(*t))
+    }
+}
+
+/// A scan that has passed the books' lock.
+pub enum Scan<T, F> {
+    /// The step is done.
+    Done(Step<T, F>),
+    /// It goes on in a sealed part, which needs no lock.
+    Sealed(SealedScan<F>),
+}
+
+/// See [`Scan`].
+pub struct SealedScan<F> {
+    sealed: Arc<Sealed>,
+    nth: usize,
+    filter: F,
+    path: Path,
+}
+
+/// The first step of a scan of transfers: in memory, or which sealed part it is in.
+fn begin<F: Narrow, W: Want<F>>(
+    books: &Books,
+    durable: u64,
+    filter: F,
+    path: Path,
+    want: &W,
+) -> Result<Scan<W::Item, F>, Fault> {
+    let Some((min, max)) = filter.span() else { return Ok(Scan::Done(Step::nothing())) };
+    let sealed = books.sealed();
+    let has = |i: &Arc<Index>| i.summary.oldest <= max && i.summary.newest >= min && i.summary.newest > 0;
+    let in_sealed = |nth: usize| Scan::Sealed(SealedScan { sealed: sealed.clone(), nth, filter, path });
+    if !filter.reversed() {
+        if let Some(nth) = sealed.indexes().iter().position(has) {
+            return Ok(in_sealed(nth));
+        }
+        return Ok(Scan::Done(in_memory(books, durable, filter, (min, max), path, want)?));
+    }
+    let oldest = books.recent().find_map(Recent::oldest).unwrap_or(TIMESTAMP_MAX);
+    let last = sealed.indexes().iter().rposition(has);
+    if max < oldest {
+        return Ok(last.map_or(Scan::Done(Step::nothing()), in_sealed));
+    }
+    let mut step = in_memory(books, durable, filter, (min.max(oldest), max), path, want)?;
+    if step.rest.is_none() && step.found.len() < BATCH_MAX.min(limit_of(filter)) && last.is_some() {
+        // Memory is used up; what is older is sealed.
+        let mut rest = filter;
+        *rest.limit() -= u32::try_from(step.found.len()).unwrap_or(0);
+        step.rest = rest.pass(oldest).then_some(rest);
+    }
+    Ok(Scan::Done(step))
+}
+
+fn limit_of<F: Narrow>(mut filter: F) -> usize {
+    *filter.limit() as usize
+}
+
+fn in_memory<F: Narrow, W: Want<F>>(
+    books: &Books,
+    durable: u64,
+    filter: F,
+    (min, max): (u64, u64),
+    path: Path,
+    want: &W,
+) -> Result<Step<W::Item, F>, Fault> {
+    let mut collect = Collect::new(filter);
+    let reversed = filter.reversed();
+    let mut visit = |recent: &Recent, number: u64| -> Result<bool, Fault> {
+        let Some(t) = recent.get(number).and_then(|item| item.transfer()) else { return Ok(true) };
+        if number >= durable || t.timestamp > max || t.timestamp < min {
+            return Ok(true);
+        }
+        let found = if want.matches(&filter, t) { want.in_memory(books, number, t)? } else { None };
+        Ok(collect.visit(t.timestamp, found))
+    };
+    macro_rules! visit_all {
+        ($recent:expr, $numbers:expr) => {
+            for number in $numbers {
+                if !visit($recent, number)? {
+                    return Ok(collect.stopped());
+                }
+            }
+        };
+    }
+    match path {
+        Path::Account(slot) => {
+            let numbers = Chain::new(books, slot);
+            if reversed {
+                for (recent, number) in numbers {
+                    if recent.get(number).and_then(|i| i.transfer()).is_some_and(|t| t.timestamp < min) {
+                        break;
+                    }
+                    if !visit(recent, number)? {
+                        return Ok(collect.stopped());
+                    }
+                }
+            } else {
+                let mut numbers: Vec<(&Recent, u64)> = numbers.collect();
+                numbers.reverse();
+                for (recent, number) in numbers {
+                    if !visit(recent, number)? {
+                        return Ok(collect.stopped());
+                    }
+                }
+            }
+        }
+        Path::Field(Field::UserData128, value) => {
+            for recent in directed(books.recent(), reversed) {
+                let mut numbers = recent.with_data(value);
+                if !reversed {
+                    numbers.reverse();
+                }
+                visit_all!(recent, numbers);
+            }
+        }
+        Path::Field(..) | Path::Time => {
+            for recent in directed(books.recent(), reversed) {
+                visit_all!(recent, directed(recent.between(min, max), reversed));
+            }
+        }
+    }
+    Ok(collect.ended())
 }
 
 /// An iterator in either direction.
@@ -98,132 +310,400 @@ fn directed<'a, T>(
     if reversed { Box::new(entries.rev()) } else { Box::new(entries) }
 }
 
-impl Memory {
-    fn at(&self, slot: Slot) -> &Transfer {
-        &self.transfers()[slot as usize]
-    }
+/// The events of an account that are in memory, newest first.
+struct Chain<'a> {
+    books: &'a Books,
+    slot: Slot,
+    next: Option<u64>,
+}
 
-    /// Accounts by their fields.
-    pub fn query_accounts(&self, filter: QueryFilter) -> Step<Account, QueryFilter> {
-        let Some(range) = filter.range() else {
-            return Step { found: Vec::new(), rest: None };
-        };
-        let entries = window(self.accounts(), range, |a| a.timestamp).iter().copied();
-        step(
-            filter,
-            range,
-            directed(entries, filter.reversed()),
-            |a| a.timestamp,
-            |a| filter.matches_account(a),
-        )
+impl<'a> Chain<'a> {
+    fn new(books: &'a Books, slot: Slot) -> Self {
+        Chain { books, slot, next: books.accounts().at(slot).last.checked_sub(1) }
     }
+}
 
-    /// Transfers by their fields; by `user_data_128` through its index, else by time.
-    pub fn query_transfers(&self, filter: QueryFilter) -> Step<Transfer, QueryFilter> {
-        let Some(range) = filter.range() else {
-            return Step { found: Vec::new(), rest: None };
-        };
-        let matches = |t: &Transfer| filter.matches_transfer(t);
-        let reversed = filter.reversed();
-        if filter.user_data_128 != 0 {
-            let entries = self.data_window(filter.user_data_128, range, reversed);
-            return step(filter, range, entries.into_iter(), |t| t.timestamp, matches);
-        }
-        let entries = window(self.transfers(), range, |t| t.timestamp).iter().copied();
-        step(filter, range, directed(entries, reversed), |t| t.timestamp, matches)
+impl<'a> Iterator for Chain<'a> {
+    type Item = (&'a Recent, u64);
+    fn next(&mut self) -> Option<Self::Item> {
+        let number = self.next?;
+        let recent = self.books.recent().rev().find(|r| r.first <= number)?;
+        self.next = recent.before(number, self.slot);
+        (number < recent.end()).then_some((recent, number))
     }
+}
 
-    /// The transfers of one account.
-    pub fn account_transfers(&self, filter: AccountFilter) -> Step<Transfer, AccountFilter> {
-        let nothing = Step { found: Vec::new(), rest: None };
-        let (Some(range), Some(slot)) = (filter.range(), self.account_slot(filter.account_id)) else {
-            return nothing;
-        };
-        let wants_debits = filter.flags.contains(AccountFilterFlags::Debits);
-        let wants_credits = filter.flags.contains(AccountFilterFlags::Credits);
-        let reversed = filter.reversed();
-        if filter.user_data_128 != 0 {
-            let id = filter.account_id;
-            let entries = self.data_window(filter.user_data_128, range, reversed).into_iter();
-            return step(
-                filter,
-                range,
-                entries,
-                |t| t.timestamp,
-                |t| {
-                    let side = (wants_debits && t.debit_account_id == id)
-                        || (wants_credits && t.credit_account_id == id);
-                    side && filter.matches(t)
-                },
-            );
-        }
-        let sides = self.sides(slot);
-        let part = |wanted: bool, list: &'_ [Slot]| -> (usize, usize) {
-            if !wanted {
-                return (0, 0);
+impl<F: Narrow> SealedScan<F> {
+    /// Goes through one index.
+    fn run<W: Want<F>>(self, want: &mut W) -> Result<Step<W::Item, F>, Fault> {
+        let Some((min, max)) = self.filter.span() else { return Ok(Step::nothing()) };
+        let sealed = &*self.sealed;
+        let index = &*sealed.indexes()[self.nth];
+        let reversed = self.filter.reversed();
+        let filter = self.filter;
+        let mut collect = Collect::new(filter);
+        let mut visit = |place: Position, t: &Transfer| -> Result<bool, Fault> {
+            if t.timestamp < min || t.timestamp > max {
+                return Ok(if reversed { t.timestamp > max } else { t.timestamp < min });
             }
-            let from = list.partition_point(|s| self.at(*s).timestamp < range.0);
-            let to = list.partition_point(|s| self.at(*s).timestamp <= range.1);
-            (from, to.max(from))
+            let found = if want.matches(&filter, t) { want.sealed(sealed, index, place, t)? } else { None };
+            Ok(collect.visit(t.timestamp, found))
         };
-        let (d, c) = (part(wants_debits, &sides.debits), part(wants_credits, &sides.credits));
-        let debits = sides.debits[d.0..d.1].iter().copied();
-        let credits = sides.credits[c.0..c.1].iter().copied();
-        let merged = Merge {
-            a: directed(debits, reversed).peekable(),
-            b: directed(credits, reversed).peekable(),
-            reversed,
+        let edge = if reversed { index.summary.oldest } else { index.summary.newest };
+        let transfer = |place| index.transfer(sealed.files(), place);
+        let done = match self.path {
+            Path::Account(slot) if reversed => {
+                let mut rows = index.events_before(event_key(slot, index.place_after_time(max)?, false))?;
+                loop {
+                    match rows.next()?.map(|row| row.parts()) {
+                        Some((of, place, false)) if of == slot => {
+                            if !visit(place, &transfer(place)?)? {
+                                break false;
+                            }
+                        }
+                        Some((of, _, true)) if of == slot => {}
+                        _ => break true,
+                    }
+                }
+            }
+            Path::Account(slot) => {
+                let mut rows = index.events_from(event_key(slot, index.place_of_time(min)?, false))?;
+                loop {
+                    match rows.next()?.map(|row| row.parts()) {
+                        Some((of, place, false)) if of == slot => {
+                            if !visit(place, &transfer(place)?)? {
+                                break false;
+                            }
+                        }
+                        Some((of, _, true)) if of == slot => {}
+                        _ => break true,
+                    }
+                }
+            }
+            Path::Field(field, value) => {
+                let (from, to) = (index.place_of_time(min)?, index.place_after_time(max)?);
+                let mut places = index.places(key(field, value))?;
+                places.retain(|place| from <= *place && *place < to);
+                let mut done = true;
+                for place in directed(places.into_iter(), reversed) {
+                    // Another value may share the key: it does not match, and is passed over.
+                    if !visit(place, &transfer(place)?)? {
+                        done = false;
+                        break;
+                    }
+                }
+                done
+            }
+            Path::Time if reversed => {
+                let mut stretches = index.times_before(max)?;
+                let mut until = index.place_after_time(max)?;
+                'all: loop {
+                    let Some(from) = stretches.next()?.map(|row| row.position) else { break true };
+                    let mut transfers = Vec::new();
+                    let mut frames = Frames::new(sealed, index, from);
+                    while frames.place() < until {
+                        match frames.next()? {
+                            Some(frame) => transfers.extend(frame),
+                            None => break,
+                        }
+                    }
+                    until = from;
+                    for (place, t) in transfers.iter().rev() {
+                        if !visit(*place, t)? {
+                            break 'all false;
+                        }
+                    }
+                }
+            }
+            Path::Time => {
+                let mut frames = Frames::new(sealed, index, index.place_of_time(min)?);
+                'all: loop {
+                    let Some(transfers) = frames.next()? else { break true };
+                    for (place, t) in &transfers {
+                        if !visit(*place, t)? {
+                            break 'all false;
+                        }
+                    }
+                }
+            }
         };
-        step(filter, range, merged.map(|s| *self.at(s)), |t| t.timestamp, |t| filter.matches(t))
-    }
-
-    /// The balances of one account after each of the transfers that the filter selects.
-    pub fn account_balances(&self, filter: AccountFilter) -> Step<AccountBalance, AccountFilter> {
-        let history = self.account_slot(filter.account_id).map_or(&[][..], |slot| self.history(slot));
-        if history.is_empty() {
-            return Step { found: Vec::new(), rest: None };
-        }
-        let transfers = self.account_transfers(filter);
-        let balance = |t: &Transfer| {
-            let index = history.binary_search_by_key(&t.timestamp, |b| b.timestamp);
-            index.ok().map(|i| history[i])
-        };
-        Step { found: transfers.found.iter().filter_map(balance).collect(), rest: transfers.rest }
-    }
-
-    /// The feed after a timestamp.
-    pub fn feed(&self, after: u64, limit: u32) -> Vec<FeedItem> {
-        let from = self.transfers().partition_point(|t| t.timestamp <= after);
-        let items = self.transfers()[from..].iter().take((limit as usize).min(BATCH_MAX));
-        items.map(|t| FeedItem { transfer: *t }).collect()
-    }
-
-    /// The transfers with a `user_data_128` in a range of time, in the order wanted.
-    fn data_window(&self, data: u128, (min, max): (u64, u64), reversed: bool) -> Vec<Transfer> {
-        let newest_first = self.with_data(data).map(|slot| *self.at(slot));
-        let mut found: Vec<Transfer> =
-            newest_first.skip_while(|t| t.timestamp > max).take_while(|t| t.timestamp >= min).collect();
-        if !reversed {
-            found.reverse();
-        }
-        found
+        let passed = collect.visited > 0 && collect.at != 0;
+        let spent = collect.found.len() >= collect.limit || collect.visited >= STEP;
+        Ok(if !done && spent && passed { collect.stopped() } else { collect.up_to(edge) })
     }
 }
 
-/// Two lists of slots in order, as one.
-struct Merge<I: Iterator<Item = Slot>> {
-    a: std::iter::Peekable<I>,
-    b: std::iter::Peekable<I>,
-    reversed: bool,
+/// A question about transfers that can be asked step by step.
+pub trait Question {
+    /// What an answer has.
+    type Item;
+    /// The filter.
+    type Filter: Narrow;
+    /// The part that needs the books. `durable` is how many records are on disk.
+    fn begin(&self, books: &Books, durable: u64) -> Result<Scan<Self::Item, Self::Filter>, Fault>;
+    /// The part that needs only sealed segments.
+    fn go_on(&self, scan: SealedScan<Self::Filter>) -> Result<Step<Self::Item, Self::Filter>, Fault>;
+    /// The same question about the rest.
+    fn with(&self, filter: Self::Filter) -> Self;
 }
 
-impl<I: Iterator<Item = Slot>> Iterator for Merge<I> {
-    type Item = Slot;
-    fn next(&mut self) -> Option<Slot> {
-        match (self.a.peek(), self.b.peek()) {
-            (Some(a), Some(b)) if (a < b) != self.reversed => self.a.next(),
-            (Some(_), None) => self.a.next(),
-            _ => self.b.next(),
+/// Transfers by their fields.
+pub struct QueryTransfers(pub QueryFilter);
+
+impl Question for QueryTransfers {
+    type Item = Transfer;
+    type Filter = QueryFilter;
+    fn begin(&self, books: &Books, durable: u64) -> Result<Scan<Transfer, QueryFilter>, Fault> {
+        begin(books, durable, self.0, Path::of(&self.0), &Transfers(QueryFilter::matches_transfer))
+    }
+    fn go_on(&self, scan: SealedScan<QueryFilter>) -> Result<Step<Transfer, QueryFilter>, Fault> {
+        scan.run(&mut Transfers(QueryFilter::matches_transfer))
+    }
+    fn with(&self, filter: QueryFilter) -> Self {
+        QueryTransfers(filter)
+    }
+}
+
+/// The transfers of an account.
+pub struct AccountTransfers(pub AccountFilter);
+
+fn of_account(filter: &AccountFilter, t: &Transfer) -> bool {
+    let debits = filter.flags.contains(AccountFilterFlags::Debits);
+    let credits = filter.flags.contains(AccountFilterFlags::Credits);
+    let directed = debits && t.debit_account_id == filter.account_id
+        || credits && t.credit_account_id == filter.account_id;
+    directed && filter.matches(t)
+}
+
+impl Question for AccountTransfers {
+    type Item = Transfer;
+    type Filter = AccountFilter;
+    fn begin(&self, books: &Books, durable: u64) -> Result<Scan<Transfer, AccountFilter>, Fault> {
+        match books.accounts().find(self.0.account_id) {
+            None => Ok(Scan::Done(Step::nothing())),
+            Some(slot) => begin(books, durable, self.0, Path::Account(slot), &Transfers(of_account)),
         }
     }
+    fn go_on(&self, scan: SealedScan<AccountFilter>) -> Result<Step<Transfer, AccountFilter>, Fault> {
+        scan.run(&mut Transfers(of_account))
+    }
+    fn with(&self, filter: AccountFilter) -> Self {
+        AccountTransfers(filter)
+    }
+}
+
+/// The balances of an account after each of its transfers.
+pub struct AccountBalances(pub AccountFilter);
+
+/// Works out balances of the past from the marks.
+struct Past {
+    slot: Slot,
+    account: Account,
+    /// The balances after each event of the stretch worked out last, by its place.
+    stretch: Vec<(u64, Balances)>,
+}
+
+impl Past {
+    fn new(slot: Slot, account: Account) -> Past {
+        Past { slot, account, stretch: Vec::new() }
+    }
+
+    /// What one event does to the balances.
+    fn book(
+        &self,
+        balances: Balances,
+        book: impl Fn(Side, &mut Account) -> Result<(), posting::Contradiction>,
+        debit_account_id: u128,
+    ) -> Result<Balances, Fault> {
+        let side = if debit_account_id == self.account.id { Side::Debit } else { Side::Credit };
+        let [debits_pending, debits_posted, credits_pending, credits_posted] = balances;
+        let mut a =
+            Account { debits_pending, debits_posted, credits_pending, credits_posted, ..self.account };
+        book(side, &mut a)?;
+        Ok([a.debits_pending, a.debits_posted, a.credits_pending, a.credits_posted])
+    }
+
+    fn transfer(
+        &self,
+        balances: Balances,
+        t: &Transfer,
+        lookup: impl Fn(u128) -> Result<Known, Fault>,
+    ) -> Result<Balances, Fault> {
+        let resolves = TransferFlags::PostPendingTransfer | TransferFlags::VoidPendingTransfer;
+        let pending = if t.flags.intersects(resolves) { Some(created(lookup(t.pending_id)?)?) } else { None };
+        let book = |side, a: &mut Account| posting::post(t, pending.as_ref(), side, a);
+        self.book(balances, book, t.debit_account_id)
+    }
+
+    fn expiry(&self, balances: Balances, pending: Known) -> Result<Balances, Fault> {
+        let p = created(pending)?;
+        self.book(balances, |side, a| posting::expire(&p, side, a), p.debit_account_id)
+    }
+
+    fn answer(balances: Balances, timestamp: u64) -> AccountBalance {
+        let [debits_pending, debits_posted, credits_pending, credits_posted] = balances;
+        AccountBalance { debits_pending, debits_posted, credits_pending, credits_posted, timestamp }
+    }
+
+    fn in_memory(&self, books: &Books, number: u64) -> Result<Option<Balances>, Fault> {
+        let Some(recent) = books.recent().find(|r| r.first <= number && number < r.end()) else {
+            return Ok(None);
+        };
+        let upto = recent.marks().partition_point(|m| m.record <= number);
+        let Some(mark) = recent.marks()[..upto].iter().rfind(|m| m.slot == self.slot) else {
+            return Ok(None);
+        };
+        // The account's events from the mark to the number, found backwards.
+        let back = std::iter::successors(Some(number), |n| recent.before(*n, self.slot));
+        let mut numbers: Vec<u64> = back.take_while(|n| *n >= mark.record).collect();
+        numbers.reverse();
+        let mut balances = mark.balances;
+        for n in numbers {
+            balances = match recent.get(n).map(|item| item.record) {
+                Some(posting::Record::Transfer(t)) => self.transfer(balances, &t, |id| books.lookup(id))?,
+                Some(posting::Record::Expired { pending_id, .. }) => {
+                    self.expiry(balances, books.lookup(pending_id)?)?
+                }
+                _ => balances,
+            };
+        }
+        Ok(Some(balances))
+    }
+
+    fn sealed(&mut self, sealed: &Sealed, index: &Index, place: Position) -> Result<Option<Balances>, Fault> {
+        let wanted = event_key(self.slot, place, false);
+        let known =
+            |stretch: &[(u64, Balances)]| stretch.iter().find(|(key, _)| *key == wanted).map(|(_, b)| *b);
+        if let Some(balances) = known(&self.stretch) {
+            return Ok(Some(balances));
+        }
+        let Some(mark) = index.mark_upto(wanted)?.filter(|m| m.key >> 32 == u64::from(self.slot)) else {
+            return Ok(None);
+        };
+        self.stretch.clear();
+        let mut balances = mark.balances;
+        let mut rows = index.events_from(mark.key)?;
+        // A little further than wanted: the next ones are likely asked for next.
+        let ours = |row: &EventRow| row.key >> 32 == u64::from(self.slot);
+        while let Some(row) = rows.next()?.filter(ours) {
+            if row.key > wanted && self.stretch.len() >= MARK_EVERY as usize {
+                break;
+            }
+            let (_, place, expired) = row.parts();
+            balances = if expired {
+                let pending_id = index.id_at(sealed.files(), place)?;
+                self.expiry(balances, sealed.lookup(pending_id)?)?
+            } else {
+                let t = index.transfer(sealed.files(), place)?;
+                self.transfer(balances, &t, |id| sealed.lookup(id))?
+            };
+            self.stretch.push((row.key, balances));
+        }
+        Ok(known(&self.stretch))
+    }
+}
+
+fn created(known: Known) -> Result<Transfer, Fault> {
+    match known {
+        Known::Created(t) => Ok(t),
+        _ => Err(posting::Contradiction("an unknown pending transfer was resolved").into()),
+    }
+}
+
+impl Want<AccountFilter> for Past {
+    type Item = AccountBalance;
+    fn matches(&self, filter: &AccountFilter, t: &Transfer) -> bool {
+        of_account(filter, t)
+    }
+    fn in_memory(&self, books: &Books, number: u64, t: &Transfer) -> Result<Option<AccountBalance>, Fault> {
+        let balances = Past::in_memory(self, books, number)?;
+        Ok(balances.map(|balances| Past::answer(balances, t.timestamp)))
+    }
+    fn sealed(
+        &mut self,
+        sealed: &Sealed,
+        index: &Index,
+        place: Position,
+        t: &Transfer,
+    ) -> Result<Option<AccountBalance>, Fault> {
+        let balances = Past::sealed(self, sealed, index, place)?;
+        Ok(balances.map(|balances| Past::answer(balances, t.timestamp)))
+    }
+}
+
+impl AccountBalances {
+    fn past(&self, books: &Books) -> Option<Past> {
+        let slot = books.accounts().find(self.0.account_id)?;
+        let account = books.accounts().at(slot).account;
+        account.flags.contains(AccountFlags::History).then(|| Past::new(slot, account))
+    }
+}
+
+impl Question for AccountBalances {
+    type Item = AccountBalance;
+    type Filter = AccountFilter;
+    fn begin(&self, books: &Books, durable: u64) -> Result<Scan<AccountBalance, AccountFilter>, Fault> {
+        match self.past(books) {
+            None => Ok(Scan::Done(Step::nothing())),
+            Some(past) => begin(books, durable, self.0, Path::Account(past.slot), &past),
+        }
+    }
+    fn go_on(&self, scan: SealedScan<AccountFilter>) -> Result<Step<AccountBalance, AccountFilter>, Fault> {
+        let Path::Account(slot) = scan.path else { return Ok(Step::nothing()) };
+        // Only the id is needed here: balances begin with the mark.
+        scan.run(&mut Past::new(slot, Account { id: self.0.account_id, ..Account::default() }))
+    }
+    fn with(&self, filter: AccountFilter) -> Self {
+        AccountBalances(filter)
+    }
+}
+
+/// The feed after a timestamp.
+pub struct Feed(QueryFilter);
+
+impl Feed {
+    /// At most `limit` transfers after the timestamp; `None` if there can be none.
+    pub fn new(after: u64, limit: u32) -> Option<Feed> {
+        let timestamp_min = after.checked_add(1).filter(|min| *min <= TIMESTAMP_MAX && limit > 0)?;
+        Some(Feed(QueryFilter { timestamp_min, limit, ..QueryFilter::default() }))
+    }
+}
+
+impl Question for Feed {
+    type Item = Transfer;
+    type Filter = QueryFilter;
+    fn begin(&self, books: &Books, durable: u64) -> Result<Scan<Transfer, QueryFilter>, Fault> {
+        begin(books, durable, self.0, Path::Time, &Transfers(|_: &QueryFilter, _: &Transfer| true))
+    }
+    fn go_on(&self, scan: SealedScan<QueryFilter>) -> Result<Step<Transfer, QueryFilter>, Fault> {
+        scan.run(&mut Transfers(|_: &QueryFilter, _: &Transfer| true))
+    }
+    fn with(&self, filter: QueryFilter) -> Self {
+        Feed(filter)
+    }
+}
+
+/// What the feed calls a transfer.
+pub fn feed_items(transfers: Vec<Transfer>) -> Vec<FeedItem> {
+    transfers.into_iter().map(|transfer| FeedItem { transfer }).collect()
+}
+
+/// Accounts by their fields, and how many records must be on disk before they may be shown.
+pub fn query_accounts(books: &Books, filter: QueryFilter) -> (Step<Account, QueryFilter>, u64) {
+    let Some((min, max)) = filter.range() else { return (Step::nothing(), 0) };
+    let list = books.accounts().list();
+    let from = list.partition_point(|e| e.account.timestamp < min);
+    let to = list.partition_point(|e| e.account.timestamp <= max).max(from);
+    let mut collect = Collect::new(filter);
+    let mut stamp = 0;
+    for entry in directed(list[from..to].iter(), filter.reversed()) {
+        let found = filter.matches_account(&entry.account).then_some(entry.account);
+        if found.is_some() {
+            stamp = stamp.max(entry.stamp);
+        }
+        if !collect.visit(entry.account.timestamp, found) {
+            return (collect.stopped(), stamp);
+        }
+    }
+    (collect.ended(), stamp)
 }

@@ -28,6 +28,8 @@ use sqlx::{Any, AnyPool, ConnectOptions};
 pub use error::StoreError;
 pub use group::{BoxFuture, WriteFn};
 pub use row::{id, id_opt, one_row};
+/// PostgreSQL's own driver, for the ledger's benchmark alone: its baseline needs arrays, which `Any` does not have.
+pub use sqlx::postgres::{PgPool, PgPoolOptions, PgRow};
 pub use sqlx::{AssertSqlSafe, Row, any::AnyRow, query, query_as, query_scalar};
 
 /// A connection to either engine.

@@ -38,9 +38,14 @@ pub fn open(dir: &Path, clock: &Arc<ManualClock>) -> Embedded {
     Embedded::open(dir, clock.clone()).expect("the ledger opens").0
 }
 
+/// Segments of some records, so that a test meets indexes, merges and snapshots.
+pub fn small_segments() -> Options {
+    Options { file_bytes: 2048, merge: 4, snapshot_bytes: 16384 }
+}
+
 /// Small files, so that a test crosses from one to the next.
 pub fn open_small(dir: &Path, clock: &Arc<ManualClock>) -> Embedded {
-    Embedded::open_with(dir, clock.clone(), Options { file_bytes: 2048 }).expect("the ledger opens").0
+    Embedded::open_with(dir, clock.clone(), small_segments()).expect("the ledger opens").0
 }
 
 pub fn account(id: u128) -> Account {

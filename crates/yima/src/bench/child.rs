@@ -238,7 +238,7 @@ fn spawn(binary: &Path, data: &Path, addr: SocketAddr) -> Result<Child, Fail> {
 }
 
 /// The binary without the settings of this process's environment: a benchmark says what it measures.
-fn clean(binary: &Path) -> Command {
+pub fn clean(binary: &Path) -> Command {
     let mut command = Command::new(binary);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("YIMA_") {

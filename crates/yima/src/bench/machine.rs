@@ -17,6 +17,11 @@ pub fn used(pid: u32) -> Option<Duration> {
     used_in(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
+/// What the calling thread has used until now; `None` where it cannot be known.
+pub fn used_by_this_thread() -> Option<Duration> {
+    used_in(&std::fs::read_to_string("/proc/thread-self/stat").ok()?)
+}
+
 /// How long an appended 4 KiB takes to be synced in `dir`: the median of [`SYNCS`] tries.
 pub fn sync_time(dir: &Path) -> io::Result<Duration> {
     let path = dir.join("sync-probe");

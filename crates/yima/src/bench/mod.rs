@@ -10,6 +10,7 @@ mod book;
 mod child;
 mod crash;
 mod import;
+mod ledger;
 mod load;
 mod machine;
 mod pay;
@@ -32,6 +33,8 @@ pub enum Command {
     Pay(pay::Options),
     /// Bills a second, from a biller's file to payable.
     Import(import::Options),
+    /// Transfers a second of a ledger engine, beside other engines that get the same.
+    Ledger(ledger::Options),
     /// Kill the server again and again under load; prove that nothing acknowledged is lost, nothing paid twice.
     Crash(crash::Options),
 }
@@ -45,6 +48,7 @@ pub async fn run(command: Command) -> Result<(), Fail> {
             match command {
                 Command::Pay(options) => pay::run(&options).await,
                 Command::Import(options) => import::run(&options).await,
+                Command::Ledger(options) => ledger::run(&options).await,
                 Command::Crash(options) => crash::run(&options).await,
             }
         })

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use kernel::{Clock as _, ManualClock, SystemClock, Timestamp};
 use ledger::audit::{self, AuditError, AuditReport};
-use ledger::{Account, Embedded, Options as EngineOptions, Transfer};
+use ledger::{Account, Embedded, Transfer};
 
 use self::model::{Events, Model, Settled, Tally};
 use self::plan::Plan;
@@ -387,7 +387,7 @@ impl Observer {
         let report = audit::verify(&self.dir)?;
         // Time stands still, so that nothing expires that had not by then.
         let now = Timestamp::from_nanos(i64::try_from(report.last_timestamp).unwrap_or(i64::MAX));
-        let settings = EngineOptions { file_bytes: self.file_bytes };
+        let settings = victim::settings(self.file_bytes);
         let (engine, _) = Embedded::open_with(&self.dir, Arc::new(ManualClock::new(now)), settings)?;
         let begun = Instant::now();
         loop {

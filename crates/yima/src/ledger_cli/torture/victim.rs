@@ -23,9 +23,15 @@ pub struct VictimOptions {
     file_bytes: u64,
 }
 
+/// Small files, few to a merge, snapshots every few files: whatever the engine does in the background it does
+/// often.
+pub fn settings(file_bytes: u64) -> Options {
+    Options { file_bytes, merge: 3, snapshot_bytes: 4 * file_bytes }
+}
+
 /// Serves until it is told to close, its standard input ends, or it is killed.
 pub async fn victim(options: &VictimOptions) -> Result<(), Fail> {
-    let settings = Options { file_bytes: options.file_bytes };
+    let settings = settings(options.file_bytes);
     let (engine, recovery) = Embedded::open_with(&options.dir, Arc::new(SystemClock), settings)?;
     // Requests outlive the loop that takes them; the process ends with the engine.
     let engine: &'static Embedded = Box::leak(Box::new(engine));

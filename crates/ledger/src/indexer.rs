@@ -1,0 +1,233 @@
+//! Making index files: one for each sealed segment, and one out of many when there are enough.
+
+use crate::disk::Disk;
+use crate::fault::Fault;
+use crate::frame::{self, ALIGN, FILE_HEADER, FileHeader};
+use crate::index::{
+    self, BLOCK, BlockRow, EventRow, Field, Index, KeyRow, MarkRow, Position, SegmentRow, Shift, Source,
+    Summary, TimeRow, event_key, key,
+};
+use crate::journal;
+use crate::posting::Record;
+use crate::recent::Recent;
+use crate::table::{Rows, Table};
+use crate::types::TransferFlags;
+
+/// A frame begins a row of the time table if so many bytes lie between it and the last that did.
+const TIME_EVERY: usize = 64 << 10;
+
+/// The rows of one segment, sorted.
+#[derive(Debug, Default)]
+struct Rowset {
+    keys: Vec<KeyRow>,
+    events: Vec<EventRow>,
+    marks: Vec<MarkRow>,
+    times: Vec<TimeRow>,
+    blocks: Vec<BlockRow>,
+    segments: Vec<SegmentRow>,
+}
+
+/// Makes the index of the sealed segment whose records are `recent`. Reads the segment back, so that what
+/// is checksummed for later is what the frames' own checksums say.
+pub fn seal(disk: &dyn Disk, recent: &Recent) -> Result<Index, Fault> {
+    let name = journal::file_name(recent.segment);
+    let path = disk.path(&name);
+    let damaged =
+        |offset: usize, reason| Fault::Damaged { file: path.clone(), offset: offset as u64, reason };
+    let file = disk.open(&name).map_err(Fault::io(&path))?;
+    let size = usize::try_from(file.size().map_err(Fault::io(&path))?).unwrap_or(usize::MAX);
+    let mut bytes = vec![0; size];
+    file.read_exact_at(&mut bytes, 0).map_err(Fault::io(&path))?;
+
+    let mut rows = Rowset::default();
+    let header = FileHeader::decode(&bytes).map_err(|reason| damaged(0, reason))?;
+    let mut summary = Summary {
+        first: recent.segment,
+        last: recent.segment,
+        first_record: recent.first,
+        end_record: recent.end(),
+        head: header.parent,
+        ids: 0,
+        least_id: u128::MAX,
+        greatest_id: 0,
+        oldest: u64::MAX,
+        newest: 0,
+    };
+    let mut at = FILE_HEADER;
+    let mut next_time = 0;
+    let mut seen = recent.first;
+    while seen < recent.end() {
+        let frame = frame::read(&bytes[at..]).map_err(|reason| damaged(at, reason))?;
+        if frame.header.first_record != seen {
+            return Err(damaged(at, "a frame holds other records than it should"));
+        }
+        let from = usize::try_from(seen - recent.first).unwrap_or(usize::MAX);
+        seen += u64::from(frame.header.records);
+        let items = recent.items().get(from..from + frame.header.records as usize);
+        let items = items.ok_or_else(|| damaged(at, "a frame holds other records than it should"))?;
+        if at >= next_time
+            && let Some(first) = items.iter().find_map(|item| item.transfer())
+        {
+            rows.times.push(TimeRow { key: first.timestamp, position: place(at) });
+            next_time = at + TIME_EVERY;
+        }
+        if seen == recent.end() {
+            summary.head = frame.hash();
+        }
+        at += frame.bytes.len();
+    }
+    let blocks = bytes[..at].chunks(BLOCK).zip(0..);
+    rows.blocks = blocks.map(|(block, key)| BlockRow { key, crc: crc32c::crc32c(block) }).collect();
+    rows.segments.push(SegmentRow { key: 0, bytes: at as u64, first_record: recent.first });
+    drop(bytes);
+    // The room that was made in advance and not used.
+    file.set_size(at as u64).map_err(Fault::io(&path))?;
+    rows.gather(recent, &mut summary);
+    index::write(disk, summary, &mut rows)
+}
+
+fn place(at: usize) -> Position {
+    Position::new(0, u32::try_from(at / ALIGN).unwrap_or(u32::MAX))
+}
+
+impl Rowset {
+    fn gather(&mut self, recent: &Recent, summary: &mut Summary) {
+        let items = recent.items();
+        self.keys.reserve(items.len() * 2);
+        self.events.reserve(items.len() * 2);
+        for item in items {
+            let position = Position::new(0, item.position);
+            let mut keep = |field, value| self.keys.push(KeyRow { key: key(field, value), position });
+            let mut id = |id: u128| {
+                summary.ids += 1;
+                summary.least_id = summary.least_id.min(id);
+                summary.greatest_id = summary.greatest_id.max(id);
+            };
+            match &item.record {
+                Record::Account(_) => continue,
+                Record::Failed(burnt) => {
+                    id(*burnt);
+                    keep(Field::Failed, *burnt);
+                    continue;
+                }
+                Record::Expired { pending_id, .. } => keep(Field::Expired, *pending_id),
+                Record::Transfer(t) => {
+                    id(t.id);
+                    keep(Field::Id, t.id);
+                    let resolves = TransferFlags::PostPendingTransfer | TransferFlags::VoidPendingTransfer;
+                    if t.flags.intersects(resolves) {
+                        keep(Field::Resolved, t.pending_id);
+                    }
+                    for (field, value) in [
+                        (Field::UserData128, t.user_data_128),
+                        (Field::UserData64, t.user_data_64.into()),
+                        (Field::UserData32, t.user_data_32.into()),
+                    ] {
+                        if value != 0 {
+                            keep(field, value);
+                        }
+                    }
+                    summary.oldest = summary.oldest.min(t.timestamp);
+                    summary.newest = summary.newest.max(t.timestamp);
+                }
+            }
+            let expired = item.transfer().is_none();
+            self.events.extend(item.sides.map(|slot| EventRow { key: event_key(slot, position, expired) }));
+        }
+        for mark in recent.marks() {
+            let Some(item) = recent.get(mark.record) else { continue };
+            let key = event_key(mark.slot, Position::new(0, item.position), item.transfer().is_none());
+            self.marks.push(MarkRow { key, balances: mark.balances });
+        }
+        self.keys.sort_unstable();
+        self.events.sort_unstable();
+        self.marks.sort_unstable();
+    }
+}
+
+macro_rules! hand_out {
+    ($($rows:ident: $row:ty,)*) => {
+        impl Source for Rowset {
+            $(fn $rows(&mut self, each: &mut dyn FnMut($row) -> Result<(), Fault>) -> Result<(), Fault> {
+                self.$rows.iter().try_for_each(|row| each(*row))
+            })*
+        }
+        impl Source for Merge<'_> {
+            $(fn $rows(&mut self, each: &mut dyn FnMut($row) -> Result<(), Fault>) -> Result<(), Fault> {
+                self.merge(|index| &index.tables.$rows, each)
+            })*
+        }
+    };
+}
+hand_out! {
+    keys: KeyRow,
+    events: EventRow,
+    marks: MarkRow,
+    times: TimeRow,
+    blocks: BlockRow,
+    segments: SegmentRow,
+}
+
+/// Index files of segments in a row, as one.
+struct Merge<'a> {
+    parts: &'a [&'a Index],
+}
+
+/// Makes one index out of those of segments in a row.
+pub fn merge(disk: &dyn Disk, parts: &[&Index]) -> Result<Index, Fault> {
+    let mut summary = parts[0].summary;
+    for part in &parts[1..] {
+        let p = part.summary;
+        summary = Summary {
+            last: p.last,
+            end_record: p.end_record,
+            head: p.head,
+            ids: summary.ids + p.ids,
+            least_id: summary.least_id.min(p.least_id),
+            greatest_id: summary.greatest_id.max(p.greatest_id),
+            oldest: summary.oldest.min(p.oldest),
+            newest: summary.newest.max(p.newest),
+            ..summary
+        };
+    }
+    index::write(disk, summary, &mut Merge { parts })
+}
+
+/// How many rows of each part are merged at a time, about.
+const STRETCH: usize = 4096;
+
+impl Merge<'_> {
+    /// Merges stretch by stretch: all rows below a bound that no part has much of, sorted together.
+    fn merge<R: Shift>(
+        &self,
+        table: impl Fn(&Index) -> &Table<R>,
+        each: &mut dyn FnMut(R) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let first = self.parts[0].summary.first;
+        let mut open: Vec<(u32, Rows<'_, R>)> = Vec::new();
+        for part in self.parts {
+            open.push((part.summary.first - first, part.rows(table(part))?));
+        }
+        let mut stretch: Vec<R> = Vec::new();
+        loop {
+            let Some(bound) = open.iter().filter_map(|(by, rows)| Some(rows.peek()?.shift(*by).key())).min()
+            else {
+                return Ok(());
+            };
+            // At least the least key; more if all parts have few rows until there.
+            let ahead = STRETCH / Table::<R>::PER_PAGE + 1;
+            let next = open.iter().filter_map(|(by, rows)| rows.key_ahead(ahead, *by)).min();
+            let bound = next.unwrap_or(u64::MAX).max(bound);
+            stretch.clear();
+            for (by, rows) in &mut open {
+                while let Some(row) = rows.peek().map(|row| row.shift(*by)).filter(|row| row.key() <= bound) {
+                    stretch.push(row);
+                    rows.next()?;
+                }
+            }
+            // Each part's rows are in order already, which a stable sort makes use of.
+            stretch.sort();
+            stretch.iter().try_for_each(|row| each(*row))?;
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! The work behind the scenes: preparing segments, indexing sealed ones, merging indexes, taking snapshots.
+//!
+//! None of it is waited for unless it falls far behind, and all of it can be done again: a crash at any
+//! point costs only the work.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use crate::accounts::Entry;
+use crate::engine::EngineError;
+use crate::fault::Fault;
+use crate::index::{self, Index};
+use crate::indexer;
+use crate::journal;
+use crate::sealed::Sealed;
+use crate::snapshot::{self, Draft, Header};
+use crate::writer::{Shared, lock};
+
+/// How much memory the filters of indexes may take; those of the oldest stay on disk.
+const FILTER_BYTES: u64 = 96 << 20;
+/// How often the disk is asked again for room when there was none.
+const RETRY: Duration = Duration::from_millis(500);
+/// How many accounts are copied for a snapshot at a time.
+const COPY: usize = 4096;
+/// Bytes of an account in a snapshot, about.
+const ACCOUNT: u64 = 136;
+
+/// See the module.
+pub struct Keeper {
+    shared: Arc<Shared>,
+    /// The segment of the newest snapshot, and how many records that has seen.
+    snapshot: (u32, u64),
+}
+
+impl Keeper {
+    /// `snapshot` is the segment of the newest snapshot, and how many records it has seen.
+    pub fn new(shared: Arc<Shared>, snapshot: (u32, u64)) -> Keeper {
+        Keeper { shared, snapshot }
+    }
+
+    /// Works until told to close, then takes a last snapshot.
+    pub fn run(&mut self) -> Result<(), EngineError> {
+        let shared = self.shared.clone();
+        loop {
+            while self.tidy()? {}
+            let mut spare = lock(&shared.spare);
+            while !spare.woken && !spare.closing {
+                shared.check()?;
+                let waited = shared.chores.wait_timeout(spare, RETRY);
+                let (guard, time) = waited.unwrap_or_else(PoisonError::into_inner);
+                spare = guard;
+                spare.woken |= time.timed_out() && spare.no_space;
+            }
+            spare.woken = false;
+            if spare.closing {
+                break;
+            }
+        }
+        self.close()
+    }
+
+    /// After the last write: what remains to be indexed, and a snapshot.
+    pub fn close(&mut self) -> Result<(), EngineError> {
+        let shared = self.shared.clone();
+        shared.check()?;
+        let last = shared.read(|books| books.records())?;
+        if self.snapshot.1 < last {
+            // Without room for it, the next start reads more of the journal.
+            let _ = self.guard(Self::take_snapshot)?;
+        }
+        Ok(())
+    }
+
+    /// One unit of work; `false` if there was none to do, or no room for it.
+    pub fn tidy(&mut self) -> Result<bool, EngineError> {
+        self.shared.check()?;
+        self.guard(Self::step)
+    }
+
+    /// No room on the disk is waited out; any other fault stops the ledger.
+    fn guard(&mut self, work: impl FnOnce(&mut Self) -> Result<bool, Fault>) -> Result<bool, EngineError> {
+        let done = work(self);
+        let mut spare = lock(&self.shared.spare);
+        match done {
+            Ok(done) => Ok(done),
+            Err(fault) if fault.is_no_space() => {
+                spare.no_space = true;
+                drop(spare);
+                self.shared.chores.notify_all();
+                Ok(false)
+            }
+            Err(fault) => {
+                drop(spare);
+                Err(self.shared.fault(&fault))
+            }
+        }
+    }
+
+    fn step(&mut self) -> Result<bool, Fault> {
+        Ok(self.prepare()? || self.index()? || self.merge()? || self.snapshot_if_due()?)
+    }
+
+    /// Prepares the next segment's file.
+    fn prepare(&self) -> Result<bool, Fault> {
+        let shared = &*self.shared;
+        let (nth, wanted) = {
+            let mut spare = lock(&shared.spare);
+            let wanted = spare.wanted.min(index::SEGMENT_MAX);
+            if spare.file.as_ref().is_some_and(|file| file.size >= wanted) {
+                return Ok(false);
+            }
+            if let Some(short) = spare.file.take() {
+                let _ = shared.disk.remove(&short.name);
+            }
+            spare.prepared += 1;
+            (spare.prepared, wanted)
+        };
+        let file = journal::prepare(&*shared.disk, nth, wanted)?;
+        let mut spare = lock(&shared.spare);
+        spare.file = Some(file);
+        spare.no_space = false;
+        drop(spare);
+        shared.chores.notify_all();
+        Ok(true)
+    }
+
+    /// Indexes the oldest segment that waits for it and is complete on disk.
+    fn index(&self) -> Result<bool, Fault> {
+        let shared = &*self.shared;
+        let (oldest, sealed) = {
+            let books = shared.books.read().unwrap_or_else(PoisonError::into_inner);
+            (books.waiting().0, books.sealed().clone())
+        };
+        let Some(recent) = oldest.filter(|recent| recent.end() <= *shared.durable.borrow()) else {
+            return Ok(false);
+        };
+        let index = indexer::seal(&*shared.disk, &recent)?;
+        drop(recent);
+        let mut indexes = sealed.indexes().to_vec();
+        indexes.push(Arc::new(index));
+        self.replace(&sealed, indexes)?;
+        Ok(true)
+    }
+
+    /// Makes one index out of enough small ones.
+    fn merge(&self) -> Result<bool, Fault> {
+        let shared = &*self.shared;
+        let sealed = shared.books.read().unwrap_or_else(PoisonError::into_inner).sealed().clone();
+        let indexes = sealed.indexes();
+        let spans: Vec<u32> = indexes.iter().map(|i| i.summary.last - i.summary.first + 1).collect();
+        let fan = shared.options.merge;
+        let Some(from) = spans
+            .windows(fan)
+            .position(|w| w.iter().all(|span| *span == w[0]) && w[0] as usize * fan <= index::SPAN as usize)
+        else {
+            return Ok(false);
+        };
+        let parts: Vec<&Index> = indexes[from..from + fan].iter().map(|i| &**i).collect();
+        let merged = indexer::merge(&*shared.disk, &parts)?;
+        let mut after = indexes.to_vec();
+        let gone: Vec<_> = after.splice(from..from + fan, [Arc::new(merged)]).collect();
+        self.replace(&sealed, after)?;
+        for index in gone {
+            // Left behind, the next start removes it.
+            let _ = shared.disk.remove(index.name());
+        }
+        Ok(true)
+    }
+
+    /// Puts other indexes in place, keeping the memory of their filters within bounds.
+    fn replace(&self, sealed: &Sealed, mut indexes: Vec<Arc<Index>>) -> Result<(), Fault> {
+        let shared = &*self.shared;
+        trim_filters(&*shared.disk, &mut indexes)?;
+        let sealed = Sealed::new(indexes, sealed.files().clone());
+        let done = shared.books.write().unwrap_or_else(PoisonError::into_inner).set_sealed(sealed);
+        let mut spare = lock(&shared.spare);
+        for recent in done {
+            if let Ok(memory) = Arc::try_unwrap(recent)
+                && spare.memory.is_empty()
+            {
+                spare.memory.push(memory);
+            }
+        }
+        drop(spare);
+        shared.chores.notify_all();
+        Ok(())
+    }
+
+    fn snapshot_if_due(&mut self) -> Result<bool, Fault> {
+        let shared = self.shared.clone();
+        let options = shared.options;
+        let (accounts, sealed) = {
+            let books = shared.books.read().unwrap_or_else(PoisonError::into_inner);
+            (books.accounts().list().len() as u64, books.sealed().last_segment())
+        };
+        let journal = u64::from((sealed + 1).saturating_sub(self.snapshot.0)) * options.file_bytes;
+        if journal < options.snapshot_bytes.max(accounts * ACCOUNT * 3 / 2) {
+            return Ok(false);
+        }
+        self.take_snapshot()
+    }
+
+    /// Takes a snapshot; `false` if what it has seen is not on disk yet.
+    fn take_snapshot(&mut self) -> Result<bool, Fault> {
+        let shared = self.shared.clone();
+        let read = || shared.books.read().unwrap_or_else(PoisonError::into_inner);
+        let place = *lock(&shared.place);
+        if place.segment == 0 {
+            return Ok(false);
+        }
+        let mut header = Header { frame: place.frame, head: place.head, ..Header::default() };
+        (header.segment, header.first_record) = {
+            let books = read();
+            let oldest = books.recent().find(|r| !r.items().is_empty()).map(|r| (r.segment, r.first));
+            oldest
+                .filter(|(segment, _)| *segment < place.segment)
+                .unwrap_or((place.segment, place.first_record))
+        };
+        let mut draft = Draft::new(&*shared.disk, header.segment)?;
+        let mut from = 0;
+        loop {
+            let copy: Vec<Entry> = {
+                let books = read();
+                let list = books.accounts().list();
+                list[from..(from + COPY).min(list.len())].to_vec()
+            };
+            if copy.is_empty() {
+                break;
+            }
+            from += copy.len();
+            copy.iter().try_for_each(|entry| draft.account(entry))?;
+        }
+        let (pending, marks) = {
+            let books = read();
+            header.seen = books.records();
+            header.newest_transfer = books.newest_transfer();
+            let recent = books.recent().filter(|r| r.segment >= header.segment);
+            let marks: Vec<_> = recent.flat_map(|r| r.marks()).copied().collect();
+            (books.pending(), marks)
+        };
+        // Accounts made after the last were copied are read from the journal.
+        if !wait_durable(&shared, header.seen) {
+            return Ok(false);
+        }
+        header.last_frame = lock(&shared.place).frame;
+        draft.finish(&*shared.disk, header, &pending, &marks)?;
+        for name in shared.disk.list().map_err(Fault::io(&shared.disk.path("")))? {
+            if snapshot::segment(&name).is_some_and(|segment| segment != header.segment) {
+                let _ = shared.disk.remove(&name); // an old one left behind does no harm
+            }
+        }
+        self.snapshot = (header.segment, header.seen);
+        Ok(true)
+    }
+}
+
+/// Waits for the syncer; `false` if there is none, or it gave up.
+fn wait_durable(shared: &Shared, records: u64) -> bool {
+    let mut patience = 0;
+    while *shared.durable.borrow() < records {
+        if shared.check().is_err() || !shared.threads {
+            return false;
+        }
+        patience += 1;
+        std::thread::sleep(Duration::from_millis(if patience < 10 { 1 } else { 10 }));
+    }
+    true
+}
+
+/// Leaves the filters of the oldest indexes on disk, as far as all together take too much memory.
+pub fn trim_filters(disk: &dyn crate::disk::Disk, indexes: &mut [Arc<Index>]) -> Result<(), Fault> {
+    let mut bytes: u64 = indexes.iter().map(|i| i.filter_bytes()).sum();
+    for index in indexes {
+        if bytes <= FILTER_BYTES {
+            break;
+        }
+        let here = index.filter_bytes();
+        if here > 0 {
+            *index = Arc::new(Index::open(disk, index.name())?.without_filter());
+            bytes -= here;
+        }
+    }
+    Ok(())
+}
