@@ -19,9 +19,12 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(sound, Some(0));
     assert_eq!(read.bytes, &bytes[..read.bytes.len()]);
     let Ok(records) = read.records() else { return };
-    let mut again = Vec::new();
-    let hash =
-        frame::encode(&mut again, read.header.number, read.header.timestamp, read.header.parent, &records);
+    let mut builder = frame::Builder::default();
+    for record in &records {
+        builder.push(record);
+    }
+    let header = read.header;
+    let (again, hash) = builder.seal(header.number, header.timestamp, header.first_record, header.parent);
     assert_eq!(again, read.bytes, "what reads re-encodes to the same bytes");
     assert_eq!(hash, read.hash());
     let back = frame::read(&again).expect("what was encoded reads");

@@ -3,12 +3,12 @@
 //! `docs/reference/ledger.md` and not from the code under test.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use kernel::ManualClock;
 use ledger::frame::{FILE_HEADER, FRAME_HEADER};
-use ledger::{Embedded, journal};
+use ledger::{Account, Embedded, Engine, OpenError, Options, journal};
 
 /// How much of an input is made right before it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub fn mend(b: &mut [u8], repair: Repair) {
     if chain {
         b[..FILE_HEADER].copy_from_slice(&FIRST.1);
     }
-    let (mut at, mut number, mut parent) = (FILE_HEADER, 1_u64, [0; 32]);
+    let (mut at, mut number, mut records, mut parent) = (FILE_HEADER, 1_u64, 0_u64, [0; 32]);
     while b.len() - at >= FRAME_HEADER {
         let rest = &mut b[at..];
         let said = u32::from_le_bytes([rest[32], rest[33], rest[34], rest[35]]) as usize;
@@ -68,11 +68,13 @@ pub fn mend(b: &mut [u8], repair: Repair) {
         }
         if chain {
             rest[16..24].copy_from_slice(&number.to_le_bytes());
+            rest[40..48].copy_from_slice(&records.to_le_bytes());
             rest[64..96].copy_from_slice(&parent);
         }
         let end = seal(rest);
         if let Ok(frame) = ledger::frame::read(&rest[..end]) {
             parent = frame.hash();
+            records += u64::from(frame.header.records);
         }
         number += 1;
         at += end;
@@ -90,9 +92,11 @@ pub fn directory(name: &str) -> PathBuf {
 /// The name and the header of the first file of a new journal, as an engine writes them.
 pub static FIRST: LazyLock<(OsString, Vec<u8>)> = LazyLock::new(|| {
     let dir = directory("first");
-    drop(
-        Embedded::open(&dir, Arc::new(ManualClock::default())).expect("an empty directory becomes a ledger"),
-    );
+    let engine = open(&dir).expect("an empty directory becomes a ledger");
+    let account = Account { id: 1, ledger: 1, code: 1, ..Account::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be made");
+    runtime.block_on(engine.create_accounts(vec![account])).expect("the engine answers");
+    drop(engine);
     let path = journal::files(&dir).expect("it can be listed").remove(0);
     let mut header = std::fs::read(&path).expect("it can be read");
     header.truncate(FILE_HEADER);
@@ -100,3 +104,9 @@ pub static FIRST: LazyLock<(OsString, Vec<u8>)> = LazyLock::new(|| {
     std::fs::remove_dir_all(&dir).expect("it can be removed");
     (name, header)
 });
+
+/// The ledger in `dir`, with files as small as inputs are, at a time when nothing expires.
+pub fn open(dir: &Path) -> Result<Embedded, OpenError> {
+    let settings = Options { file_bytes: 16 << 10, merge: 3, snapshot_bytes: 64 << 10 };
+    Ok(Embedded::open_with(dir, Arc::new(ManualClock::default()), settings)?.0)
+}

@@ -193,7 +193,8 @@ pub fn verify(dir: &Path) -> Result<AuditReport, AuditError> {
             reason: reason.to_owned(),
         };
         let header = FileHeader::decode(&bytes).map_err(|reason| damaged(next, 0, reason))?;
-        if header.first_frame != next || header.parent != books.report.head {
+        let follows = header.first_frame == next && header.first_record == books.records;
+        if !follows || header.parent != books.report.head || header.segment as usize != index + 1 {
             return Err(damaged(next, 0, "the file does not continue the one before it"));
         }
         let mut at = FILE_HEADER;
@@ -217,7 +218,11 @@ pub fn verify(dir: &Path) -> Result<AuditReport, AuditError> {
             if frame.header.parent != books.report.head {
                 return Err(damaged(number, at, "the frame does not carry the hash of the one before it"));
             }
+            if frame.header.first_record != books.records {
+                return Err(damaged(number, at, "the frame counts the records before it otherwise"));
+            }
             let records = frame.records().map_err(|reason| damaged(number, at, reason))?;
+            books.records += records.len() as u64;
             books.report.frames = number;
             books.report.head = frame.hash();
             books.take(&records, frame.header.timestamp)?;
@@ -252,6 +257,7 @@ struct Books {
     clock: u64,
     newest_account: u64,
     newest_transfer: u64,
+    records: u64,
 }
 
 impl Books {

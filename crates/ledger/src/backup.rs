@@ -25,6 +25,8 @@ const PART: &str = "part";
 pub struct Reach {
     /// The number of the last frame; frames count from 1.
     pub frame: u64,
+    /// How many records there are in all.
+    pub records: u64,
     /// Its hash: whoever keeps it can tell if the books are ever rewritten.
     pub head: Hash,
     /// Its timestamp, the newest that the engine had given out; nanoseconds since the Unix epoch.
@@ -274,7 +276,12 @@ fn begin_empty(dir: &Path) -> Result<(), BackupError> {
 
 /// Where the chain stands before the first frame of a file.
 fn before(header: &FileHeader) -> Reach {
-    Reach { frame: header.first_frame.saturating_sub(1), head: header.parent, timestamp: 0 }
+    Reach {
+        frame: header.first_frame.saturating_sub(1),
+        records: header.first_record,
+        head: header.parent,
+        timestamp: 0,
+    }
 }
 
 /// How much of a file holds.
@@ -353,7 +360,11 @@ fn follow_to(
     };
     let next = reach.frame + 1;
     match FileHeader::decode(bytes) {
-        Ok(header) if header.first_frame == next && header.parent == reach.head => {}
+        Ok(header)
+            if header.first_frame == next
+                && header.first_record == reach.records
+                && header.parent == reach.head
+                && path.file_name() == Some(journal::file_name(header.segment).as_ref()) => {}
         Ok(_) => return Err(damaged(next, 0, "the file does not continue the one before it")),
         Err(reason) if !is_last => return Err(damaged(next, 0, reason)),
         Err(reason) => return ends(next, 0, reason),
@@ -371,9 +382,14 @@ fn follow_to(
         if frame.header.parent != reach.head {
             return Err(damaged(number, at, "the frame does not carry the hash of the one before it"));
         }
+        if frame.header.first_record != reach.records {
+            return Err(damaged(number, at, "the frame counts the records before it otherwise"));
+        }
         frame.records().map_err(|reason| damaged(number, at, reason))?;
         at += frame.bytes.len();
-        *reach = Reach { frame: number, head: frame.hash(), timestamp: frame.header.timestamp };
+        let records = reach.records + u64::from(frame.header.records);
+        let timestamp = frame.header.timestamp;
+        *reach = Reach { frame: number, records, head: frame.hash(), timestamp };
         each(reach, at);
     }
     Ok(Stretch { sound: at, unfinished: 0 })

@@ -6,7 +6,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::posting::Record;
-use crate::types::{Account, AccountFlags, Transfer, TransferFlags};
+use crate::types::{Account, AccountFlags, TIMESTAMP_MAX, Transfer, TransferFlags};
 
 /// Bytes before the first frame of a file.
 pub const FILE_HEADER: usize = 96;
@@ -137,6 +137,9 @@ pub fn read(b: &[u8]) -> Result<Frame<'_>, &'static str> {
         first_record: u64_at(head, 40),
         parent: array(head, 64),
     };
+    if header.timestamp > TIMESTAMP_MAX {
+        return Err("the frame is of a time beyond all timestamps");
+    }
     if head[48..64].iter().any(|b| *b != 0) {
         return Err("a byte of the frame header that has no meaning is not zero");
     }
