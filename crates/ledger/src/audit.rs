@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::engine::{Engine, EngineError};
 use crate::frame::{self, FILE_HEADER, FileHeader};
 use crate::posting::Record;
-use crate::types::{Account, AccountFlags, BATCH_MAX, QueryFilter, Transfer, TransferFlags};
+use crate::types::{Account, AccountFlags, BATCH_MAX, QueryFilter, TIMESTAMP_MAX, Transfer, TransferFlags};
 
 /// What the auditor found in books that hold.
 #[derive(Debug, Clone, Default)]
@@ -193,7 +193,8 @@ pub fn verify(dir: &Path) -> Result<AuditReport, AuditError> {
             reason: reason.to_owned(),
         };
         let header = FileHeader::decode(&bytes).map_err(|reason| damaged(next, 0, reason))?;
-        if header.first_frame != next || header.parent != books.report.head {
+        let follows = header.first_frame == next && header.first_record == books.records;
+        if !follows || header.parent != books.report.head || header.segment as usize != index + 1 {
             return Err(damaged(next, 0, "the file does not continue the one before it"));
         }
         let mut at = FILE_HEADER;
@@ -217,7 +218,11 @@ pub fn verify(dir: &Path) -> Result<AuditReport, AuditError> {
             if frame.header.parent != books.report.head {
                 return Err(damaged(number, at, "the frame does not carry the hash of the one before it"));
             }
+            if frame.header.first_record != books.records {
+                return Err(damaged(number, at, "the frame counts the records before it otherwise"));
+            }
             let records = frame.records().map_err(|reason| damaged(number, at, reason))?;
+            books.records += records.len() as u64;
             books.report.frames = number;
             books.report.head = frame.hash();
             books.take(&records, frame.header.timestamp)?;
@@ -252,6 +257,7 @@ struct Books {
     clock: u64,
     newest_account: u64,
     newest_transfer: u64,
+    records: u64,
 }
 
 impl Books {
@@ -295,7 +301,7 @@ impl Books {
 
     /// Time only goes forward; imports may lie in the past but keep their own order.
     fn at(&mut self, id: u128, timestamp: u64, imported: bool, newest: u64) -> Result<(), AuditError> {
-        self.require(timestamp > newest, id, "not in the order of time")?;
+        self.require(timestamp > newest && timestamp <= TIMESTAMP_MAX, id, "not in the order of time")?;
         if !imported {
             self.require(timestamp > self.clock, id, "not in the order of time")?;
             self.clock = timestamp;
@@ -348,6 +354,10 @@ impl Books {
         let post = t.flags.contains(F::PostPendingTransfer);
         if post || void {
             self.require(post != void, t.id, "both post and void")?;
+            let others =
+                F::Pending | F::BalancingDebit | F::BalancingCredit | F::ClosingDebit | F::ClosingCredit;
+            let plain = !t.flags.intersects(others) && t.timeout == 0;
+            self.require(plain, t.id, "it resolves a transfer, and is of another kind besides")?;
             let p = self.resolve(t.pending_id)?;
             let same = p.debit_account_id == t.debit_account_id
                 && p.credit_account_id == t.credit_account_id
@@ -369,6 +379,7 @@ impl Books {
             }
             self.closed_ids.insert(t.id);
         } else if t.flags.contains(F::Pending) {
+            self.require(t.pending_id == 0, t.id, "a pending transfer that resolves another")?;
             debit.debits_pending = self.plus(t.id, debit.debits_pending, t.amount)?;
             credit.credits_pending = self.plus(t.id, credit.credits_pending, t.amount)?;
             if t.flags.contains(F::ClosingDebit) {
@@ -385,6 +396,8 @@ impl Books {
                 t.id,
                 "a plain transfer with a pending one's fields",
             )?;
+            let closing = t.flags.intersects(F::ClosingDebit | F::ClosingCredit);
+            self.require(!closing, t.id, "it closes an account for ever")?;
             debit.debits_posted = self.plus(t.id, debit.debits_posted, t.amount)?;
             credit.credits_posted = self.plus(t.id, credit.credits_posted, t.amount)?;
             self.closed_ids.insert(t.id);

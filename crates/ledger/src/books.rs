@@ -77,7 +77,13 @@ impl rules::Books for View<'_> {
         slot.map(|slot| self.books.accounts.at(slot).account)
     }
     fn transfer(&self, id: u128) -> Known {
-        if id == self.id.0 { self.id.1 } else if id == self.pending.0 { self.pending.1 } else { Known::Unknown }
+        if id == self.id.0 {
+            self.id.1
+        } else if id == self.pending.0 {
+            self.pending.1
+        } else {
+            Known::Unknown
+        }
     }
     fn pending_status(&self, _: u128) -> PendingStatus {
         self.pending.2
@@ -198,7 +204,8 @@ impl Books {
         at: u64,
     ) -> Result<Result<Account, Refusal<CreateAccountStatus>>, Fault> {
         let imported = a.flags.contains(AccountFlags::Imported);
-        let transfer_at = imported && a.timestamp <= self.newest_transfer && self.has_transfer_at(a.timestamp)?;
+        let transfer_at =
+            imported && a.timestamp <= self.newest_transfer && self.has_transfer_at(a.timestamp)?;
         let nothing = (0, Known::Unknown);
         let pending = (0, Known::Unknown, PendingStatus::Pending);
         let view = View { books: self, slots: [(0, None); 2], id: nothing, pending, transfer_at };
@@ -363,7 +370,11 @@ impl Books {
         for (is_new, open) in [(false, before), (true, open)] {
             let Some(open) = open.filter(|open| open.expires_at != 0) else { continue };
             let expiry = (open.expires_at, open.timestamp, id);
-            if is_new { self.expiries.insert(expiry) } else { self.expiries.remove(&expiry) };
+            if is_new {
+                self.expiries.insert(expiry)
+            } else {
+                self.expiries.remove(&expiry)
+            };
         }
         self.note(|| Undo::Pending(id, before));
     }

@@ -25,9 +25,7 @@ use crate::query::{
 use crate::recover::{self, Opened};
 use crate::rules::Known;
 use crate::status::{CreateAccountResult, CreateTransferResult};
-use crate::types::{
-    Account, AccountBalance, AccountFilter, BATCH_MAX, FeedItem, QueryFilter, Transfer,
-};
+use crate::types::{Account, AccountBalance, AccountFilter, BATCH_MAX, FeedItem, QueryFilter, Transfer};
 use crate::writer::{Answer, Decided, Decider, EXPIRY_POLL, Shared, Syncer, lock};
 
 /// Why a directory cannot be opened as a ledger.

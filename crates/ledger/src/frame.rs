@@ -6,7 +6,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::posting::Record;
-use crate::types::{Account, AccountFlags, Transfer, TransferFlags};
+use crate::types::{Account, AccountFlags, TIMESTAMP_MAX, Transfer, TransferFlags};
 
 /// Bytes before the first frame of a file.
 pub const FILE_HEADER: usize = 96;
@@ -137,6 +137,12 @@ pub fn read(b: &[u8]) -> Result<Frame<'_>, &'static str> {
         first_record: u64_at(head, 40),
         parent: array(head, 64),
     };
+    if header.timestamp > TIMESTAMP_MAX {
+        return Err("the frame is of a time beyond all timestamps");
+    }
+    if head[48..64].iter().any(|b| *b != 0) {
+        return Err("a byte of the frame header that has no meaning is not zero");
+    }
     let bytes = b.get(..end).ok_or("the frame is incomplete")?;
     if crc32c::crc32c(&bytes[FRAME_HEADER..]) != header.payload_crc {
         return Err("the frame fails its checksum");
@@ -161,6 +167,18 @@ pub fn find_sound(b: &[u8]) -> Option<usize> {
     (0..b.len()).step_by(ALIGN).find(|&at| b[at..].starts_with(FRAME_MAGIC) && read(&b[at..]).is_ok())
 }
 
+/// Records can be written in one way only, so that what was read can be written again and be the same.
+const NOT_ONE_WAY: &str = "the records are not written as this program writes them";
+
+/// The bytes of a record that have no meaning.
+fn padding(kind: u32, body: &[u8]) -> &[u8] {
+    match kind {
+        KIND_ACCOUNT => &body[52..56],
+        KIND_EXPIRED => &body[24..32],
+        _ => &[],
+    }
+}
+
 impl Frame<'_> {
     /// The hash that the next frame must carry as its parent.
     pub fn hash(&self) -> Hash {
@@ -174,14 +192,21 @@ impl Frame<'_> {
         mut visit: impl FnMut(u32, Record) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut at = FRAME_HEADER;
-        let mut seen = 0;
+        let (mut seen, mut before) = (0, 0);
         while at < self.bytes.len() {
             let run = self.bytes.get(at..at + RUN_HEADER).ok_or("a run of records is incomplete")?;
             let (kind, count) = (u32_at(run, 0), u32_at(run, 4) as usize);
             let size = body_size(kind).ok_or("a record is of an unknown kind")?;
+            if kind == before || count == 0 || run[8..].iter().any(|b| *b != 0) {
+                return Err(NOT_ONE_WAY.into());
+            }
+            before = kind;
             at += RUN_HEADER;
             let bodies = self.bytes.get(at..at + count * size).ok_or("a run of records is incomplete")?;
             for body in bodies.chunks_exact(size) {
+                if padding(kind, body).iter().any(|b| *b != 0) {
+                    return Err(NOT_ONE_WAY.into());
+                }
                 visit(offset(at), decode(kind, body))?;
                 at += size;
             }

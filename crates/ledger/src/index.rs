@@ -17,7 +17,9 @@ use crate::frame::{ALIGN, Hash, TRANSFER};
 use crate::hash::hash_id;
 use crate::journal;
 use crate::recent::Balances;
-use crate::table::{self, Extent, PAGE, PAYLOAD, Page, PageWriter, Row, Rows, Table, le_u32, le_u64, le_u128};
+use crate::table::{
+    self, Extent, PAGE, PAYLOAD, Page, PageWriter, Row, Rows, Table, le_u32, le_u64, le_u128,
+};
 
 /// Bytes of a segment that one checksum covers.
 pub const BLOCK: usize = 4096;
@@ -345,7 +347,8 @@ pub fn write(disk: &dyn Disk, summary: Summary, source: &mut dyn Source) -> Resu
         segments: table!(segments, |row| rows.push(row)),
     };
     let mut fences = Extent { page: pages.next_page(), ..Extent::default() };
-    let all: Vec<u8> = tables.fences().iter().flat_map(|list| list.iter()).flat_map(|f| f.to_le_bytes()).collect();
+    let all: Vec<u8> =
+        tables.fences().iter().flat_map(|list| list.iter()).flat_map(|f| f.to_le_bytes()).collect();
     fences.rows = all.len() as u64 / 8;
     for payload in all.chunks(PAYLOAD / 8 * 8) {
         pages.page(payload)?;

@@ -33,7 +33,8 @@ struct Rowset {
 pub fn seal(disk: &dyn Disk, recent: &Recent) -> Result<Index, Fault> {
     let name = journal::file_name(recent.segment);
     let path = disk.path(&name);
-    let damaged = |offset: usize, reason| Fault::Damaged { file: path.clone(), offset: offset as u64, reason };
+    let damaged =
+        |offset: usize, reason| Fault::Damaged { file: path.clone(), offset: offset as u64, reason };
     let file = disk.open(&name).map_err(Fault::io(&path))?;
     let size = usize::try_from(file.size().map_err(Fault::io(&path))?).unwrap_or(usize::MAX);
     let mut bytes = vec![0; size];

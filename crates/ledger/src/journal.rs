@@ -86,12 +86,9 @@ impl From<Fault> for JournalError {
             Fault::Damaged { file, offset, reason } => {
                 JournalError::Damaged { file, frame: 0, offset, reason: reason.to_owned() }
             }
-            Fault::Contradiction(c) => JournalError::Damaged {
-                file: PathBuf::new(),
-                frame: 0,
-                offset: 0,
-                reason: c.to_string(),
-            },
+            Fault::Contradiction(c) => {
+                JournalError::Damaged { file: PathBuf::new(), frame: 0, offset: 0, reason: c.to_string() }
+            }
         }
     }
 }

@@ -149,9 +149,10 @@ impl Keeper {
         let indexes = sealed.indexes();
         let spans: Vec<u32> = indexes.iter().map(|i| i.summary.last - i.summary.first + 1).collect();
         let fan = shared.options.merge;
-        let Some(from) = spans.windows(fan).position(|w| {
-            w.iter().all(|span| *span == w[0]) && w[0] as usize * fan <= index::SPAN as usize
-        }) else {
+        let Some(from) = spans
+            .windows(fan)
+            .position(|w| w.iter().all(|span| *span == w[0]) && w[0] as usize * fan <= index::SPAN as usize)
+        else {
             return Ok(false);
         };
         let parts: Vec<&Index> = indexes[from..from + fan].iter().map(|i| &**i).collect();
@@ -211,7 +212,9 @@ impl Keeper {
         (header.segment, header.first_record) = {
             let books = read();
             let oldest = books.recent().find(|r| !r.items().is_empty()).map(|r| (r.segment, r.first));
-            oldest.filter(|(segment, _)| *segment < place.segment).unwrap_or((place.segment, place.first_record))
+            oldest
+                .filter(|(segment, _)| *segment < place.segment)
+                .unwrap_or((place.segment, place.first_record))
         };
         let mut draft = Draft::new(&*shared.disk, header.segment)?;
         let mut from = 0;

@@ -10,6 +10,7 @@
 
 mod accounts;
 pub mod audit;
+pub mod backup;
 mod batch;
 mod books;
 pub mod disk;
@@ -39,9 +40,9 @@ mod types;
 mod writer;
 
 pub use embedded::{Embedded, OpenError, Options};
+pub use engine::{BoxFuture, Engine, EngineError, Ledger};
 pub use fault::Fault;
 pub use inline::Inline;
-pub use engine::{BoxFuture, Engine, EngineError, Ledger};
 pub use journal::{JournalError, Recovery, Torn};
 pub use status::{CreateAccountResult, CreateAccountStatus, CreateTransferResult, CreateTransferStatus};
 pub use types::{

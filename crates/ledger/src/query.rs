@@ -171,7 +171,13 @@ impl<F, M: Fn(&F, &Transfer) -> bool> Want<F> for Transfers<M> {
     fn in_memory(&self, _: &Books, _: u64, t: &Transfer) -> Result<Option<Transfer>, Fault> {
         Ok(Some(*t))
     }
-    fn sealed(&mut self, _: &Sealed, _: &Index, _: Position, t: &Transfer) -> Result<Option<Transfer>, Fault> {
+    fn sealed(
+        &mut self,
+        _: &Sealed,
+        _: &Index,
+        _: Position,
+        t: &Transfer,
+    ) -> Result<Option<Transfer>, Fault> {
         Ok(Some(*t))
     }
 }
@@ -340,8 +346,7 @@ impl<F: Narrow> SealedScan<F> {
             if t.timestamp < min || t.timestamp > max {
                 return Ok(if reversed { t.timestamp > max } else { t.timestamp < min });
             }
-            let found =
-                if want.matches(&filter, t) { want.sealed(sealed, index, place, t)? } else { None };
+            let found = if want.matches(&filter, t) { want.sealed(sealed, index, place, t)? } else { None };
             Ok(collect.visit(t.timestamp, found))
         };
         let edge = if reversed { index.summary.oldest } else { index.summary.newest };
@@ -512,7 +517,8 @@ impl Past {
     ) -> Result<Balances, Fault> {
         let side = if debit_account_id == self.account.id { Side::Debit } else { Side::Credit };
         let [debits_pending, debits_posted, credits_pending, credits_posted] = balances;
-        let mut a = Account { debits_pending, debits_posted, credits_pending, credits_posted, ..self.account };
+        let mut a =
+            Account { debits_pending, debits_posted, credits_pending, credits_posted, ..self.account };
         book(side, &mut a)?;
         Ok([a.debits_pending, a.debits_posted, a.credits_pending, a.credits_posted])
     }
@@ -565,7 +571,8 @@ impl Past {
 
     fn sealed(&mut self, sealed: &Sealed, index: &Index, place: Position) -> Result<Option<Balances>, Fault> {
         let wanted = event_key(self.slot, place, false);
-        let known = |stretch: &[(u64, Balances)]| stretch.iter().find(|(key, _)| *key == wanted).map(|(_, b)| *b);
+        let known =
+            |stretch: &[(u64, Balances)]| stretch.iter().find(|(key, _)| *key == wanted).map(|(_, b)| *b);
         if let Some(balances) = known(&self.stretch) {
             return Ok(Some(balances));
         }

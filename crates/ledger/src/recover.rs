@@ -99,8 +99,7 @@ pub fn open(disk: Arc<dyn Disk>, options: Options, threads: bool) -> Result<Open
         books.roll(end.segment, None);
     }
     let full = books.sealed().last_segment() == end.segment;
-    let place =
-        DurablePlace { segment: end.segment, first_record: first, frame: end.frame, head: end.head };
+    let place = DurablePlace { segment: end.segment, first_record: first, frame: end.frame, head: end.head };
     let size = if full { 0 } else { size };
     let shared = Shared::new(disk, options, threads, books, place, (end.bytes, size));
     let recovery = Recovery { rebuilt, ..end.recovery };
@@ -114,8 +113,10 @@ fn choose_indexes(
     segments: &[u32],
     rebuilt: &mut Vec<std::path::PathBuf>,
 ) -> Result<(Vec<Arc<Index>>, Vec<String>), OpenError> {
-    let mut found: Vec<(u32, u32, &String)> =
-        names.iter().filter_map(|name| index::covers(name).map(|(first, last)| (first, last, name))).collect();
+    let mut found: Vec<(u32, u32, &String)> = names
+        .iter()
+        .filter_map(|name| index::covers(name).map(|(first, last)| (first, last, name)))
+        .collect();
     // For each beginning, the longest first.
     found.sort_by_key(|(first, last, _)| (*first, u32::MAX - last));
     let mut chosen: Vec<Arc<Index>> = Vec::new();

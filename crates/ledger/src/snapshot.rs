@@ -119,14 +119,9 @@ impl Draft {
     pub fn account(&mut self, entry: &Entry) -> Result<(), Fault> {
         self.room(ACCOUNT)?;
         let (a, out) = (&entry.account, &mut self.payload);
-        for field in [
-            a.id,
-            a.debits_pending,
-            a.debits_posted,
-            a.credits_pending,
-            a.credits_posted,
-            a.user_data_128,
-        ] {
+        for field in
+            [a.id, a.debits_pending, a.debits_posted, a.credits_pending, a.credits_posted, a.user_data_128]
+        {
             out.extend_from_slice(&field.to_le_bytes());
         }
         out.extend_from_slice(&a.user_data_64.to_le_bytes());
@@ -188,7 +183,9 @@ fn encode(h: &Header) -> Vec<u8> {
     b.extend_from_slice(MAGIC);
     b.extend_from_slice(&VERSION.to_le_bytes());
     b.extend_from_slice(&h.segment.to_le_bytes());
-    for field in [h.first_record, h.frame, h.seen, h.newest_transfer, h.last_frame, h.accounts, h.pending, h.marks] {
+    for field in
+        [h.first_record, h.frame, h.seen, h.newest_transfer, h.last_frame, h.accounts, h.pending, h.marks]
+    {
         b.extend_from_slice(&field.to_le_bytes());
     }
     b.extend_from_slice(&h.head);

@@ -216,7 +216,12 @@ impl<R: Row> Table<R> {
     }
 
     /// Its rows from the first with a key of `key` or more, in order.
-    pub fn from<'a>(&'a self, file: &'a dyn DiskFile, path: &'a Path, key: u64) -> Result<Rows<'a, R>, Fault> {
+    pub fn from<'a>(
+        &'a self,
+        file: &'a dyn DiskFile,
+        path: &'a Path,
+        key: u64,
+    ) -> Result<Rows<'a, R>, Fault> {
         // The key may begin in the page before the first that begins with it or more.
         let page = self.fences.partition_point(|first| *first < key).saturating_sub(1);
         let mut rows = Rows { table: self, file, path, page, row: 0, rows: Vec::new() };
@@ -227,9 +232,15 @@ impl<R: Row> Table<R> {
     }
 
     /// Its rows before the first with a key of `key` or more, last first.
-    pub fn before<'a>(&'a self, file: &'a dyn DiskFile, path: &'a Path, key: u64) -> Result<RowsBack<'a, R>, Fault> {
+    pub fn before<'a>(
+        &'a self,
+        file: &'a dyn DiskFile,
+        path: &'a Path,
+        key: u64,
+    ) -> Result<RowsBack<'a, R>, Fault> {
         let page = self.fences.partition_point(|first| *first < key);
-        let mut rows = Rows { table: self, file, path, page: page.saturating_sub(1), row: 0, rows: Vec::new() };
+        let mut rows =
+            Rows { table: self, file, path, page: page.saturating_sub(1), row: 0, rows: Vec::new() };
         if page > 0 {
             rows.load()?;
             rows.row = rows.rows.partition_point(|row| row.key() < key);

@@ -335,7 +335,9 @@ impl Decider {
                             (size.max(shared.options.file_bytes), true, false, true);
                         shared.chores.notify_all();
                         // Whatever is waited for may have happened since it was looked for.
-                        drop(shared.chores.wait_timeout(spare, GLANCE).unwrap_or_else(PoisonError::into_inner));
+                        drop(
+                            shared.chores.wait_timeout(spare, GLANCE).unwrap_or_else(PoisonError::into_inner),
+                        );
                     }
                     self.begin_segment()?;
                     shared.wake_keeper();
@@ -546,7 +548,9 @@ impl Syncer {
             *lock(&shared.place) = DurablePlace { segment, first_record: segment_first, frame, head };
             lock(&shared.group).buffer = buffer;
             shared.durable.send_replace(end_record);
-            shared.committed.send_if_modified(|seen| std::mem::replace(seen, newest_transfer) != newest_transfer);
+            shared
+                .committed
+                .send_if_modified(|seen| std::mem::replace(seen, newest_transfer) != newest_transfer);
             if began {
                 shared.wake_keeper(); // the segment before is complete on disk
             }

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use common::{account, clock, everything, open_small, small_segments, transfer};
 use ledger::audit::{self, AuditError};
+use ledger::disk::Directory;
 use ledger::frame::{self, FILE_HEADER};
 use ledger::posting::Record;
-use ledger::disk::Directory;
 use ledger::{Embedded, Engine, JournalError, OpenError, Transfer, TransferFlags};
 use tempfile::{TempDir, tempdir};
 
@@ -287,6 +287,19 @@ fn the_auditor_refuses_books_that_no_engine_would_write() {
         ("expired before its time", with(vec![Record::Transfer(pending), expired(2 + second)])),
         ("expired twice", with(vec![Record::Transfer(pending), expired(3 + second), expired(4 + second)])),
         ("a closed account pays", with(vec![Record::Transfer(closing), Record::Transfer(tra(11, 1, 4))])),
+        ("pending and resolving", with(vec![Record::Transfer(Transfer { pending_id: 9, ..pending })])),
+        (
+            "posted and pending again",
+            with(vec![Record::Transfer(pending), {
+                let flags = F::PostPendingTransfer | F::Pending;
+                Record::Transfer(Transfer { flags, pending_id: 10, ..tra(11, 5, 4) })
+            }]),
+        ),
+        (
+            "closed for ever",
+            with(vec![Record::Transfer(Transfer { flags: F::ClosingDebit, ..tra(10, 1, 3) })]),
+        ),
+        ("beyond time", with(vec![Record::Transfer(Transfer { timestamp: u64::MAX, ..tra(10, 1, 3) })])),
         ("half a chain", with(vec![Record::Transfer(Transfer { flags: F::Linked, ..tra(10, 1, 3) })])),
     ];
     let check = |records: &[Record], newest: u64| {
@@ -294,8 +307,8 @@ fn the_auditor_refuses_books_that_no_engine_would_write() {
         let header = frame::FileHeader { segment: 1, first_frame: 1, first_record: 0, parent: [0; 32] };
         let mut builder = frame::Builder::default();
         for record in records.iter() {
-        builder.push(record);
-    }
+            builder.push(record);
+        }
         let bytes = builder.seal(1, newest, 0, [0; 32]).0;
         let file = dir.path().join(ledger::journal::file_name(1));
         fs::write(file, [&header.encode()[..], &bytes].concat()).unwrap();
@@ -325,4 +338,46 @@ async fn the_auditor_notices_an_engine_that_differs() {
     report.compare(&engine).await.unwrap();
     engine.create_accounts(vec![account(3)]).await.unwrap();
     assert!(matches!(report.compare(&engine).await, Err(AuditError::Differs { account: 3 })));
+}
+
+/// A frame with right checksums that this program would not have written like that is none of its frames.
+#[test]
+fn records_can_be_written_in_one_way_only() {
+    let records = [
+        Record::Account(account(1)),
+        Record::Expired { pending_id: 10, timestamp: 5 },
+        Record::Failed(11),
+        Record::Failed(12),
+    ];
+    let mut frame = frame::Builder::default();
+    for record in &records {
+        frame.push(record);
+    }
+    let good = frame.seal(1, 9, 0, [0; 32]).0;
+    let reads = |mut bytes: Vec<u8>| {
+        let payload = u32::try_from(bytes.len() - frame::FRAME_HEADER).unwrap();
+        bytes[32..36].copy_from_slice(&payload.to_le_bytes());
+        let crc = crc32c::crc32c(&bytes[frame::FRAME_HEADER..]);
+        bytes[12..16].copy_from_slice(&crc.to_le_bytes());
+        let crc = crc32c::crc32c(&bytes[12..frame::FRAME_HEADER]);
+        bytes[8..12].copy_from_slice(&crc.to_le_bytes());
+        frame::read(&bytes).and_then(|frame| frame.records())
+    };
+    assert_eq!(reads(good.clone()).unwrap(), records);
+    let (account, expired, failed) = (96 + 16, 96 + 16 + 64 + 16, 96 + 16 + 64 + 16 + 32 + 16);
+    for (name, at) in [
+        ("the end of the frame header", 63),
+        ("a run's header", account - 1),
+        ("an account", account + 53),
+        ("an expiry", expired + 31),
+        ("another run's header", failed - 8),
+    ] {
+        let mut bytes = good.clone();
+        bytes[at] = 1;
+        assert!(reads(bytes).is_err(), "{name}");
+    }
+    let run = |kind: u32, count: u32| [&kind.to_le_bytes()[..], &count.to_le_bytes(), &[0; 8]].concat();
+    let (head, last) = good.split_at(failed + 16);
+    assert!(reads([head, &run(3, 1), last].concat()).is_err(), "two runs of one kind");
+    assert!(reads([&good[..], &run(1, 0)].concat()).is_err(), "an empty run");
 }

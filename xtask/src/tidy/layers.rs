@@ -32,12 +32,15 @@ pub fn sqlx(tree: &Tree) -> Vec<Hit> {
 
 const BALANCES: &[&str] = &["debits_pending", "debits_posted", "credits_pending", "credits_posted"];
 
+/// The observer of `yima ledger torture`, which doubts the ledger's balances, works them out itself.
+const OBSERVER: &str = "crates/yima/src/ledger_cli/torture/";
+
 /// Outside the ledger a balance field may be read: no assignment to it, no `&mut` of it, and no
 /// struct (literal, pattern or definition) that gives it a value or a place of its own.
 pub fn balances(tree: &Tree) -> Vec<Hit> {
     let mut hits = Vec::new();
     for (file, source) in tree.rust() {
-        if file.krate() == Some("ledger") || file.is_test() {
+        if file.krate() == Some("ledger") || file.path.starts_with(OBSERVER) || file.is_test() {
             continue;
         }
         let tokens = &source.tokens;

@@ -59,6 +59,12 @@ const LAYER_CASES: &[Case] = &[
     ("balances", &[("crates/city/src/w.rs", "f(&mut a.b.debits_pending)")], "crates/city/src/w.rs:1"),
     ("balances", &[("crates/yima/src/w.rs", "Account { debits_posted: 5, ..d }")], "crates/yima/src/w.rs:1"),
     ("balances", &[("crates/city/tests/w.rs", "a.debits_posted = 1;")], ""),
+    ("balances", &[("crates/yima/src/ledger_cli/torture/w.rs", "a.debits_posted = 1;")], ""),
+    (
+        "balances",
+        &[("crates/yima/src/ledger_cli/w.rs", "a.debits_posted = 1;")],
+        "crates/yima/src/ledger_cli/w.rs:1",
+    ),
     ("pure", &[("crates/city/src/bill/rules.rs", "use std::fmt;\nfn due(today: Date) {}")], ""),
     ("pure", &[("crates/city/src/bill/rules.rs", "use std::{fmt, fs};")], "crates/city/src/bill/rules.rs:1"),
     (

@@ -20,6 +20,8 @@ mod proof;
 mod town;
 mod wire;
 
+pub use self::child::Scratch;
+
 use tokio::task::LocalSet;
 
 use crate::config::Fail;

@@ -1,5 +1,9 @@
-//! `yima ledger …`: doubts the journal of the embedded ledger, and writes its books for other programs.
-//! Reads only; a server may go on running beside it.
+//! `yima ledger …`: doubts the journal of the embedded ledger, writes its books for other programs, copies
+//! it, and tortures an engine of its own. None of it writes to a ledger that is there; a server may go on
+//! running beside it.
+
+mod copies;
+mod torture;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -37,6 +41,23 @@ pub enum Command {
         #[arg(long)]
         out: Option<PathBuf>,
     },
+    /// Copy the journal to a directory, beside a running server; the next time only what came since.
+    Backup {
+        #[command(flatten)]
+        flags: Flags,
+        /// The directory of the copy: empty, not there yet, or with an earlier copy of the same ledger.
+        to: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a new ledger of a copy, whole or up to a moment.
+    Restore(copies::Restore),
+    /// Kill an engine of its own again and again under load; prove that nothing acknowledged is lost.
+    Torture(torture::Options),
+    /// The engine that torture kills.
+    #[command(hide = true)]
+    TortureVictim(torture::VictimOptions),
 }
 
 /// A plain-text accounting program.
@@ -49,8 +70,12 @@ pub enum Format {
 }
 
 /// Runs it.
-pub fn run(command: Command) -> Result<(), Fail> {
+pub async fn run(command: Command) -> Result<(), Fail> {
     match command {
+        Command::Backup { flags, to, json } => copies::back_up(&flags.load()?.ledger, &to, json),
+        Command::Restore(options) => copies::bring_back(&options),
+        Command::Torture(options) => torture::run(&options).await,
+        Command::TortureVictim(options) => torture::victim(&options).await,
         Command::Verify { flags, json } => verify(&flags.load()?.ledger, json),
         Command::Export { flags, format, out } => {
             let config = flags.load()?;

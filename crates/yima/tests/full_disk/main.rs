@@ -1,0 +1,138 @@
+//! A disk that is really full: a small file system of its own, where this machine lets us mount one (Linux, as
+//! root); elsewhere the test says that it did not run. `crates/ledger/tests/durability.rs` does the same with a
+//! limit on file sizes, everywhere.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kernel::SystemClock;
+use ledger::{Account, CreateTransferStatus, Embedded, Engine, EngineError, Options, Transfer, audit};
+use tempfile::TempDir;
+
+/// A file system in memory; unmounted when dropped.
+struct Disk(TempDir);
+
+impl Disk {
+    /// One of so many KiB, or why there is none.
+    fn mount(kib: u32) -> Result<Disk, String> {
+        let dir = tempfile::tempdir().map_err(|e| e.to_string())?;
+        let size = format!("size={kib}k");
+        let mut mount = Command::new("mount");
+        let out = mount.args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(dir.path()).output();
+        match out {
+            Ok(out) if out.status.success() => Ok(Disk(dir)),
+            Ok(out) => Err(String::from_utf8_lossy(&out.stderr).trim().to_owned()),
+            Err(e) => Err(e.to_string()),
+        }
+    }
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+    /// Puts a file of so many KiB there.
+    fn fill(&self, kib: usize) {
+        fs::write(self.path().join("filler"), vec![1; kib << 10]).unwrap();
+    }
+    /// Takes it away.
+    fn free(&self) {
+        fs::remove_file(self.path().join("filler")).unwrap();
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.path()).status(); // it complains itself
+    }
+}
+
+const BATCH: u128 = 500;
+
+fn batch(first: u128) -> Vec<Transfer> {
+    let (debit_account_id, credit_account_id) = (1, 2);
+    let t = Transfer {
+        debit_account_id,
+        credit_account_id,
+        amount: 1,
+        ledger: 1,
+        code: 1,
+        ..Transfer::default()
+    };
+    (first..first + BATCH).map(|id| Transfer { id, ..t }).collect()
+}
+
+fn open(dir: &Path) -> Embedded {
+    let settings = Options { file_bytes: 256 << 10, merge: 3, snapshot_bytes: 1 << 20 };
+    Embedded::open_with(dir, Arc::new(SystemClock), settings).expect("the ledger opens").0
+}
+
+/// Everything that was acknowledged is there, and no more.
+async fn holds(engine: &Embedded, acknowledged: u128) {
+    let accounts = engine.lookup_accounts(vec![1, 2]).await.unwrap();
+    assert_eq!((accounts[0].debits_posted, accounts[1].credits_posted), (acknowledged, acknowledged));
+    for first in (1..=acknowledged).step_by(8_000) {
+        let ids: Vec<u128> = (first..=acknowledged.min(first + 7_999)).collect();
+        let found = engine.lookup_transfers(ids.clone()).await.unwrap();
+        assert!(found.iter().map(|t| t.id).eq(ids), "from {first} of {acknowledged}");
+    }
+}
+
+/// Pays until there is no room, and holds everything against what was acknowledged.
+async fn pay_until_full(engine: &Embedded, acknowledged: &mut u128) {
+    let refused = loop {
+        match engine.create_transfers(batch(*acknowledged + 1)).await {
+            Ok(results) => {
+                // Also of the ids that were refused before: nothing was done, and none is burnt.
+                assert!(results.iter().all(|r| r.status == CreateTransferStatus::Created));
+                *acknowledged += BATCH;
+            }
+            Err(e) => break e,
+        }
+        assert!(*acknowledged < 8 << 13, "more than the disk can hold");
+    };
+    assert_eq!((refused, refused.code()), (EngineError::NoSpace, "ledger_no_space"));
+    holds(engine, *acknowledged).await;
+    assert_eq!(engine.create_transfers(batch(*acknowledged + 1)).await, Err(EngineError::NoSpace));
+    holds(engine, *acknowledged).await;
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_writes_answers_reads_and_loses_nothing() {
+    let disk = match Disk::mount(8 << 10) {
+        Ok(disk) => disk,
+        Err(why) => return println!("skipped: no file system can be mounted here: {why}"),
+    };
+    let dir = disk.path().join("ledger");
+    disk.fill(4 << 10);
+    let engine = open(&dir);
+    let account = |id| Account { id, ledger: 1, code: 1, ..Account::default() };
+    engine.create_accounts(vec![account(1), account(2)]).await.unwrap();
+    let mut acknowledged = 0;
+    pay_until_full(&engine, &mut acknowledged).await;
+    let full = acknowledged;
+    assert!(full > 0, "the disk had room for something");
+
+    // Somebody makes room under the running engine.
+    disk.free();
+    let begun = Instant::now();
+    while engine.create_transfers(batch(acknowledged + 1)).await == Err(EngineError::NoSpace) {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it does not go on");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    acknowledged += BATCH;
+    pay_until_full(&engine, &mut acknowledged).await;
+    assert!(acknowledged > full + BATCH, "it went on for as long as there was room");
+
+    // A polite end on a full disk, and what opens after it.
+    engine.close();
+    let report = audit::verify(&dir).unwrap();
+    assert_eq!(u128::from(report.transfers), acknowledged);
+    let copy = tempfile::tempdir().unwrap();
+    ledger::backup::backup(&dir, copy.path()).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    ledger::backup::restore(copy.path(), &elsewhere.path().join("ledger"), None).unwrap();
+    let moved = open(&elsewhere.path().join("ledger"));
+    holds(&moved, acknowledged).await;
+    report.compare(&moved).await.unwrap();
+}
