@@ -13,7 +13,7 @@ use crate::fault::Fault;
 use crate::posting::{self, Contradiction, Record, Side};
 use crate::recent::{Item, MARK_EVERY, Mark, Recent};
 use crate::rules::{self, Known, PendingStatus, Refusal};
-use crate::sealed::{Sealed, resolution};
+use crate::sealed::{Sealed, resolution, resolves};
 use crate::snapshot::Pending;
 use crate::status::{CreateAccountStatus, CreateTransferStatus};
 use crate::types::{Account, AccountFlags, Transfer, TransferFlags};
@@ -260,10 +260,7 @@ impl Books {
             }
             Record::Failed(_) => {}
             Record::Transfer(t) => {
-                let pending = match (t.pending_id, self.resolves(t)) {
-                    (0, _) | (_, false) => None,
-                    (id, true) => Some(self.created(id)?),
-                };
+                let pending = if resolves(t) { Some(self.created(t.pending_id)?) } else { None };
                 let post = |side, account: &mut Account| posting::post(t, pending.as_ref(), side, account);
                 (sides, last) = self.change(t, number, position.is_some(), post)?;
                 if let Some(p) = &pending {
@@ -290,10 +287,6 @@ impl Books {
             self.note(|| Undo::Record);
         }
         Ok(())
-    }
-
-    fn resolves(&self, t: &Transfer) -> bool {
-        t.flags.intersects(TransferFlags::PostPendingTransfer | TransferFlags::VoidPendingTransfer)
     }
 
     fn created(&self, id: u128) -> Result<Transfer, Fault> {

@@ -19,9 +19,8 @@ use crate::engine::{BoxFuture, Engine, EngineError};
 use crate::fault::Fault;
 use crate::journal::{self, JournalError, Recovery};
 use crate::keeper::Keeper;
-use crate::query::{
-    self, AccountBalances, AccountTransfers, Feed, Narrow, QueryTransfers, Question, Scan, Step,
-};
+use crate::past::AccountBalances;
+use crate::query::{self, AccountTransfers, Feed, Narrow, QueryTransfers, Question, Scan, Step};
 use crate::recover::{self, Opened};
 use crate::rules::Known;
 use crate::status::{CreateAccountResult, CreateTransferResult};
@@ -149,10 +148,14 @@ impl Embedded {
         let _ = self.queue.send(Request::Close); // refused only if the decider is gone already
         let keeper = threads.pop();
         // A thread's panic has left the state corrupt; there is nothing to add here.
-        threads.into_iter().for_each(|thread| drop(thread.join()));
+        for thread in threads {
+            let _ = thread.join();
+        }
         lock(&self.shared.spare).closing = true;
         self.shared.chores.notify_all();
-        keeper.map(|thread| drop(thread.join()));
+        if let Some(keeper) = keeper {
+            let _ = keeper.join();
+        }
         self.shared.fail(EngineError::Closed);
         lock(&self.lock).take();
     }

@@ -22,7 +22,7 @@ pub struct Filter {
 
 /// The block of a hash, and the bits in it.
 fn place(hash: u64, blocks: u64) -> (u64, impl Iterator<Item = u32>) {
-    let block = u64::try_from(u128::from(hash) * u128::from(blocks) >> 64).unwrap_or(0);
+    let block = u64::try_from((u128::from(hash) * u128::from(blocks)) >> 64).unwrap_or(0);
     // The lowest three bits are no part of the hash: an index keeps the field there.
     let mut rest = (hash >> 3).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let bits = (0..6).map(move |_| {

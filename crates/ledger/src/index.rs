@@ -114,6 +114,7 @@ macro_rules! row {
 /// A row of a file that is merged into one beginning `segments` earlier.
 pub trait Shift: Row {
     /// The row there.
+    #[must_use]
     fn shift(self, segments: u32) -> Self;
     /// What becomes of its key.
     fn shift_key(key: u64, segments: u32) -> u64;
@@ -327,11 +328,12 @@ pub fn write(disk: &dyn Disk, summary: Summary, source: &mut dyn Source) -> Resu
     let mut filter = Filter::for_ids(summary.ids);
     let mut rows = Vec::new();
     macro_rules! table {
-        ($rows:ident, |$row:ident| $also:expr) => {{
+        ($rows:ident $(, |$row:ident| $also:expr)?) => {{
             let mut writer = table::TableWriter::new(pages);
-            source.$rows(&mut |$row| {
-                $also;
-                writer.push(pages, &$row)
+            source.$rows(&mut |row| {
+                $(let $row = row;
+                $also;)?
+                writer.push(pages, &row)
             })?;
             writer.finish(pages)?
         }};
@@ -340,10 +342,10 @@ pub fn write(disk: &dyn Disk, summary: Summary, source: &mut dyn Source) -> Resu
         keys: table!(keys, |row| if row.key & TAGS <= Field::Failed as u64 {
             filter.insert(row.key);
         }),
-        events: table!(events, |row| ()),
-        marks: table!(marks, |row| ()),
-        times: table!(times, |row| ()),
-        blocks: table!(blocks, |row| ()),
+        events: table!(events),
+        marks: table!(marks),
+        times: table!(times),
+        blocks: table!(blocks),
         segments: table!(segments, |row| rows.push(row)),
     };
     let mut fences = Extent { page: pages.next_page(), ..Extent::default() };
@@ -449,6 +451,7 @@ impl Index {
         self.filter.resident()
     }
     /// Leaves the filter on disk.
+    #[must_use]
     pub fn without_filter(mut self) -> Index {
         self.filter.evict();
         self

@@ -8,11 +8,11 @@ use crate::index::{
     Summary, TimeRow, event_key, key,
 };
 use crate::journal;
-use crate::radix;
 use crate::posting::Record;
+use crate::radix;
 use crate::recent::Recent;
+use crate::sealed::resolves;
 use crate::table::{Rows, Table};
-use crate::types::TransferFlags;
 
 /// A frame begins a row of the time table if so many bytes lie between it and the last that did.
 const TIME_EVERY: usize = 64 << 10;
@@ -115,8 +115,7 @@ impl Rowset {
                 Record::Transfer(t) => {
                     id(t.id);
                     keep(Field::Id, t.id);
-                    let resolves = TransferFlags::PostPendingTransfer | TransferFlags::VoidPendingTransfer;
-                    if t.flags.intersects(resolves) {
+                    if resolves(t) {
                         keep(Field::Resolved, t.pending_id);
                     }
                     for (field, value) in [

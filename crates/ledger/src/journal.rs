@@ -185,7 +185,7 @@ pub fn walk_from(
         // A file gets its name only after its header and its first frame are on disk.
         let header = FileHeader::decode(&bytes).map_err(|reason| tail.damaged(end.frame + 1, 0, reason))?;
         if is_first && from > 1 {
-            (end.frame, end.head) = (header.first_frame - 1, header.parent);
+            (end.frame, end.head) = (header.first_frame.saturating_sub(1), header.parent);
             end.records = header.first_record;
         }
         let expected = FileHeader {
@@ -353,7 +353,7 @@ impl Log {
                 parent: self.head,
             };
             file.write_at(&header.encode(), 0).map_err(io_at(&path))?;
-            self.write(&*file, &path, &bytes, place.offset)?;
+            write(&*file, &path, &bytes, place.offset)?;
             self.disk.rename(&prepared, &name).map_err(io_at(&path))?;
             self.disk.sync_names().map_err(io_at(&path))?;
             self.file = Some(file);
@@ -361,21 +361,21 @@ impl Log {
         } else {
             let file = self.file.as_ref().filter(|_| self.segment == place.segment);
             let file = file.ok_or_else(|| JournalError::Io(path.clone(), io::ErrorKind::NotFound.into()))?;
-            self.write(&**file, &path, &bytes, place.offset)?;
+            write(&**file, &path, &bytes, place.offset)?;
         }
         self.frame += 1;
         self.head = head;
         Ok(bytes)
     }
 
-    fn write(&self, file: &dyn DiskFile, path: &Path, bytes: &[u8], at: u64) -> Result<(), JournalError> {
-        file.write_at(bytes, at).and_then(|()| file.sync()).map_err(io_at(path))
-    }
-
     /// The segment written to last, the last frame written, and its hash.
     pub fn head(&self) -> (u32, u64, Hash) {
         (self.segment, self.frame, self.head)
     }
+}
+
+fn write(file: &dyn DiskFile, path: &Path, bytes: &[u8], at: u64) -> Result<(), JournalError> {
+    file.write_at(bytes, at).and_then(|()| file.sync()).map_err(io_at(path))
 }
 
 /// A file for a segment to come: room on the disk, zeros, synced.

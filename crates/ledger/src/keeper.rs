@@ -7,11 +7,13 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::accounts::Entry;
+use crate::books::Books;
 use crate::engine::EngineError;
 use crate::fault::Fault;
 use crate::index::{self, Index};
 use crate::indexer;
 use crate::journal;
+use crate::recent::Recent;
 use crate::sealed::Sealed;
 use crate::snapshot::{self, Draft, Header};
 use crate::writer::{Shared, lock};
@@ -63,7 +65,7 @@ impl Keeper {
     pub fn close(&mut self) -> Result<(), EngineError> {
         let shared = self.shared.clone();
         shared.check()?;
-        let last = shared.read(|books| books.records())?;
+        let last = shared.read(Books::records)?;
         if self.snapshot.1 < last {
             // Without room for it, the next start reads more of the journal.
             let _ = self.guard(Self::take_snapshot)?;
@@ -233,9 +235,10 @@ impl Keeper {
         let (pending, marks) = {
             let books = read();
             header.seen = books.records();
+            header.indexed = books.sealed().last_segment();
             header.newest_transfer = books.newest_transfer();
             let recent = books.recent().filter(|r| r.segment >= header.segment);
-            let marks: Vec<_> = recent.flat_map(|r| r.marks()).copied().collect();
+            let marks: Vec<_> = recent.flat_map(Recent::marks).copied().collect();
             (books.pending(), marks)
         };
         // Accounts made after the last were copied are read from the journal.

@@ -26,6 +26,7 @@ mod indexer;
 pub mod inline;
 pub mod journal;
 mod keeper;
+mod past;
 pub mod posting;
 mod query;
 mod radix;

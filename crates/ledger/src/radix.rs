@@ -12,7 +12,9 @@ pub fn sort<R: Row>(rows: &mut Vec<R>, from: u32, bits: u32) {
     while at < from + bits {
         let digit = |row: &R| usize::try_from(row.key() >> at & ((1 << DIGIT) - 1)).unwrap_or(0);
         let mut ends = [0usize; 1 << DIGIT];
-        rows.iter().for_each(|row| ends[digit(row)] += 1);
+        for row in &*rows {
+            ends[digit(row)] += 1;
+        }
         if !ends.contains(&rows.len()) {
             let mut sum = 0;
             for end in &mut ends {

@@ -12,7 +12,8 @@ use hashbrown::HashTable;
 use crate::accounts::Slot;
 use crate::hash::hash_id;
 use crate::posting::Record;
-use crate::types::{Transfer, TransferFlags};
+use crate::sealed::resolves;
+use crate::types::Transfer;
 
 /// An account's four balances: debits pending and posted, credits pending and posted.
 pub type Balances = [u128; 4];
@@ -240,10 +241,6 @@ impl Recent {
         });
         chain.map(|at| self.first + u64::from(at)).collect()
     }
-}
-
-fn resolves(t: &Transfer) -> bool {
-    t.flags.intersects(TransferFlags::PostPendingTransfer | TransferFlags::VoidPendingTransfer)
 }
 
 fn id_of(record: &Record) -> u128 {

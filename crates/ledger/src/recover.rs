@@ -47,7 +47,7 @@ struct Snapshot {
 pub fn open(disk: Arc<dyn Disk>, options: Options, threads: bool) -> Result<Opened, OpenError> {
     let names = disk.list().map_err(|e| OpenError::Io(disk.path(""), e))?;
     for name in &names {
-        if name.starts_with(SPARE) || name.ends_with(".draft") {
+        if name.starts_with(SPARE) || name.strip_suffix(".draft").is_some() {
             disk.remove(name).map_err(|e| OpenError::Io(disk.path(name), e))?;
         }
     }
@@ -77,7 +77,7 @@ pub fn open(disk: Arc<dyn Disk>, options: Options, threads: bool) -> Result<Open
     let mut replay = Replay { disk: &*disk, books, segment: from, marks, header, fault: None };
     let end = match journal::walk_from(&*disk, from, |visit| replay.frame(visit)) {
         Ok(end) => end,
-        Err(e) => return Err(replay.fault.map_or(OpenError::Journal(e), |fault| fault.into())),
+        Err(e) => return Err(replay.fault.map_or(OpenError::Journal(e), OpenError::from)),
     };
     let Replay { mut books, marks, .. } = replay;
     if let Some(h) = header
@@ -126,7 +126,7 @@ fn choose_indexes(
         let wanted = first == next && segments.binary_search(&last).is_ok();
         let opened = if wanted { Some(Index::open(disk, name)) } else { None };
         match opened {
-            Some(Ok(index)) if follows(&index, chosen.last()) && agrees(disk, &index)? => {
+            Some(Ok(index)) if follows(&index, chosen.last()) && agrees(disk, &index) => {
                 chosen.push(Arc::new(index));
             }
             Some(Err(fault @ (Fault::Io(..) | Fault::Contradiction(_)))) => return Err(fault.into()),
@@ -145,18 +145,18 @@ fn follows(index: &Index, before: Option<&Arc<Index>>) -> bool {
 }
 
 /// Whether the segment after the index's continues what the index covers.
-fn agrees(disk: &dyn Disk, index: &Index) -> Result<bool, OpenError> {
+fn agrees(disk: &dyn Disk, index: &Index) -> bool {
     let name = journal::file_name(index.summary.last + 1);
     let Ok(file) = disk.open(&name) else {
-        return Ok(true); // the last segment is read whole anyway
+        return true; // the last segment is read whole anyway
     };
     let mut bytes = [0; FILE_HEADER];
     if file.read_exact_at(&mut bytes, 0).is_err() {
-        return Ok(true); // what is wrong with it is found when it is read
+        return true; // what is wrong with it is found when it is read
     }
-    Ok(FileHeader::decode(&bytes).is_ok_and(|header| {
+    FileHeader::decode(&bytes).is_ok_and(|header| {
         header.parent == index.summary.head && header.first_record == index.summary.end_record
-    }))
+    })
 }
 
 /// The newest snapshot that is whole and all of whose earlier segments have indexes.
@@ -170,11 +170,13 @@ fn choose_snapshot(
         names.iter().filter_map(|name| snapshot::segment(name).map(|segment| (segment, name))).collect();
     found.sort_unstable();
     for (segment, name) in found.into_iter().rev() {
+        // If an index before it is missing, all is read, which makes it again.
         if segment > sealed.last_segment() + 1 {
-            continue; // an index before it is missing: all is read, which makes it again
+            continue;
         }
-        match read_snapshot(disk, name) {
-            Ok(snapshot) => return Ok(Some(snapshot)),
+        match read_snapshot(disk, name, sealed.last_segment()) {
+            Ok(Some(snapshot)) => return Ok(Some(snapshot)),
+            Ok(None) => {}
             Err(fault @ Fault::Io(..)) => return Err(fault.into()),
             Err(_) => {
                 rebuilt.push(disk.path(name));
@@ -185,9 +187,13 @@ fn choose_snapshot(
     Ok(None)
 }
 
-fn read_snapshot(disk: &dyn Disk, name: &str) -> Result<Snapshot, Fault> {
+/// The snapshot of that name, if all the indexes that it builds on are still there: up to `indexed`.
+fn read_snapshot(disk: &dyn Disk, name: &str, indexed: u32) -> Result<Option<Snapshot>, Fault> {
     let mut reader = Reader::open(disk, name)?;
     let header = reader.header;
+    if header.indexed > indexed {
+        return Ok(None);
+    }
     let mut accounts = Accounts::default();
     accounts.reserve(usize::try_from(header.accounts).unwrap_or(0).min(1 << 26));
     for _ in 0..header.accounts {
@@ -196,7 +202,7 @@ fn read_snapshot(disk: &dyn Disk, name: &str) -> Result<Snapshot, Fault> {
     }
     let pending = (0..header.pending).map(|_| reader.pending()).collect::<Result<_, _>>()?;
     let marks = (0..header.marks).map(|_| reader.mark()).collect::<Result<_, _>>()?;
-    Ok(Snapshot { header, accounts, pending, marks })
+    Ok(Some(Snapshot { header, accounts, pending, marks }))
 }
 
 /// Taking the journal in, frame by frame.

@@ -11,6 +11,10 @@ use crate::posting::Record;
 use crate::rules::{Known, PendingStatus};
 use crate::types::{Transfer, TransferFlags};
 
+/// Offsets are counted in these.
+const ALIGN: u32 = 16;
+const _: () = assert!(ALIGN as usize == frame::ALIGN);
+
 /// See the module.
 #[derive(Debug, Clone)]
 pub struct Sealed {
@@ -106,6 +110,11 @@ impl Sealed {
     }
 }
 
+/// Whether the transfer posts or voids a pending one.
+pub fn resolves(t: &Transfer) -> bool {
+    t.flags.intersects(TransferFlags::PostPendingTransfer | TransferFlags::VoidPendingTransfer)
+}
+
 /// What a post or a void makes of its pending transfer.
 pub fn resolution(t: &Transfer) -> PendingStatus {
     if t.flags.contains(TransferFlags::VoidPendingTransfer) {
@@ -164,7 +173,7 @@ impl<'a> Frames<'a> {
         frame
             .each(|at, record| {
                 if let Record::Transfer(t) = record {
-                    out.push((Position(start.0 + at / frame::ALIGN as u32), t));
+                    out.push((Position(start.0 + at / ALIGN), t));
                 }
                 Ok::<(), &'static str>(())
             })

@@ -27,7 +27,9 @@ const MARK: usize = 80;
 pub struct Header {
     /// The segment to read from.
     pub segment: u32,
-    /// The number of that segment's first record.
+    /// The last segment that had its index. Marked balances of segments up to it stand only there.
+    pub indexed: u32,
+    /// The number of the first record of the segment to read from.
     pub first_record: u64,
     /// A frame that was on disk when the snapshot was begun.
     pub frame: u64,
@@ -189,6 +191,7 @@ fn encode(h: &Header) -> Vec<u8> {
         b.extend_from_slice(&field.to_le_bytes());
     }
     b.extend_from_slice(&h.head);
+    b.extend_from_slice(&h.indexed.to_le_bytes());
     b
 }
 
@@ -223,6 +226,7 @@ impl Reader {
         let field = |i: usize| le_u64(&b, 16 + 8 * i);
         let header = Header {
             segment: le_u32(&b, 12),
+            indexed: le_u32(&b, 112),
             first_record: field(0),
             frame: field(1),
             head,

@@ -224,9 +224,9 @@ impl<R: Row> Table<R> {
     ) -> Result<Rows<'a, R>, Fault> {
         // The key may begin in the page before the first that begins with it or more.
         let page = self.fences.partition_point(|first| *first < key).saturating_sub(1);
-        let mut rows = Rows { table: self, file, path, page, row: 0, rows: Vec::new() };
+        let mut rows = Rows { table: self, file, path, page, row: 0, loaded: Vec::new() };
         rows.load()?;
-        rows.row = rows.rows.partition_point(|row| row.key() < key);
+        rows.row = rows.loaded.partition_point(|row| row.key() < key);
         rows.settle()?;
         Ok(rows)
     }
@@ -240,10 +240,10 @@ impl<R: Row> Table<R> {
     ) -> Result<RowsBack<'a, R>, Fault> {
         let page = self.fences.partition_point(|first| *first < key);
         let mut rows =
-            Rows { table: self, file, path, page: page.saturating_sub(1), row: 0, rows: Vec::new() };
+            Rows { table: self, file, path, page: page.saturating_sub(1), row: 0, loaded: Vec::new() };
         if page > 0 {
             rows.load()?;
-            rows.row = rows.rows.partition_point(|row| row.key() < key);
+            rows.row = rows.loaded.partition_point(|row| row.key() < key);
         }
         Ok(RowsBack(rows))
     }
@@ -257,12 +257,12 @@ pub struct Rows<'a, R> {
     path: &'a Path,
     page: usize,
     row: usize,
-    rows: Vec<R>,
+    loaded: Vec<R>,
 }
 
 impl<R: Row> Rows<'_, R> {
     fn load(&mut self) -> Result<(), Fault> {
-        self.rows.clear();
+        self.loaded.clear();
         let before = self.page as u64 * Table::<R>::PER_PAGE as u64;
         let Some(left) = self.table.extent.rows.checked_sub(before).filter(|left| *left > 0) else {
             return Ok(());
@@ -270,12 +270,12 @@ impl<R: Row> Rows<'_, R> {
         let number = self.table.extent.page + u32::try_from(self.page).expect("pages are counted in 32 bits");
         let page = read_page(self.file, self.path, number)?;
         let here = usize::try_from(left).unwrap_or(usize::MAX).min(Table::<R>::PER_PAGE);
-        self.rows.extend(page[..here * R::SIZE].chunks_exact(R::SIZE).map(R::decode));
+        self.loaded.extend(page[..here * R::SIZE].chunks_exact(R::SIZE).map(R::decode));
         Ok(())
     }
     /// Goes to the next page when this one is used up.
     fn settle(&mut self) -> Result<(), Fault> {
-        if self.row == self.rows.len() && !self.rows.is_empty() {
+        if self.row == self.loaded.len() && !self.loaded.is_empty() {
             self.page += 1;
             self.row = 0;
             self.load()?;
@@ -293,7 +293,7 @@ impl<R: Row> Rows<'_, R> {
     }
     /// The row that [`Rows::next`] gives.
     pub fn peek(&self) -> Option<R> {
-        self.rows.get(self.row).copied()
+        self.loaded.get(self.row).copied()
     }
     /// The next row.
     #[allow(clippy::should_implement_trait, reason = "it can fail, and then there is nothing to go on with")]
@@ -322,7 +322,7 @@ impl<R: Row> RowsBack<'_, R> {
             }
             rows.page -= 1;
             rows.load()?;
-            rows.row = rows.rows.len();
+            rows.row = rows.loaded.len();
         }
         rows.row -= 1;
         Ok(rows.peek())

@@ -210,7 +210,7 @@ async fn a_removed_or_rewritten_frame_breaks_the_chain() {
         }
     }
     let mut builder = frame::Builder::default();
-    for record in records.iter() {
+    for record in &records {
         builder.push(record);
     }
     let forged = builder.seal(number, old.header.timestamp, old.header.first_record, old.header.parent).0;
@@ -306,7 +306,7 @@ fn the_auditor_refuses_books_that_no_engine_would_write() {
         let dir = tempdir().unwrap();
         let header = frame::FileHeader { segment: 1, first_frame: 1, first_record: 0, parent: [0; 32] };
         let mut builder = frame::Builder::default();
-        for record in records.iter() {
+        for record in records {
             builder.push(record);
         }
         let bytes = builder.seal(1, newest, 0, [0; 32]).0;
