@@ -2,6 +2,10 @@
 //! the code behind; and a directory to put files in. Knows the byte layout of frames on purpose, from
 //! `docs/reference/ledger.md` and not from the code under test.
 
+pub mod disk;
+pub mod files;
+pub mod pages;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
@@ -50,35 +54,68 @@ pub fn seal(b: &mut [u8]) -> usize {
     end
 }
 
-/// Makes a whole journal file right as far as asked for. The last frame that does not fit stays as it is.
+/// Where a journal file ends, for the next to go on: segment, frames, records, the last frame's hash.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct End {
+    segment: u32,
+    frames: u64,
+    records: u64,
+    head: [u8; 32],
+}
+
+/// Makes the first file of a journal right as far as asked for.
 pub fn mend(b: &mut [u8], repair: Repair) {
+    mend_from(b, repair, None);
+}
+
+/// Makes a whole journal file right as far as asked for; answers where it ends. The first file of an input
+/// keeps what it says of itself, unless it is the first of its journal. The last frame that does not fit
+/// stays as it is.
+pub fn mend_from(b: &mut [u8], repair: Repair, before: Option<End>) -> Option<End> {
     if repair == Repair::None || b.len() < FILE_HEADER {
-        return;
+        return before;
     }
     let chain = repair == Repair::Chain;
-    if chain {
+    let mut end = before.unwrap_or_default();
+    if chain && let Some(before) = before {
+        b[16..20].copy_from_slice(&before.segment.wrapping_add(1).to_le_bytes());
+        b[24..32].copy_from_slice(&before.frames.wrapping_add(1).to_le_bytes());
+        b[32..40].copy_from_slice(&before.records.to_le_bytes());
+        b[64..96].copy_from_slice(&before.head);
+    } else if chain && pages::le_u32(b, 16) <= 1 {
         b[..FILE_HEADER].copy_from_slice(&FIRST.1);
+    } else if chain {
+        end.frames = pages::le_u64(b, 24).wrapping_sub(1);
+        end.records = pages::le_u64(b, 32);
+        end.head.copy_from_slice(&b[64..96]);
     }
-    let (mut at, mut number, mut records, mut parent) = (FILE_HEADER, 1_u64, 0_u64, [0; 32]);
+    if chain {
+        b[..12].copy_from_slice(&FIRST.1[..12]);
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&b[..12]), &b[16..FILE_HEADER]);
+        b[12..16].copy_from_slice(&crc.to_le_bytes());
+    }
+    end.segment = pages::le_u32(b, 16);
+    let mut at = FILE_HEADER;
     while b.len() - at >= FRAME_HEADER {
         let rest = &mut b[at..];
         let said = u32::from_le_bytes([rest[32], rest[33], rest[34], rest[35]]) as usize;
-        if said > rest.len() - FRAME_HEADER && number > 1 {
-            return; // an unfinished write
+        if said > rest.len() - FRAME_HEADER && at > FILE_HEADER {
+            break; // an unfinished write
         }
         if chain {
-            rest[16..24].copy_from_slice(&number.to_le_bytes());
-            rest[40..48].copy_from_slice(&records.to_le_bytes());
-            rest[64..96].copy_from_slice(&parent);
+            rest[16..24].copy_from_slice(&end.frames.wrapping_add(1).to_le_bytes());
+            rest[40..48].copy_from_slice(&end.records.to_le_bytes());
+            rest[64..96].copy_from_slice(&end.head);
         }
-        let end = seal(rest);
-        if let Ok(frame) = ledger::frame::read(&rest[..end]) {
-            parent = frame.hash();
-            records += u64::from(frame.header.records);
+        let length = seal(rest);
+        if let Ok(frame) = ledger::frame::read(&rest[..length]) {
+            end.head = frame.hash();
+            end.records = end.records.wrapping_add(u64::from(frame.header.records));
         }
-        number += 1;
-        at += end;
+        end.frames = end.frames.wrapping_add(1);
+        at += length;
     }
+    Some(end)
 }
 
 /// An empty directory of this process. `TMPDIR` says where; memory is best.

@@ -20,6 +20,17 @@ pub struct Filter {
     blocks: Vec<Block>,
 }
 
+/// How many blocks a filter of so many ids has.
+fn blocks_for(ids: u64) -> Option<u64> {
+    Some(ids.checked_mul(BITS_AN_ID)?.div_ceil(BLOCK_BYTES as u64 * 8))
+}
+
+/// Whether a filter of so many ids can lie there.
+pub fn fits(extent: Extent, ids: u64) -> bool {
+    let pages = extent.rows.div_ceil(BLOCKS_A_PAGE as u64);
+    blocks_for(ids) == Some(extent.rows) && pages == u64::from(extent.pages)
+}
+
 /// The block of a hash, and the bits in it.
 fn place(hash: u64, blocks: u64) -> (u64, impl Iterator<Item = u32>) {
     let block = u64::try_from((u128::from(hash) * u128::from(blocks)) >> 64).unwrap_or(0);
@@ -39,13 +50,14 @@ fn holds(block: &Block, mut bits: impl Iterator<Item = u32>) -> bool {
 impl Filter {
     /// An empty one for so many ids.
     pub fn for_ids(ids: u64) -> Filter {
-        let blocks = (ids * BITS_AN_ID).div_ceil(BLOCK_BYTES as u64 * 8);
-        Filter { extent: Extent::default(), blocks: vec![[0; WORDS]; usize::try_from(blocks).unwrap_or(0)] }
+        let blocks = blocks_for(ids).and_then(|blocks| usize::try_from(blocks).ok()).unwrap_or(0);
+        Filter { extent: Extent::default(), blocks: vec![[0; WORDS]; blocks] }
     }
     /// Takes in a hash.
     pub fn insert(&mut self, hash: u64) {
         let (block, bits) = place(hash & !7, self.blocks.len() as u64);
-        let block = &mut self.blocks[usize::try_from(block).unwrap_or(0)];
+        let block = usize::try_from(block).ok().and_then(|block| self.blocks.get_mut(block));
+        let Some(block) = block else { return }; // one for no ids
         for bit in bits {
             block[bit as usize / 64] |= 1 << (bit % 64);
         }

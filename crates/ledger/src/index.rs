@@ -12,14 +12,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::disk::{Disk, DiskFile};
 use crate::fault::Fault;
-use crate::filter::Filter;
-use crate::frame::{ALIGN, Hash, TRANSFER};
+use crate::filter::{self, Filter};
+use crate::frame::{ALIGN, FILE_HEADER, Hash, TRANSFER};
 use crate::hash::hash_id;
 use crate::journal;
 use crate::recent::Balances;
 use crate::table::{
     self, Extent, PAGE, PAYLOAD, Page, PageWriter, Row, Rows, Table, le_u32, le_u64, le_u128,
 };
+use crate::types::TIMESTAMP_MAX;
 
 /// Bytes of a segment that one checksum covers.
 pub const BLOCK: usize = 4096;
@@ -51,7 +52,7 @@ impl Position {
         u64::from(self.0 & ((1 << WITHIN) - 1)) * ALIGN as u64
     }
     fn later(self, segments: u32) -> Position {
-        Position(self.0 + (segments << WITHIN))
+        Position(self.0.saturating_add(segments << WITHIN)) // a place that no index has stays such
     }
 }
 
@@ -135,7 +136,7 @@ row! {
     |_row, _out| {},
     |b| EventRow { key: le_u64(b, 0) },
     |self, by| EventRow { key: Self::shift_key(self.key, by) },
-    |key| key + (u64::from(by) << (WITHIN + 1)),
+    |key| key.saturating_add(u64::from(by) << (WITHIN + 1)),
     { key: u64, }
 }
 impl EventRow {
@@ -157,7 +158,7 @@ row! {
     },
     |b| MarkRow { key: le_u64(b, 0), balances: [8, 24, 40, 56].map(|at| le_u128(b, at)) },
     |self, by| MarkRow { key: Self::shift_key(self.key, by), ..self },
-    |key| key + (u64::from(by) << (WITHIN + 1)),
+    |key| key.saturating_add(u64::from(by) << (WITHIN + 1)),
     { key: u64, balances: Balances, }
 }
 row! {
@@ -175,7 +176,7 @@ row! {
     |row, out| { out[8..12].copy_from_slice(&row.crc.to_le_bytes()); },
     |b| BlockRow { key: le_u64(b, 0), crc: le_u32(b, 8) },
     |self, by| BlockRow { key: Self::shift_key(self.key, by), ..self },
-    |key| key + (u64::from(by) << 32),
+    |key| key.saturating_add(u64::from(by) << 32),
     { key: u64, crc: u32, }
 }
 row! {
@@ -187,7 +188,7 @@ row! {
     },
     |b| SegmentRow { key: le_u64(b, 0), bytes: le_u64(b, 8), first_record: le_u64(b, 16) },
     |self, by| SegmentRow { key: Self::shift_key(self.key, by), ..self },
-    |key| key + u64::from(by),
+    |key| key.saturating_add(u64::from(by)),
     { key: u64, bytes: u64, first_record: u64, }
 }
 
@@ -393,6 +394,16 @@ impl Tables {
     }
 }
 
+/// Whether the rows are those of the segments from the first to the last.
+fn sound(rows: &[SegmentRow], summary: &Summary) -> bool {
+    let header = FILE_HEADER as u64;
+    let each =
+        (0..).zip(rows).all(|(nth, row)| row.key == nth && (header..=SEGMENT_MAX).contains(&row.bytes));
+    let begins = rows.first().is_some_and(|row| row.first_record == summary.first_record);
+    let ends = rows.last().is_some_and(|row| row.first_record <= summary.end_record);
+    each && begins && ends && rows.is_sorted_by_key(|row| row.first_record)
+}
+
 impl Index {
     /// Opens the index file of that name. It must be an index, whole in header and fences; its other pages
     /// are checked when they are read.
@@ -408,6 +419,9 @@ impl Index {
         let size = file.size().map_err(Fault::io(&path))?;
         if extents.iter().any(|e| (u64::from(e.page) + u64::from(e.pages)) * PAGE as u64 > size) {
             return Err(damaged("the index ends too early"));
+        }
+        if summary.newest > TIMESTAMP_MAX || summary.first_record > summary.end_record {
+            return Err(damaged("the index contradicts itself"));
         }
         let [keys, events, marks, times, blocks, segments, fences, filter_at] = extents;
         let mut all = Vec::new();
@@ -430,13 +444,16 @@ impl Index {
             blocks: open!(blocks),
             segments: open!(segments),
         };
+        if !filter::fits(filter_at, summary.ids) {
+            return Err(damaged("the index has another filter than its ids need"));
+        }
         let filter = Filter::open(filter_at, |number| table::read_page(&*file, &path, number))?;
         let mut rows = Vec::new();
         let mut list = tables.segments.from(&*file, &path, 0)?;
         while let Some(row) = list.next()? {
             rows.push(row);
         }
-        if rows.len() as u64 != u64::from(summary.last - summary.first) + 1 {
+        if rows.len() as u64 != u64::from(summary.last - summary.first) + 1 || !sound(&rows, &summary) {
             return Err(damaged("the index lists other segments than it covers"));
         }
         Ok(Index { summary, tables, filter, segments: rows, file, name: name.to_owned(), path })
@@ -493,7 +510,7 @@ impl Index {
     }
     /// The last mark of an account at `key` or before.
     pub fn mark_upto(&self, key: u64) -> Result<Option<MarkRow>, Fault> {
-        self.tables.marks.before(&*self.file, &self.path, key + 1)?.next()
+        self.tables.marks.before(&*self.file, &self.path, key.saturating_add(1))?.next()
     }
     /// Where to begin looking for transfers after the timestamp.
     pub fn place_of_time(&self, timestamp: u64) -> Result<Position, Fault> {
@@ -516,12 +533,14 @@ impl Index {
 
     /// Reads bytes of a segment, checked against the blocks' checksums.
     pub fn read(&self, files: &Files, position: Position, bytes: &mut [u8]) -> Result<(), Fault> {
+        let (from, to) = (position.offset(), position.offset() + bytes.len() as u64);
+        let end = self.segments.get(position.nth() as usize).map(|row| row.bytes).ok_or_else(|| {
+            let reason = "the index points behind its segments";
+            Fault::Damaged { file: self.path.clone(), offset: 0, reason }
+        })?;
         let segment = self.summary.first + position.nth();
         let path = files.path(segment);
         let damaged = |offset, reason| Fault::Damaged { file: path.clone(), offset, reason };
-        let (from, to) = (position.offset(), position.offset() + bytes.len() as u64);
-        let row = self.segments.get(position.nth() as usize);
-        let end = row.ok_or_else(|| damaged(from, "the index points behind its segments"))?.bytes;
         if to > end {
             return Err(damaged(from, "the index points behind the segment's end"));
         }
@@ -530,7 +549,7 @@ impl Index {
         let window_from = first * BLOCK as u64;
         let window_to = to.next_multiple_of(BLOCK as u64).min(end);
         let mut window = vec![0; usize::try_from(window_to - window_from).unwrap_or(0)];
-        file.read_exact_at(&mut window, window_from).map_err(Fault::io(&path))?;
+        file.read_exact_at(&mut window, window_from).map_err(|e| table::short(&path, window_from, e))?;
         let mut rows =
             self.tables.blocks.from(&*self.file, &self.path, u64::from(position.nth()) << 32 | first)?;
         for (i, block) in window.chunks(BLOCK).enumerate() {

@@ -122,6 +122,9 @@ pub fn file_name(segment: u32) -> String {
     format!("{PREFIX}{segment:010}{SUFFIX}")
 }
 
+/// Nobody writes so many frames or records; what counts on from here does not overflow.
+const NUMBER_MAX: u64 = 1 << 62;
+
 /// Where a walk through the journal ended.
 #[derive(Debug, Default)]
 pub struct End {
@@ -185,6 +188,9 @@ pub fn walk_from(
         // A file gets its name only after its header and its first frame are on disk.
         let header = FileHeader::decode(&bytes).map_err(|reason| tail.damaged(end.frame + 1, 0, reason))?;
         if is_first && from > 1 {
+            if header.first_frame.max(header.first_record) > NUMBER_MAX {
+                return Err(tail.damaged(end.frame + 1, 0, "the file begins behind all numbers"));
+            }
             (end.frame, end.head) = (header.first_frame.saturating_sub(1), header.parent);
             end.records = header.first_record;
         }

@@ -81,7 +81,7 @@ pub fn open(disk: Arc<dyn Disk>, options: Options, threads: bool) -> Result<Open
     };
     let Replay { mut books, marks, .. } = replay;
     if let Some(h) = header
-        && (end.frame < h.last_frame || end.segment == 0)
+        && (end.frame < h.last_frame || end.records < h.seen || end.segment == 0)
     {
         return Err(OpenError::Journal(JournalError::Damaged {
             file: disk.path(&journal::file_name(end.segment.max(from))),
@@ -195,7 +195,7 @@ fn read_snapshot(disk: &dyn Disk, name: &str, indexed: u32) -> Result<Option<Sna
         return Ok(None);
     }
     let mut accounts = Accounts::default();
-    accounts.reserve(usize::try_from(header.accounts).unwrap_or(0).min(1 << 26));
+    accounts.reserve(usize::try_from(header.accounts).unwrap_or(0));
     for _ in 0..header.accounts {
         let entry: Entry = reader.account()?;
         accounts.add(entry)?;
@@ -222,6 +222,12 @@ impl Replay<'_> {
             && visit.hash != h.head
         {
             return Err("the frame is another than the one that the snapshot has seen".to_owned());
+        }
+        if let Some(h) = self.header
+            && visit.segment == h.segment
+            && visit.first_record != h.first_record
+        {
+            return Err("the segment begins with another record than the snapshot says".to_owned());
         }
         self.take_in(visit).map_err(|fault| {
             let reason = fault.to_string();

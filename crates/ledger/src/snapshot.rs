@@ -13,7 +13,7 @@ use crate::fault::Fault;
 use crate::frame::Hash;
 use crate::recent::Mark;
 use crate::table::{PAGE, PAYLOAD, PageWriter, le_u32, le_u64, le_u128, read_page};
-use crate::types::{Account, AccountFlags};
+use crate::types::{Account, AccountFlags, TIMESTAMP_MAX};
 
 const MAGIC: &[u8; 8] = b"YimaSnap";
 const VERSION: u32 = 1;
@@ -240,6 +240,17 @@ impl Reader {
         if segment(name) != Some(header.segment) {
             return Err(damaged("the snapshot is of another segment than its name says"));
         }
+        let h = &header;
+        let numbers = h.segment > 0 && h.first_record <= h.seen && h.frame <= h.last_frame;
+        if !numbers || h.newest_transfer > TIMESTAMP_MAX {
+            return Err(damaged("the snapshot contradicts itself"));
+        }
+        // Who reads it makes room for so many.
+        let holds = [(h.accounts, ACCOUNT), (h.pending, PENDING), (h.marks, MARK)];
+        let bytes: u128 = holds.iter().map(|(count, size)| u128::from(*count) * *size as u128).sum();
+        if bytes > u128::from(file.size().map_err(Fault::io(&path))?) {
+            return Err(damaged("the snapshot ends too early"));
+        }
         Ok(Reader { header, file, path, next: 1, page: Vec::new(), at: 0, buffer: Vec::new() })
     }
 
@@ -300,7 +311,12 @@ impl Reader {
             flags: AccountFlags(u16::from_le_bytes([b[114], b[115]])),
             timestamp: le_u64(b, 120),
         };
-        Ok(Entry { account, unmarked: le_u32(b, 116), stamp: le_u64(b, 128), last: 0 })
+        let entry = Entry { account, unmarked: le_u32(b, 116), stamp: le_u64(b, 128), last: 0 };
+        // Readers would wait for a record that never comes, and no time comes after the last.
+        if entry.stamp > self.header.seen || account.timestamp > TIMESTAMP_MAX {
+            return Err(self.contradiction("an account has seen more than the snapshot"));
+        }
+        Ok(entry)
     }
     /// The next pending transfer; after all accounts.
     pub fn pending(&mut self) -> Result<Pending, Fault> {
@@ -310,11 +326,15 @@ impl Reader {
     /// The next mark; after all pending transfers.
     pub fn mark(&mut self) -> Result<Mark, Fault> {
         let b = self.piece(MARK)?;
-        Ok(Mark {
-            record: le_u64(b, 0),
-            slot: Slot::try_from(le_u64(b, 8)).unwrap_or(Slot::MAX),
-            balances: [16, 32, 48, 64].map(|at| le_u128(b, at)),
-        })
+        let (record, slot) = (le_u64(b, 0), Slot::try_from(le_u64(b, 8)));
+        let balances = [16, 32, 48, 64].map(|at| le_u128(b, at));
+        let slot = slot.map_err(|_| self.contradiction("a mark is of no account"))?;
+        Ok(Mark { record, slot, balances })
+    }
+    /// What is wrong with the piece read last.
+    fn contradiction(&self, reason: &'static str) -> Fault {
+        let offset = u64::from(self.next - 1) * PAGE as u64;
+        Fault::Damaged { file: self.path.clone(), offset, reason }
     }
 }
 

@@ -81,7 +81,7 @@ pub fn read_page(file: &dyn DiskFile, path: &Path, number: u32) -> Result<Page, 
 }
 
 /// A file that ends before it should is damaged; other errors are the system's.
-fn short(path: &Path, offset: u64, e: std::io::Error) -> Fault {
+pub(crate) fn short(path: &Path, offset: u64, e: std::io::Error) -> Fault {
     if e.kind() == std::io::ErrorKind::UnexpectedEof {
         return Fault::Damaged { file: path.to_owned(), offset, reason: "the file ends too early" };
     }
@@ -271,7 +271,16 @@ impl<R: Row> Rows<'_, R> {
         let page = read_page(self.file, self.path, number)?;
         let here = usize::try_from(left).unwrap_or(usize::MAX).min(Table::<R>::PER_PAGE);
         self.loaded.extend(page[..here * R::SIZE].chunks_exact(R::SIZE).map(R::decode));
-        Ok(())
+        // A page of another place has a good checksum too.
+        let key = |row: Option<&R>| row.map(Row::key);
+        let fences = &self.table.fences;
+        let begins = key(self.loaded.first()) == Some(fences[self.page]);
+        let ends = fences.get(self.page + 1).is_none_or(|next| key(self.loaded.last()) <= Some(*next));
+        if begins && ends {
+            return Ok(());
+        }
+        let (file, offset) = (self.path.to_owned(), u64::from(number) * PAGE as u64);
+        Err(Fault::Damaged { file, offset, reason: "a page holds other rows than it should" })
     }
     /// Goes to the next page when this one is used up.
     fn settle(&mut self) -> Result<(), Fault> {
