@@ -46,12 +46,14 @@ impl Refusal for Fault {
     fn code(&self) -> &'static str {
         match self {
             Fault::Books(_) => "internal",
+            Fault::Ledger(EngineError::NoSpace) => "ledger_no_space",
             _ => "unavailable",
         }
     }
     fn status(&self) -> u16 {
         match self {
             Fault::Books(_) => 500,
+            Fault::Ledger(EngineError::NoSpace) => 507,
             _ => 503,
         }
     }

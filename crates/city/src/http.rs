@@ -38,7 +38,11 @@ impl<E: Refusal> From<E> for Problem {
         if error.status() >= 500 {
             // What broke inside is for the operator's log; the client learns the code only.
             tracing::error!(code = error.code(), %error, "request failed");
-            let detail = "the service could not do this now; asking again with the same id is safe";
+            let detail = match error.status() {
+                // The one failure whose outcome is known.
+                507 => "the ledger has no room: no money was moved; ask again later with the same id",
+                _ => "the service could not do this now; asking again with the same id is safe",
+            };
             return Problem::new(error.status(), error.code(), detail);
         }
         Problem::new(error.status(), error.code(), error.to_string())

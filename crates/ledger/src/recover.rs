@@ -19,6 +19,7 @@ use crate::keeper::trim_filters;
 use crate::recent::Mark;
 use crate::sealed::Sealed;
 use crate::snapshot::{self, Header, Pending, Reader};
+use crate::types::TIMESTAMP_MAX;
 use crate::writer::{DurablePlace, Shared};
 
 /// A ledger that can go on.
@@ -235,7 +236,11 @@ impl Replay<'_> {
                 self.fault = Some(fault);
             }
             reason
-        })
+        })?;
+        if self.books.newest() > TIMESTAMP_MAX {
+            return Err("a record is of a time beyond all timestamps".to_owned());
+        }
+        Ok(())
     }
 
     fn take_in(&mut self, visit: &journal::Visit<'_>) -> Result<(), Fault> {

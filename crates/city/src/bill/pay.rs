@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use kernel::ids::{BillId, PaymentId};
-use ledger::{CreateTransferStatus, Transfer, TransferFlags};
+use ledger::{CreateTransferStatus, EngineError, Transfer, TransferFlags};
 
 use super::connector::{Claim, Outcome};
 use super::pack::Pack;
@@ -226,16 +226,21 @@ impl Intent<'_> {
             amount_minor: self.amount,
         };
         let answer = tokio::time::timeout(CONFIRM_WITHIN, connector.confirm(&asked)).await;
-        match answer.unwrap_or(Outcome::Silent) {
-            Outcome::Silent => done(PayState::Pending, timestamps[CLAIM]),
-            Outcome::Confirmed => match standing::resolve(self.city, id, &[draw], Resolve::Post).await? {
-                Resolved::Done => self.settled(id).await,
-                Resolved::Otherwise | Resolved::Lapsed => Err(BillError::ClaimLapsed),
-            },
-            Outcome::Refused(why) => {
-                standing::resolve(self.city, id, &[draw], Resolve::Void).await?;
-                Err(BillError::BillerRefused(why))
-            }
+        let answer = answer.unwrap_or(Outcome::Silent);
+        let how = match answer {
+            Outcome::Silent => return done(PayState::Pending, timestamps[CLAIM]),
+            Outcome::Confirmed => Resolve::Post,
+            Outcome::Refused(_) => Resolve::Void,
+        };
+        let resolved = match standing::resolve(self.city, id, &[draw], how).await {
+            // The claim stands, whatever the biller said: it is followed up when there is room.
+            Err(Fault::Ledger(EngineError::NoSpace)) => return done(PayState::Pending, timestamps[CLAIM]),
+            other => other?,
+        };
+        match (answer, resolved) {
+            (Outcome::Refused(why), _) => Err(BillError::BillerRefused(why)),
+            (_, Resolved::Done) => self.settled(id).await,
+            (_, Resolved::Otherwise | Resolved::Lapsed) => Err(BillError::ClaimLapsed),
         }
     }
 

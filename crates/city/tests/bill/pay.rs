@@ -1,11 +1,11 @@
 //! pay: one claim, one settlement, whoever tries; every refusal changes nothing.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use city::bill::connector::{BillerConnector, Claim, Outcome};
 use city::bill::{self, BillError, PayBill, PayState, Standing};
-use city::books;
+use city::{Refusal as _, books};
 use kernel::ids::BillId;
 use ledger::BoxFuture;
 
@@ -309,6 +309,57 @@ async fn a_live_biller_that_confirms_is_paid_and_one_that_refuses_is_not() {
     assert_eq!(live.asked.load(Ordering::Relaxed), 4);
     assert_eq!(bill::bill(&town.city, view.bill.id).await.unwrap().standing, Standing::Settled(paid.settled));
     town.assert_conserved().await;
+}
+
+/// A biller in whose answer's time the ledger's disk fills up.
+struct Filling(Arc<AtomicBool>, Outcome);
+
+impl BillerConnector for Filling {
+    fn confirm<'a>(&'a self, _: &'a Claim) -> BoxFuture<'a, Outcome> {
+        self.0.store(true, Ordering::Relaxed);
+        Box::pin(std::future::ready(self.1.clone()))
+    }
+    fn inquire<'a>(&'a self, _: &'a Claim) -> BoxFuture<'a, Outcome> {
+        Box::pin(std::future::ready(self.1.clone()))
+    }
+}
+
+#[tokio::test]
+async fn on_a_full_disk_nothing_is_paid_and_what_was_claimed_before_is_pending() {
+    for (answer, left, settled) in
+        [(Outcome::Confirmed, 40_000, true), (Outcome::Refused("no".into()), 50_000, false)]
+    {
+        let town = Town::new().await;
+        let (biller, view) = one_bill(&town).await;
+        let who = town.rich("13800000001", 50_000).await;
+        let (city, full) = town.node_that_fills_up().await;
+        bill::connect(&city, biller, Arc::new(Filling(full.clone(), answer)));
+        let request = wish(&town, view.bill.id).await;
+
+        // Full before: nothing is claimed, and no id is spent however often it is tried.
+        full.store(true, Ordering::Relaxed);
+        for _ in 0..20 {
+            let refused = bill::pay(&city, &who, request.clone()).await.unwrap_err();
+            assert_eq!((refused.status(), refused.code()), (507, "ledger_no_space"));
+        }
+        assert_eq!(town.available(books::wallet(who.id)).await, 50_000);
+        assert_eq!(bill::bill(&city, view.bill.id).await.unwrap().standing, Standing::Open);
+
+        // Full after the claim: to say that nothing was done would be wrong.
+        full.store(false, Ordering::Relaxed);
+        let held = bill::pay(&city, &who, request).await.unwrap();
+        assert_eq!(held.state, PayState::Pending);
+        assert_eq!(town.available(books::wallet(who.id)).await, 40_000);
+        let still = bill::settle_pending(&city).await.unwrap_err();
+        assert_eq!(still.code(), "ledger_no_space");
+
+        full.store(false, Ordering::Relaxed);
+        assert_eq!(bill::settle_pending(&city).await, Ok(0));
+        assert_eq!(town.available(books::wallet(who.id)).await, left);
+        let standing = bill::bill(&city, view.bill.id).await.unwrap().standing;
+        assert_eq!(matches!(standing, Standing::Settled(_)), settled);
+        town.assert_conserved().await;
+    }
 }
 
 #[tokio::test]

@@ -3,8 +3,11 @@
 
 #![allow(dead_code, reason = "every test binary uses its own part of the harness")]
 
+mod full;
+
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use city::identity::{self, FileSender, Merchant, MessageSender, OwnerKind, Resident, Role, Tier};
@@ -122,6 +125,16 @@ impl Town {
         City::open(store, ledger, clock, Arc::new(OsRng), self.city.settings.clone(), sender)
             .await
             .expect("a second node")
+    }
+
+    /// Another node, which finds no room in the ledger while the switch says so.
+    pub async fn node_that_fills_up(&self) -> (City, Arc<AtomicBool>) {
+        let full = Arc::new(AtomicBool::new(false));
+        let ledger = Arc::new(full::Full { ledger: self.ledger.clone(), full: full.clone() });
+        let (store, clock) = (self.city.store.clone(), self.clock.clone());
+        let sender = Arc::new(FileSender::new(self.dir.path().join("messages.jsonl")));
+        let city = City::open(store, ledger, clock, Arc::new(OsRng), self.city.settings.clone(), sender);
+        (city.await.expect("another node"), full)
     }
 
     /// A shop of category 5812 (restaurants: the standard fee), as its admin key sees it.

@@ -60,7 +60,7 @@ async fn measure(options: &Options, scratch: &Scratch) -> Result<(), Fail> {
             .push(format!("{} of {rows} bills were imported, {} refused", import.added, import.refused));
     }
     let mut draw = Draw::new(seed, 0);
-    let mut times = hdrhistogram::Histogram::<u64>::new(3)?;
+    let mut times = hdrhistogram::Histogram::<u64>::new_with_max(600_000_000, 3)?;
     for _ in 0..LOOKUPS {
         let number = u32::try_from(draw.below(u64::from(rows)))?;
         let row = bills::row(seed, number);

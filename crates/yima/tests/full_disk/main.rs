@@ -2,6 +2,10 @@
 //! root); elsewhere the test says that it did not run. `crates/ledger/tests/durability.rs` does the same with a
 //! limit on file sizes, everywhere.
 
+#[allow(dead_code, reason = "the tests of the server use the rest")]
+#[path = "../server/process.rs"]
+mod process;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -10,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use kernel::SystemClock;
 use ledger::{Account, CreateTransferStatus, Embedded, Engine, EngineError, Options, Transfer, audit};
+use process::{Server, request};
 use tempfile::TempDir;
 
 /// A file system in memory; unmounted when dropped.
@@ -27,6 +32,12 @@ impl Disk {
             Ok(out) => Err(String::from_utf8_lossy(&out.stderr).trim().to_owned()),
             Err(e) => Err(e.to_string()),
         }
+    }
+    /// Makes it larger or smaller.
+    fn resize(&self, kib: u64) {
+        let size = format!("remount,size={kib}k");
+        let done = Command::new("mount").args(["-o", &size]).arg(self.path()).status().unwrap();
+        assert!(done.success(), "{size}");
     }
     fn path(&self) -> &Path {
         self.0.path()
@@ -135,4 +146,89 @@ async fn a_full_disk_refuses_writes_answers_reads_and_loses_nothing() {
     let moved = open(&elsewhere.path().join("ledger"));
     holds(&moved, acknowledged).await;
     report.compare(&moved).await.unwrap();
+}
+
+/// What a request was answered: status, code of a refusal, body.
+fn ask(server: &Server, method: &str, path: &str, token: &str, body: &str) -> (u16, String, String) {
+    let head = format!("content-type: application/json\r\nauthorization: Bearer {token}\r\n");
+    let answer = request(server.addr, method, path, &head, body);
+    (answer.status, answer.code(), answer.body)
+}
+
+/// A server whose ledger ends with its last record on a disk that is full but for 64 KiB.
+fn full_after(mut server: Server, ledger: &Path, disk: &Disk) -> Server {
+    server.stop();
+    let mut bytes = 0;
+    for entry in fs::read_dir(ledger).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "ylj") {
+            // The room that was made in advance.
+            let content = fs::read(&path).unwrap();
+            let end = content.iter().rposition(|b| *b != 0).unwrap() as u64 + 1;
+            fs::File::options().write(true).open(&path).unwrap().set_len(end.next_multiple_of(16)).unwrap();
+        }
+        bytes += fs::metadata(&path).unwrap().len().next_multiple_of(4096);
+    }
+    disk.resize(bytes / 1024 + 64);
+    server.restart();
+    server
+}
+
+#[test]
+fn the_server_on_a_full_disk_refuses_payments_by_name_answers_balances_and_goes_on() {
+    let disk = match Disk::mount(256 << 10) {
+        Ok(disk) => disk,
+        Err(why) => return println!("skipped: no file system can be mounted here: {why}"),
+    };
+    let ledger = disk.path().join("ledger");
+    let server = Server::start(&["--ledger", &format!("embedded:{}", ledger.display())]);
+    let operator = server.operator.clone();
+    let people = ["13800000001", "13800000002"].map(|phone| {
+        let code = format!(r#"{{"phone":"{phone}"}}"#);
+        assert_eq!(ask(&server, "POST", "/v1/sign-in/code", "", &code).0, 202);
+        let messages = fs::read_to_string(server.data().join("messages")).unwrap();
+        let message: serde_json::Value = serde_json::from_str(messages.lines().last().unwrap()).unwrap();
+        let wish = serde_json::json!({"phone": phone, "code": message["code"], "name": "居民"}).to_string();
+        let signed: serde_json::Value =
+            serde_json::from_str(&ask(&server, "POST", "/v1/sign-in", "", &wish).2).unwrap();
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        (text(&signed["resident"]["id"]), text(&signed["token"]))
+    });
+    let deposit = |reference: &str| {
+        let amount = r#""amount":{"minor":500,"currency":"CNY"}"#;
+        format!(r#"{{"resident":"{}",{amount},"reference":"{reference}"}}"#, people[0].0)
+    };
+    assert_eq!(ask(&server, "POST", "/v1/deposits", &operator, &deposit("B-1")).0, 200);
+    let balance = |server: &Server, minor: i64| {
+        let (status, _, body) = ask(server, "GET", "/v1/wallet", &people[0].1, "");
+        assert!(status == 200 && body.contains(&format!("\"minor\":{minor},")), "{status} {body}");
+    };
+    balance(&server, 500);
+
+    let mut server = full_after(server, &ledger, &disk);
+    balance(&server, 500);
+    for _ in 0..3 {
+        let (status, code, body) = ask(&server, "POST", "/v1/deposits", &operator, &deposit("B-2"));
+        assert_eq!((status, code.as_str()), (507, "ledger_no_space"), "{body}");
+        assert!(body.contains("no money was moved"), "{body}");
+    }
+    balance(&server, 500);
+    let (status, code, _) = ask(&server, "GET", "/v1/nothing", &operator, "");
+    assert_eq!((status, code.as_str()), (404, "not_found"));
+
+    // Room is made under the running server: the same request is done, once.
+    disk.resize(256 << 10);
+    let begun = Instant::now();
+    let done = loop {
+        match ask(&server, "POST", "/v1/deposits", &operator, &deposit("B-2")) {
+            (507, ..) => assert!(begun.elapsed() < Duration::from_secs(20), "it does not go on"),
+            other => break other,
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert!(done.0 == 200 && done.2.contains("\"repeated\":false"), "{done:?}");
+    let again = ask(&server, "POST", "/v1/deposits", &operator, &deposit("B-2"));
+    assert!(again.2.contains("\"repeated\":true"), "{again:?}");
+    balance(&server, 1000);
+    server.stop();
 }
