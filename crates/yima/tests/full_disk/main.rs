@@ -161,6 +161,10 @@ fn full_after(mut server: Server, ledger: &Path, disk: &Disk) -> Server {
     let mut bytes = 0;
     for entry in fs::read_dir(ledger).unwrap() {
         let path = entry.unwrap().path();
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("spare-")) {
+            fs::remove_file(&path).unwrap(); // opening does that too, and would have its room
+            continue;
+        }
         if path.extension().is_some_and(|e| e == "ylj") {
             // The room that was made in advance.
             let content = fs::read(&path).unwrap();
