@@ -266,7 +266,7 @@ fn numbers_at_their_end_do_not_overflow() {
     };
     index::write(&disk, summary, &mut OneKey).unwrap();
     let index = Index::open(&disk, &index::file_name(first, last)).unwrap();
-    assert_eq!(index.may_hold(1).unwrap(), false, "it has no ids");
+    assert!(!index.may_hold(1).unwrap(), "it has no ids");
     let places = index.places(8).unwrap();
     let files = Files::new(Arc::new(disk));
     assert_eq!(reason(index.transfer(&files, places[0])), "the index points behind its segments");
