@@ -85,6 +85,9 @@ pub struct Embedded {
     lock: Mutex<Option<File>>,
 }
 
+/// How much the keeper gives way to the threads that somebody waits for.
+const KEEPER_NICE: i32 = 10;
+
 enum Request {
     Accounts(Vec<Account>, Answer<CreateAccountResult>),
     Transfers(Vec<Transfer>, Answer<CreateTransferResult>),
@@ -133,7 +136,12 @@ impl Embedded {
         let threads = vec![
             spawn(&shared, "ledger-writer", move || serve(&mut decider, &requests)).map_err(io_at(dir))?,
             spawn(&shared, "ledger-syncer", move || syncer.run()).map_err(io_at(dir))?,
-            spawn(&shared, "ledger-keeper", move || keeper.run()).map_err(io_at(dir))?,
+            spawn(&shared, "ledger-keeper", move || {
+                // It has time, as long as it keeps up, which requests wait for in the end.
+                let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), KEEPER_NICE);
+                keeper.run()
+            })
+            .map_err(io_at(dir))?,
         ];
         Ok((Embedded { shared, queue, threads: Mutex::new(threads), lock: Mutex::new(Some(lock)) }, recovery))
     }

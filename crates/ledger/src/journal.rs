@@ -15,7 +15,7 @@ use crate::frame::{self, FILE_HEADER, FileHeader, Frame, Hash};
 use crate::table::SYNC_EVERY;
 
 /// A new segment is begun once the current one has this many bytes, or sooner.
-pub const FILE_BYTES: u64 = 32 << 20;
+pub const FILE_BYTES: u64 = 16 << 20;
 
 const PREFIX: &str = "journal-";
 const SUFFIX: &str = ".ylj";

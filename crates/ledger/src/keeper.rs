@@ -11,7 +11,7 @@ use crate::books::Books;
 use crate::engine::EngineError;
 use crate::fault::Fault;
 use crate::index::{self, Index};
-use crate::indexer;
+use crate::indexer::{self, Indexer};
 use crate::journal;
 use crate::recent::Recent;
 use crate::sealed::Sealed;
@@ -30,6 +30,7 @@ const ACCOUNT: u64 = 136;
 /// See the module.
 pub struct Keeper {
     shared: Arc<Shared>,
+    indexer: Indexer,
     /// The segment of the newest snapshot, and how many records that has seen.
     snapshot: (u32, u64),
 }
@@ -37,7 +38,7 @@ pub struct Keeper {
 impl Keeper {
     /// `snapshot` is the segment of the newest snapshot, and how many records it has seen.
     pub fn new(shared: Arc<Shared>, snapshot: (u32, u64)) -> Keeper {
-        Keeper { shared, snapshot }
+        Keeper { shared, indexer: Indexer::default(), snapshot }
     }
 
     /// Works until told to close, then takes a last snapshot.
@@ -127,8 +128,8 @@ impl Keeper {
     }
 
     /// Indexes the oldest segment that waits for it and is complete on disk.
-    fn index(&self) -> Result<bool, Fault> {
-        let shared = &*self.shared;
+    fn index(&mut self) -> Result<bool, Fault> {
+        let shared = self.shared.clone();
         let (oldest, sealed) = {
             let books = shared.books.read().unwrap_or_else(PoisonError::into_inner);
             (books.waiting().0, books.sealed().clone())
@@ -136,7 +137,7 @@ impl Keeper {
         let Some(recent) = oldest.filter(|recent| recent.end() <= *shared.durable.borrow()) else {
             return Ok(false);
         };
-        let index = indexer::seal(&*shared.disk, &recent)?;
+        let index = self.indexer.seal(&*shared.disk, &recent)?;
         drop(recent);
         let mut indexes = sealed.indexes().to_vec();
         indexes.push(Arc::new(index));
@@ -145,8 +146,8 @@ impl Keeper {
     }
 
     /// Makes one index out of enough small ones.
-    fn merge(&self) -> Result<bool, Fault> {
-        let shared = &*self.shared;
+    fn merge(&mut self) -> Result<bool, Fault> {
+        let shared = self.shared.clone();
         let sealed = shared.books.read().unwrap_or_else(PoisonError::into_inner).sealed().clone();
         let indexes = sealed.indexes();
         let spans: Vec<u32> = indexes.iter().map(|i| i.summary.last - i.summary.first + 1).collect();
@@ -158,8 +159,15 @@ impl Keeper {
             return Ok(false);
         };
         let parts: Vec<&Index> = indexes[from..from + fan].iter().map(|i| &**i).collect();
-        let merged = indexer::merge(&*shared.disk, &parts)?;
-        let mut after = indexes.to_vec();
+        // Segments go on being filled meanwhile: requests must not wait for the merge to be done.
+        let mut breath = || {
+            while self.prepare()? || self.index()? {}
+            Ok(())
+        };
+        let merged = indexer::merge(&*shared.disk, &parts, &mut breath)?;
+        // What was indexed meanwhile stands behind.
+        let sealed = shared.books.read().unwrap_or_else(PoisonError::into_inner).sealed().clone();
+        let mut after = sealed.indexes().to_vec();
         let gone: Vec<_> = after.splice(from..from + fan, [Arc::new(merged)]).collect();
         self.replace(&sealed, after)?;
         for index in gone {

@@ -13,7 +13,7 @@ use crate::embedded::{OpenError, Options};
 use crate::fault::Fault;
 use crate::frame::{ALIGN, FILE_HEADER, FileHeader};
 use crate::index::{self, Files, Index};
-use crate::indexer;
+use crate::indexer::Indexer;
 use crate::journal::{self, JournalError, Log, Recovery, SPARE};
 use crate::keeper::trim_filters;
 use crate::recent::Mark;
@@ -74,7 +74,8 @@ pub fn open(disk: Arc<dyn Disk>, options: Options, threads: bool) -> Result<Open
         marks = snapshot.marks;
         header = Some(h);
     }
-    let mut replay = Replay { disk: &*disk, books, segment: from, marks, header, fault: None };
+    let indexer = Indexer::default();
+    let mut replay = Replay { disk: &*disk, books, indexer, segment: from, marks, header, fault: None };
     let end = match journal::walk_from(&*disk, from, |visit| replay.frame(visit)) {
         Ok(end) => end,
         Err(e) => return Err(replay.fault.map_or(OpenError::Journal(e), OpenError::from)),
@@ -209,6 +210,7 @@ fn read_snapshot(disk: &dyn Disk, name: &str, indexed: u32) -> Result<Option<Sna
 struct Replay<'a> {
     disk: &'a dyn Disk,
     books: Books,
+    indexer: Indexer,
     segment: u32,
     marks: Vec<Mark>,
     header: Option<Header>,
@@ -252,7 +254,7 @@ impl Replay<'_> {
             return Ok(());
         }
         self.books.add_marks(&self.marks);
-        let index = indexer::seal(self.disk, self.books.active())?;
+        let index = self.indexer.seal(self.disk, self.books.active())?;
         let sealed = self.books.sealed();
         let mut indexes = sealed.indexes().to_vec();
         indexes.push(Arc::new(index));
