@@ -8,8 +8,10 @@
 //! ([`posting`]), written as one [`frame`] of the [`journal`] and then taken into the committed books.
 //! See `docs/reference/ledger.md`.
 
+mod address;
 pub mod audit;
 pub mod batch;
+mod cluster;
 pub mod disk;
 pub mod embedded;
 mod engine;
@@ -23,6 +25,8 @@ pub mod rules;
 mod status;
 mod types;
 
+pub use address::{Address, AddressError, AddressOpenError, Opened};
+pub use cluster::{Cluster, ClusterOptions, ConnectError};
 pub use embedded::{Embedded, OpenError, Options};
 pub use engine::{BoxFuture, Engine, EngineError, Ledger};
 pub use journal::{JournalError, Recovery, Torn};
