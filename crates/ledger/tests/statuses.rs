@@ -300,14 +300,14 @@ account 1 +no_overdraft => Created
 account 2 => Created
 transfer 9 2->1 100 => Created
 transfer 10 1->2 60 +pending timeout=3 => Created
-transfer 11 1->2 40 +pending timeout=4 => Created
+transfer 11 1->2 40 +pending timeout=5 => Created
 transfer 12 1->2 1 => ExceedsCredits
 balance 1 100/0 0/100
 
 wait 2
 balance 1 100/0 0/100
 post 21 of 11 => Created
-wait 1
+wait 2
 balance 1 0/40 0/100
 post 20 of 10 => PendingTransferExpired
 void 22 of 10 => PendingTransferExpired
