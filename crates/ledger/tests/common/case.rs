@@ -48,9 +48,9 @@ pub fn run_embedded(name: &str, text: &str) -> Met {
         let stage = Stage::embedded();
         let met = Case::play(name, text, &stage).await;
         let before = stage.everything().await;
-        let Stage { engine, embedded, .. } = stage;
+        let Stage { engine, dir, manual, .. } = stage;
         drop(engine);
-        let (dir, clock) = embedded.unwrap();
+        let (dir, clock) = (dir.unwrap(), manual.unwrap());
         let engine = open_small(dir.path(), &clock);
         assert_eq!(before, everything(&engine).await, "{name}: reopened, the books differ");
         let report = ledger::audit::verify(dir.path()).unwrap_or_else(|e| panic!("{name}: {e}"));
@@ -159,7 +159,7 @@ impl Case<'_> {
             ["setup", id, debits, credits, rest @ ..] => self.set_up(&at, id, debits, credits, rest).await,
             ["wait", seconds] => self.stage.pass(Duration::from_secs(seconds.parse().unwrap())).await,
             ["clock", ns] => {
-                let (_, clock) = self.stage.embedded.as_ref().expect("a clock moved by hand");
+                let clock = self.stage.manual.as_ref().expect("a clock moved by hand");
                 clock.set(Timestamp::from_nanos(ns.parse().unwrap()));
             }
             ["balance", id, debits, credits] => {

@@ -3,6 +3,7 @@
 
 pub mod case;
 pub mod cluster;
+pub mod history;
 pub mod stage;
 
 use std::path::Path;

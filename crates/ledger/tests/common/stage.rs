@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use kernel::{Clock, ManualClock};
-use ledger::{Account, Engine, QueryFilter, Transfer};
+use kernel::{Clock, ManualClock, SystemClock};
+use ledger::{Account, Embedded, Engine, QueryFilter, Transfer};
 use tempfile::TempDir;
 use tokio::sync::MutexGuard;
 
@@ -18,8 +18,10 @@ pub struct Stage {
     pub ids: Ids,
     /// Everything of this test is newer.
     pub since: u64,
-    /// The embedded engine's own.
-    pub embedded: Option<(TempDir, Arc<ManualClock>)>,
+    /// The embedded engine's directory.
+    pub dir: Option<TempDir>,
+    /// The clock that a test moves by hand; `None` where time passes by itself.
+    pub manual: Option<Arc<ManualClock>>,
     _turn: Option<MutexGuard<'static, ()>>,
 }
 
@@ -29,7 +31,21 @@ impl Stage {
         let dir = tempfile::tempdir().unwrap();
         let clock = clock();
         let engine = Arc::new(open_small(dir.path(), &clock));
-        Stage { engine, ids: Ids::plain(), since: 0, embedded: Some((dir, clock)), _turn: None }
+        Stage { engine, ids: Ids::plain(), since: 0, dir: Some(dir), manual: Some(clock), _turn: None }
+    }
+
+    /// The embedded engine on the machine's clock, as neighbour of a cluster: with ids as `beside` has them.
+    pub fn embedded_beside(beside: &Stage) -> Stage {
+        let dir = tempfile::tempdir().unwrap();
+        let (engine, _) = Embedded::open(dir.path(), Arc::new(SystemClock)).unwrap();
+        Stage {
+            engine: Arc::new(engine),
+            ids: beside.ids,
+            since: 0,
+            dir: Some(dir),
+            manual: None,
+            _turn: None,
+        }
     }
 
     /// TigerBeetle, where there is a server.
@@ -41,23 +57,31 @@ impl Stage {
         let probe = [u64::MAX, u64::MAX - 1].map(|n| account(ids.real(n.into()))).to_vec();
         let since = engine.create_accounts(probe).await.unwrap()[1].timestamp;
         tokio::time::sleep(Duration::from_millis(20)).await; // room for timestamps that tests import
-        Some(Stage { engine, ids, since, embedded: None, _turn: Some(turn) })
+        Some(Stage { engine, ids, since, dir: None, manual: None, _turn: Some(turn) })
     }
 
     /// Which engine it is.
     pub fn name(&self) -> &'static str {
-        if self.embedded.is_some() { "embedded" } else { "TigerBeetle" }
+        if self.dir.is_some() { "embedded" } else { "TigerBeetle" }
     }
 
     /// The timestamp that stands for `n` nanoseconds in a test; those that no import can have stay.
     pub fn time(&self, n: u64) -> u64 {
-        if n == 0 || n > 1 << 62 || self.embedded.is_some() { n } else { self.since + n }
+        if n == 0 || n > 1 << 62 || self.dir.is_some() { n } else { self.since + n }
+    }
+
+    /// The engine's clock.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        match &self.manual {
+            Some(clock) => clock.clone(),
+            None => Arc::new(SystemClock),
+        }
     }
 
     /// The newest timestamp that an answer can have now.
     pub fn now(&self) -> u64 {
-        match &self.embedded {
-            Some((_, clock)) => u64::try_from(clock.now().as_nanos()).unwrap() + 1_000_000,
+        match &self.manual {
+            Some(clock) => u64::try_from(clock.now().as_nanos()).unwrap() + 1_000_000,
             None => {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
                 u64::try_from(now.as_nanos()).unwrap() + 1_000_000_000
@@ -67,8 +91,8 @@ impl Stage {
 
     /// Lets time pass, and what is due by then expire.
     pub async fn pass(&self, time: Duration) {
-        match &self.embedded {
-            Some((_, clock)) => {
+        match &self.manual {
+            Some(clock) => {
                 clock.advance(time);
                 self.engine.create_transfers(vec![]).await.unwrap();
             }
