@@ -245,14 +245,37 @@ pub async fn open(ledger: &Ledger, currency: Currency) -> Result<(), Fault> {
     ensure(ledger, accounts).await
 }
 
-/// Makes sure that accounts exist as described.
+/// Makes sure that accounts exist as described. One that a ledger brought from another engine has is marked as imported,
+/// and is as described otherwise.
 pub async fn ensure(ledger: &Ledger, accounts: Vec<Account>) -> Result<(), Fault> {
-    for result in ledger.create_accounts(accounts).await? {
-        if !matches!(result.status, CreateAccountStatus::Created | CreateAccountStatus::Exists) {
+    use CreateAccountStatus as S;
+    let results = ledger.create_accounts(accounts.clone()).await?;
+    for (account, result) in accounts.iter().zip(results) {
+        let imported = Account {
+            flags: account.flags | AccountFlags::Imported,
+            timestamp: result.timestamp,
+            ..*account
+        };
+        let there = match result.status {
+            S::Created | S::Exists => true,
+            // Asked for as imported it can only exist: its timestamp lies in the past of every other.
+            S::ExistsWithDifferentFlags => {
+                ledger.create_accounts(vec![imported]).await?.iter().all(|r| r.status == S::Exists)
+            }
+            _ => false,
+        };
+        if !there {
             return Err(Fault::Books(format!("create account: {:?}", result.status)));
         }
     }
     Ok(())
+}
+
+/// Whether a transfer whose id stands for one thing only is in the ledger. One that a ledger brought from another
+/// engine has is marked as imported, which an id asked for again meets as other flags.
+pub fn is_there(status: CreateTransferStatus) -> bool {
+    use CreateTransferStatus as S;
+    matches!(status, S::Created | S::Exists | S::ExistsWithDifferentFlags)
 }
 
 /// How often a payment of one trade or bill may fail for want of money, racing others, before it needs a

@@ -308,11 +308,12 @@ async fn what_cannot_be_moved_is_refused_and_named() {
         migrate(&*from.engine, &*to.engine, &Burnt::Forgotten, &*to.clock(), options, |_, _| {}).await
     };
     // The new ledger's clock is behind the old ledger's books.
+    to.pass(Duration::from_secs(1)).await;
     from.pass(Duration::from_secs(60)).await;
     history::submit(&*from.engine, &[from.transfer(11, 1, 2, 10)]).await;
     let refused = go(&from, &to).await.unwrap_err();
     let status = S::ImportedEventTimestampMustNotAdvance;
-    assert!(matches!(refused, MigrateError::Transfer(10 | 11, s) if s == status), "{refused}");
+    assert!(matches!(refused, MigrateError::Transfer(11, s) if s == status), "{refused}");
     to.pass(Duration::from_secs(120)).await;
     go(&from, &to).await.unwrap();
     // It goes on where it stopped.

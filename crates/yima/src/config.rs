@@ -249,9 +249,9 @@ mod tests {
         assert_eq!(config.sender, Sender::File(PathBuf::from("/tmp/m")));
         assert_eq!(config.database, "sqlite:data/city/yima.db");
         assert_eq!(config.ledger.to_string(), "embedded:data/city/ledger");
-        let cluster = Some("tigerbeetle:7@10.0.0.1:3000,10.0.0.2:3000".to_owned());
-        let flags = Flags { ledger: cluster.clone(), ..flags };
-        assert_eq!(flags.load().unwrap().ledger.to_string(), cluster.unwrap());
+        let cluster = "tigerbeetle:7@10.0.0.1:3000,10.0.0.2:3000";
+        let flags = Flags { ledger: Some(cluster.to_owned()), ..flags };
+        assert_eq!(flags.load().unwrap().ledger.to_string(), cluster);
 
         assert_eq!(parse_offset("-03:30"), UtcOffset::from_seconds(-12_600));
         for (text, wanted) in [

@@ -78,7 +78,7 @@ async fn run(command: Command) -> Result<(), Fail> {
         Command::Tour(options) => tour::tour(&options).await,
         Command::Operator { flags, name } => demo::operator(&flags.load()?, &name).await,
         Command::Import(options) => demo::import(&options).await,
-        Command::Ledger(command) => ledger_cli::run(command),
+        Command::Ledger(command) => ledger_cli::run(command).await,
         Command::Bench(command) => bench::run(command).await,
         Command::Openapi => {
             println!("{}", api::document_text());

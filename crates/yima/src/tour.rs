@@ -3,7 +3,8 @@
 //! and succeeds only if every book agrees.
 //!
 //! The day of the tour is yesterday: the server's clock stands at ten in the morning and goes on to now when the
-//! day's books are closed.
+//! day's books are closed. A cluster has a clock of its own, so there the day is today, and its books are closed
+//! tomorrow at the same time.
 
 mod steps;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use city::identity;
 use kernel::{Clock, Date, SystemClock, Timestamp, UtcOffset};
+use ledger::{Address, QueryFilter};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -27,17 +29,21 @@ pub struct Options {
     /// Directory to run in, kept afterwards; a temporary one when absent.
     #[arg(long)]
     data: Option<PathBuf>,
+    /// The ledger, one that nobody has used: embedded:DIR or tigerbeetle:CLUSTER@IP:PORT,… [default: in the directory]
+    #[arg(long)]
+    ledger: Option<String>,
 }
 
-/// The machine's clock, set back.
+/// The machine's clock, set back or ahead.
 struct TourClock {
-    back_ns: AtomicI64,
+    ahead_ns: AtomicI64,
 }
 
 impl Clock for TourClock {
     fn now(&self) -> Timestamp {
-        let back = u64::try_from(self.back_ns.load(Ordering::SeqCst)).unwrap_or(0);
-        SystemClock.now().minus(Duration::from_nanos(back))
+        let ahead = self.ahead_ns.load(Ordering::SeqCst);
+        let by = Duration::from_nanos(ahead.unsigned_abs());
+        if ahead < 0 { SystemClock.now().minus(by) } else { SystemClock.now().plus(by) }
     }
 }
 
@@ -68,24 +74,46 @@ impl Drop for Dir {
     }
 }
 
+/// A tour leaves a city behind, and needs a cluster where none is. (Of a directory [`Dir`] has made sure.)
+async fn unused(address: &Address) -> Result<(), Fail> {
+    if let Address::Cluster { .. } = address {
+        let (engine, _) = address.open(Arc::new(SystemClock)).await?;
+        let any = QueryFilter { limit: 1, ..QueryFilter::default() };
+        let found = engine.ledger().query_accounts(any).await;
+        engine.close().await;
+        if !found?.is_empty() {
+            return Err(Fail::new(format!("{address}: a city lives there already")));
+        }
+    }
+    Ok(())
+}
+
 /// Takes the tour.
 pub async fn tour(options: &Options) -> Result<(), Fail> {
     let dir = Dir::make(options.data.as_ref())?;
     let offset = UtcOffset::CHINA;
     let real = SystemClock.now();
-    let day: Date = real.date(offset).yesterday().map_err(|e| Fail::new(e.to_string()))?;
-    let morning = Timestamp::start_of(day, offset).plus(Duration::from_hours(10));
-    let clock = Arc::new(TourClock { back_ns: AtomicI64::new(real.as_nanos() - morning.as_nanos()) });
-
     let flags = Flags {
         addr: Some(([127, 0, 0, 1], 0).into()),
         data: Some(dir.path.clone()),
+        ledger: options.ledger.clone(),
         sender: Some(format!("file:{}", dir.path.join("messages.jsonl").display())),
         log: Some("error".to_owned()),
         ..Flags::default()
     };
     let config = flags.load()?;
+    let today = real.date(offset);
+    let (day, begins, evening): (Date, i64, i64) = match &config.ledger {
+        Address::Embedded(_) => {
+            let day = today.yesterday().map_err(|e| Fail::new(e.to_string()))?;
+            let morning = Timestamp::start_of(day, offset).plus(Duration::from_hours(10));
+            (day, morning.as_nanos() - real.as_nanos(), 0)
+        }
+        Address::Cluster { .. } => (today, 0, i64::try_from(Duration::from_hours(24).as_nanos())?),
+    };
+    let clock = Arc::new(TourClock { ahead_ns: AtomicI64::new(begins) });
     crate::server::logs(&config);
+    unused(&config.ledger).await?;
     let mut running = Running::open_at(&config, clock.clone()).await?;
     let operator = identity::bootstrap_operator(&running.city, "tour").await?.secret;
     running.start();
@@ -104,8 +132,8 @@ pub async fn tour(options: &Options) -> Result<(), Fail> {
     println!("the day is {day}; the data lies in {}\n", dir.path.display());
     let walked = async {
         tour.day(&*clock).await?;
-        // Evening: the clock goes on to now, so that the day is over and its books can be closed.
-        clock.back_ns.store(0, Ordering::SeqCst);
+        // Evening: the clock goes on, so that the day is over and its books can be closed.
+        clock.ahead_ns.store(evening, Ordering::SeqCst);
         tour.night().await
     };
     let walked: Result<(), Fail> = walked.await;
@@ -113,5 +141,5 @@ pub async fn tour(options: &Options) -> Result<(), Fail> {
     server.await??;
     running.close().await;
     walked?;
-    tour.ledger_check(&dir.path.join("ledger"))
+    tour.ledger_check(&config.ledger).await
 }
