@@ -6,7 +6,8 @@ mod common;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::cluster::{Ids, connect};
+use common::cluster::{Ids, connect, server, skipped};
+use common::proxy::{Door, Proxy};
 use ledger::{
     Account, AccountFlags, BATCH_MAX, Cluster, ClusterOptions, ConnectError, CreateAccountStatus,
     CreateTransferStatus as S, Engine, EngineError, Transfer, TransferFlags,
@@ -144,4 +145,119 @@ async fn a_closed_engine_says_so() {
     assert_eq!(engine.create_transfers(one).await.unwrap_err(), EngineError::Closed);
     assert_eq!(engine.lookup_accounts(vec![1]).await.unwrap_err(), EngineError::Closed);
     assert_eq!(engine.feed(0, 1).await.unwrap_err(), EngineError::Closed);
+}
+
+/// A connection through a door, with little patience.
+async fn behind_a_door(what: &str) -> Option<(Proxy, Cluster, Ids)> {
+    let Some((cluster, addresses)) = server() else {
+        skipped(what, "TIGERBEETLE_ADDRESSES names no server");
+        return None;
+    };
+    if addresses.contains(',') {
+        skipped(what, "the door stands before one replica");
+        return None;
+    }
+    let proxy = Proxy::before(&addresses).await;
+    let options = ClusterOptions { deadline: Duration::from_millis(800), ..IMPATIENT };
+    let engine = Cluster::connect(cluster, &proxy.address, options).await.unwrap();
+    let ids = Ids::new();
+    let accounts = vec![common::account(ids.real(1)), common::account(ids.real(2))];
+    engine.create_accounts(accounts).await.unwrap();
+    Some((proxy, engine, ids))
+}
+
+/// Asks until there is an answer.
+async fn until_answered<T, F: Future<Output = Result<T, EngineError>>>(ask: impl Fn() -> F) -> T {
+    let begun = Instant::now();
+    loop {
+        match ask().await {
+            Ok(answer) => return answer,
+            Err(EngineError::Unavailable) => {
+                assert!(begun.elapsed() < Duration::from_secs(20), "it stays away")
+            }
+            Err(e) => panic!("{e}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_that_was_away_is_used_again_by_itself() {
+    let Some((proxy, engine, ids)) = behind_a_door("a cluster that is away").await else { return };
+    let engine = Arc::new(engine);
+    let mut committed = engine.committed();
+    for round in 0..3_u128 {
+        proxy.set(Door::Shut);
+        let begun = Instant::now();
+        let many: Vec<_> = (0..200_u128)
+            .map(|n| {
+                let engine = engine.clone();
+                let t = common::transfer(ids.real(1_000 * (round + 1) + n), ids.real(1), ids.real(2), 1);
+                tokio::spawn(async move { engine.create_transfers(vec![t]).await })
+            })
+            .collect();
+        for task in many {
+            assert_eq!(task.await.unwrap().unwrap_err(), EngineError::Unavailable);
+        }
+        assert_eq!(engine.lookup_accounts(vec![ids.real(1)]).await.unwrap_err(), EngineError::Unavailable);
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        proxy.set(Door::Open);
+        committed.borrow_and_update();
+        for n in 0..200_u128 {
+            let t = common::transfer(ids.real(1_000 * (round + 1) + n), ids.real(1), ids.real(2), 1);
+            let status = until_answered(|| engine.create_transfers(vec![t])).await[0].status;
+            assert!(status.is_in_ledger(), "{status}");
+        }
+        let a = engine.lookup_accounts(vec![ids.real(1)]).await.unwrap()[0];
+        assert_eq!(a.debits_posted, 200 * (round + 1), "each once");
+        tokio::time::timeout(Duration::from_secs(5), committed.changed()).await.expect("told").unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_is_given_again_and_nothing_happens_twice() {
+    let Some((proxy, engine, ids)) = behind_a_door("a lost answer").await else { return };
+    for n in 10..13 {
+        let t = common::transfer(ids.real(n), ids.real(1), ids.real(2), 5);
+        proxy.set(Door::Mute);
+        // The client sends it again and again on this connection, and the cluster does it.
+        assert_eq!(engine.create_transfers(vec![t]).await.unwrap_err(), EngineError::Unavailable);
+        proxy.set(Door::Open);
+        let again = until_answered(|| engine.create_transfers(vec![t])).await;
+        assert!(again[0].status.is_in_ledger(), "{again:?}");
+        let once = until_answered(|| engine.create_transfers(vec![t])).await;
+        assert_eq!((once[0].status, once[0].timestamp), (S::Exists, again[0].timestamp));
+    }
+    assert_eq!(engine.lookup_accounts(vec![ids.real(2)]).await.unwrap()[0].credits_posted, 15);
+}
+
+/// A cluster keeps 64 clients; the one it has not heard of for longest makes way.
+#[tokio::test]
+async fn an_evicted_client_comes_back() {
+    let Some(engine) = connect("eviction").await else { return };
+    let ids = Ids::new();
+    let accounts = vec![common::account(ids.real(1)), common::account(ids.real(2))];
+    engine.create_accounts(accounts).await.unwrap();
+    for round in 0..2 {
+        let others: Vec<_> = (0..70)
+            .map(|_| tokio::spawn(async { connect("eviction").await.unwrap().close().await }))
+            .collect();
+        for other in others {
+            other.await.unwrap();
+        }
+        if round == 0 {
+            let found = engine.lookup_accounts(vec![ids.real(1)]).await.unwrap();
+            assert_eq!(found.len(), 1, "a question is asked again without a word");
+        } else {
+            // Whether a creation was done nobody knows; asking again tells.
+            let t = common::transfer(ids.real(10), ids.real(1), ids.real(2), 1);
+            let first = engine.create_transfers(vec![t]).await;
+            assert!(
+                first.as_ref().is_ok_and(|r| r[0].status == S::Created)
+                    || first == Err(EngineError::Unavailable)
+            );
+            let again = engine.create_transfers(vec![t]).await.unwrap();
+            assert!(again[0].status.is_in_ledger(), "{again:?} after {first:?}");
+        }
+    }
+    assert_eq!(engine.lookup_accounts(vec![ids.real(1)]).await.unwrap()[0].debits_posted, 1);
 }

@@ -3,8 +3,8 @@
 //! and succeeds only if every book agrees.
 //!
 //! The day of the tour is yesterday: the server's clock stands at ten in the morning and goes on to now when the
-//! day's books are closed. A cluster has a clock of its own, so there the day is today, and its books are closed
-//! tomorrow at the same time.
+//! day's books are closed. A cluster has a clock of its own that nobody sets back, so there the tour takes place in a
+//! time zone where the day is about to end, and waits for midnight.
 
 mod steps;
 
@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::client::Client;
-use crate::config::{Fail, Flags};
+use crate::config::{Config, Fail, Flags};
 use crate::server::{Running, listen};
 
 /// How the tour is taken.
@@ -34,16 +34,15 @@ pub struct Options {
     ledger: Option<String>,
 }
 
-/// The machine's clock, set back or ahead.
+/// The machine's clock, set back.
 struct TourClock {
-    ahead_ns: AtomicI64,
+    back_ns: AtomicI64,
 }
 
 impl Clock for TourClock {
     fn now(&self) -> Timestamp {
-        let ahead = self.ahead_ns.load(Ordering::SeqCst);
-        let by = Duration::from_nanos(ahead.unsigned_abs());
-        if ahead < 0 { SystemClock.now().minus(by) } else { SystemClock.now().plus(by) }
+        let back = u64::try_from(self.back_ns.load(Ordering::SeqCst)).unwrap_or(0);
+        SystemClock.now().minus(Duration::from_nanos(back))
     }
 }
 
@@ -74,6 +73,18 @@ impl Drop for Dir {
     }
 }
 
+/// A distance from UTC where the day ends within two minutes, and when that is; there is time for the day's work.
+fn ending_day(now: Timestamp) -> (UtcOffset, Timestamp) {
+    const DAY_MIN: i64 = 24 * 60;
+    let midnight_min = now.as_secs() / 60 + 2;
+    let west = midnight_min % DAY_MIN;
+    // Of the two distances that differ by a day, the one that clocks know.
+    let minutes = if west <= DAY_MIN / 2 { -west } else { DAY_MIN - west };
+    let seconds = i32::try_from(minutes * 60).unwrap_or(0);
+    let offset = UtcOffset::from_seconds(seconds).unwrap_or(UtcOffset::CHINA);
+    (offset, Timestamp::from_nanos(midnight_min * 60_000_000_000))
+}
+
 /// A tour leaves a city behind, and needs a cluster where none is. (Of a directory [`Dir`] has made sure.)
 async fn unused(address: &Address) -> Result<(), Fail> {
     if let Address::Cluster { .. } = address {
@@ -91,8 +102,9 @@ async fn unused(address: &Address) -> Result<(), Fail> {
 /// Takes the tour.
 pub async fn tour(options: &Options) -> Result<(), Fail> {
     let dir = Dir::make(options.data.as_ref())?;
-    let offset = UtcOffset::CHINA;
     let real = SystemClock.now();
+    let on_cluster = options.ledger.as_ref().is_some_and(|l| l.starts_with("tigerbeetle:"));
+    let (offset, midnight) = if on_cluster { ending_day(real) } else { (UtcOffset::CHINA, real) };
     let flags = Flags {
         addr: Some(([127, 0, 0, 1], 0).into()),
         data: Some(dir.path.clone()),
@@ -101,17 +113,16 @@ pub async fn tour(options: &Options) -> Result<(), Fail> {
         log: Some("error".to_owned()),
         ..Flags::default()
     };
-    let config = flags.load()?;
+    let config = Config { offset, ..flags.load()? };
     let today = real.date(offset);
-    let (day, begins, evening): (Date, i64, i64) = match &config.ledger {
-        Address::Embedded(_) => {
-            let day = today.yesterday().map_err(|e| Fail::new(e.to_string()))?;
-            let morning = Timestamp::start_of(day, offset).plus(Duration::from_hours(10));
-            (day, morning.as_nanos() - real.as_nanos(), 0)
-        }
-        Address::Cluster { .. } => (today, 0, i64::try_from(Duration::from_hours(24).as_nanos())?),
+    let (day, back): (Date, i64) = if on_cluster {
+        (today, 0)
+    } else {
+        let day = today.yesterday().map_err(|e| Fail::new(e.to_string()))?;
+        let morning = Timestamp::start_of(day, offset).plus(Duration::from_hours(10));
+        (day, real.as_nanos() - morning.as_nanos())
     };
-    let clock = Arc::new(TourClock { ahead_ns: AtomicI64::new(begins) });
+    let clock = Arc::new(TourClock { back_ns: AtomicI64::new(back) });
     crate::server::logs(&config);
     unused(&config.ledger).await?;
     let mut running = Running::open_at(&config, clock.clone()).await?;
@@ -132,8 +143,13 @@ pub async fn tour(options: &Options) -> Result<(), Fail> {
     println!("the day is {day}; the data lies in {}\n", dir.path.display());
     let walked = async {
         tour.day(&*clock).await?;
-        // Evening: the clock goes on, so that the day is over and its books can be closed.
-        clock.ahead_ns.store(evening, Ordering::SeqCst);
+        // Evening: the clock goes on to now, or comes to midnight, so that the day is over and its books can be closed.
+        clock.back_ns.store(0, Ordering::SeqCst);
+        let wait = midnight.since(SystemClock.now());
+        if !wait.is_zero() {
+            println!("\n    {} seconds until midnight", wait.as_secs() + 1);
+            tokio::time::sleep(wait + Duration::from_secs(1)).await;
+        }
         tour.night().await
     };
     let walked: Result<(), Fail> = walked.await;

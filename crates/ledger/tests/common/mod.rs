@@ -4,6 +4,7 @@
 pub mod case;
 pub mod cluster;
 pub mod history;
+pub mod proxy;
 pub mod stage;
 
 use std::path::Path;
