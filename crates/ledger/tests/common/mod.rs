@@ -4,6 +4,7 @@
 pub mod case;
 pub mod cluster;
 pub mod history;
+pub mod model;
 pub mod proxy;
 pub mod stage;
 
