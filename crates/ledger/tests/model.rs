@@ -18,8 +18,8 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
 
-/// How many histories are played on a cluster, where waiting takes time.
-const HISTORIES: usize = 30;
+/// How many histories are played on a cluster. Waiting takes time there, so only every eighth does.
+const HISTORIES: usize = 160;
 /// What no history can reach.
 const UNREACHABLE: &[(&str, &str)] = &[("ReservedField", "this crate's types have none")];
 /// What no history can reach on a cluster besides.
@@ -308,8 +308,23 @@ impl Play {
         })
     }
 
+    /// TigerBeetle 0.17.9 ends with a failed assertion, for good, when it imports the post or void of a pending transfer
+    /// that has a timeout (`post_or_void_pending_transfer`: `assert(!t.flags.imported)`). Nothing to compare there.
+    fn kills(&self, event: &Event, batch: &[Event]) -> bool {
+        let Event::Transfer(t) = event else { return false };
+        let resolves = t.flags.intersects(F::PostPendingTransfer | F::VoidPendingTransfer);
+        let before = self.model.transfers.iter().map(|(p, _)| p);
+        let beside = batch.iter().filter_map(|e| match e {
+            Event::Transfer(p) => Some(p),
+            Event::Account(_) => None,
+        });
+        let timed = before.chain(beside).any(|p| p.id == t.pending_id && p.timeout > 0);
+        self.stage.dir.is_none() && resolves && t.flags.contains(F::Imported) && timed
+    }
+
     async fn ask(&mut self, plans: &[Plan], kind: usize) {
         let events: Vec<Event> = plans.iter().filter_map(|plan| self.event(plan, kind)).collect();
+        let events: Vec<Event> = events.iter().copied().filter(|e| !self.kills(e, &events)).collect();
         self.asked[kind].extend(events.iter().copied());
         let answers = answers(&*self.stage.engine, &events).await;
         // A cluster tells its time with each event that has no other.
@@ -522,12 +537,15 @@ fn tigerbeetle_does_what_a_naive_model_does() {
     );
     let histories = prop::collection::vec(step(), 60..61);
     let mut reached = Reached::new();
-    for _ in 0..HISTORIES {
-        let steps = histories.new_tree(&mut runner).unwrap().current();
+    for number in 0..HISTORIES {
+        let mut steps = histories.new_tree(&mut runner).unwrap().current();
+        steps.retain(|step| number % 8 == 0 || !matches!(step, Step::Wait(_)));
         let met = runtime.block_on(async {
             Play::on(Stage::cluster("random histories").await.expect("a server")).play(&steps).await
         });
         reached.extend(met);
     }
+    let why = "TigerBeetle 0.17.9 does not survive it";
+    cluster::skipped("importing the post or void of a pending transfer with a timeout", why);
     report("TigerBeetle", &reached, &[UNREACHABLE, UNREACHABLE_THERE]);
 }
