@@ -452,4 +452,35 @@ mod tests {
         assert_eq!(flags, [true, true, false]);
         assert!(linked(vec![]).is_empty());
     }
+
+    #[tokio::test]
+    async fn accounts_and_grants_that_another_engine_brought_are_the_same() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (engine, _) =
+            ledger::Embedded::open(dir.path(), std::sync::Arc::new(kernel::SystemClock)).expect("a ledger");
+        let ledger: Ledger = std::sync::Arc::new(engine);
+        let plain = never_overdrawn(7, 1, account_code::KYC_CAP);
+        let brought =
+            |id, at| Account { id, flags: plain.flags | AccountFlags::Imported, timestamp: at, ..plain };
+        let made = ledger.create_accounts(vec![brought(7, 10), brought(8, 20)]).await.expect("an answer");
+        assert!(made.iter().all(|r| r.status == CreateAccountStatus::Created), "{made:?}");
+        let wanted = |id| Account { id, ..plain };
+        assert_eq!(ensure(&ledger, vec![wanted(7), wanted(9), wanted(8)]).await, Ok(()));
+        let other = Account { code: account_code::REFUNDABLE, ..plain };
+        assert!(ensure(&ledger, vec![other]).await.is_err(), "another account has this id");
+        let old = Transfer {
+            id: 5,
+            debit_account_id: 7,
+            credit_account_id: 8,
+            ledger: 1,
+            code: 1,
+            flags: TransferFlags::Imported,
+            timestamp: 30,
+            ..Transfer::default()
+        };
+        ledger.create_transfers(vec![old]).await.expect("an answer");
+        let again = Transfer { flags: TransferFlags::empty(), timestamp: 0, ..old };
+        let again = ledger.create_transfers(vec![again]).await.expect("an answer")[0].status;
+        assert!(is_there(again), "{again}");
+    }
 }

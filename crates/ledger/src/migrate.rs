@@ -278,7 +278,20 @@ impl Run<'_> {
         waiting: &Waiting,
         progress: &mut impl FnMut(u64, u64),
     ) -> Result<(), MigrateError> {
-        let mut last = newest_transfer(self.to).await.map_err(MigrateError::To)?;
+        let newest = recount::newest(self.to).await.map_err(MigrateError::To)?;
+        let mut last = newest.map_or(0, |t| t.timestamp);
+        if newest.is_some_and(|t| !t.flags.contains(TransferFlags::Imported)) {
+            // What is made last has been begun. More must not be imported after it: besides being out of order, the post
+            // of a pending transfer with a timeout, imported, ends a TigerBeetle 0.17.9 for good.
+            let more = self.from.feed(last, 1).await.map_err(MigrateError::From)?;
+            return match more.first() {
+                Some(item) => Err(MigrateError::Differ(
+                    item.transfer.id,
+                    "the old ledger was written to when all but the last step was done; begin with an empty one",
+                )),
+                None => Ok(()),
+            };
+        }
         let there = self.there(waiting.expired.iter().map(|(_, id)| expiry_void_id(*id))).await?;
         let mut voids: VecDeque<(u64, u128)> =
             waiting.expired.iter().filter(|(_, id)| !there.contains(&expiry_void_id(*id))).copied().collect();

@@ -109,10 +109,15 @@ pub(crate) async fn newest_account(engine: &dyn Engine) -> Result<u64, EngineErr
     Ok(engine.query_accounts(filter).await?.first().map_or(0, |a| a.timestamp))
 }
 
+/// The newest transfer.
+pub(crate) async fn newest(engine: &dyn Engine) -> Result<Option<Transfer>, EngineError> {
+    let filter = QueryFilter { limit: 1, flags: QueryFilterFlags::Reversed, ..QueryFilter::default() };
+    Ok(engine.query_transfers(filter).await?.first().copied())
+}
+
 /// The newest transfer's timestamp, zero for none.
 pub(crate) async fn newest_transfer(engine: &dyn Engine) -> Result<u64, EngineError> {
-    let filter = QueryFilter { limit: 1, flags: QueryFilterFlags::Reversed, ..QueryFilter::default() };
-    Ok(engine.query_transfers(filter).await?.first().map_or(0, |t| t.timestamp))
+    Ok(newest(engine).await?.map_or(0, |t| t.timestamp))
 }
 
 /// [`crate::BATCH_MAX`], for filters.

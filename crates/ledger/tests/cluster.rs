@@ -173,7 +173,7 @@ async fn until_answered<T, F: Future<Output = Result<T, EngineError>>>(ask: impl
         match ask().await {
             Ok(answer) => return answer,
             Err(EngineError::Unavailable) => {
-                assert!(begun.elapsed() < Duration::from_secs(20), "it stays away")
+                assert!(begun.elapsed() < Duration::from_secs(20), "it stays away");
             }
             Err(e) => panic!("{e}"),
         }

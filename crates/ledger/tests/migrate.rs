@@ -172,7 +172,7 @@ async fn same_future(from: &Stage, to: &Stage, moved: &Moved, burnt: &[u128]) {
         let expired = a == S::PendingTransferExpired && b == S::PendingTransferAlreadyVoided;
         assert!(a == b || expired, "{p:?}: {a} and {b}");
     }
-    let [a, b] = [from, to].map(|stage| View::of(stage));
+    let [a, b] = [from, to].map(View::of);
     let (a, b) = (recount(&a, &*from.clock()).await.unwrap(), recount(&b, &*to.clock()).await.unwrap());
     assert_eq!(a.digest(), b.digest());
 }
@@ -309,12 +309,12 @@ async fn what_cannot_be_moved_is_refused_and_named() {
     };
     // The new ledger's clock is behind the old ledger's books.
     to.pass(Duration::from_secs(1)).await;
-    from.pass(Duration::from_secs(60)).await;
+    from.pass(Duration::from_mins(1)).await;
     history::submit(&*from.engine, &[from.transfer(11, 1, 2, 10)]).await;
     let refused = go(&from, &to).await.unwrap_err();
     let status = S::ImportedEventTimestampMustNotAdvance;
     assert!(matches!(refused, MigrateError::Transfer(11, s) if s == status), "{refused}");
-    to.pass(Duration::from_secs(120)).await;
+    to.pass(Duration::from_mins(2)).await;
     go(&from, &to).await.unwrap();
     // It goes on where it stopped.
     history::submit(&*from.engine, &[from.transfer(12, 2, 1, 1)]).await;
@@ -326,10 +326,29 @@ async fn what_cannot_be_moved_is_refused_and_named() {
     history::submit(&*from.engine, &[from.transfer(13, 2, 1, 1)]).await;
     let refused = go(&from, &to).await.unwrap_err();
     assert!(matches!(refused, MigrateError::Differ(..)), "{refused}");
+    // The old ledger lived on after the last step was done: what it did since cannot follow.
+    let (from, to) = (Stage::embedded(), Stage::embedded());
+    history::open_accounts(&from).await;
+    let pending = Transfer { flags: F::Pending, timeout: 100, ..from.transfer(10, 1, 2, 10) };
+    history::submit(&*from.engine, &[pending]).await;
+    for stage in [&from, &to] {
+        stage.pass(Duration::from_secs(1)).await;
+    }
+    assert_eq!(go(&from, &to).await.unwrap().carried, 1);
+    from.pass(Duration::from_secs(5)).await;
+    let post = Transfer {
+        id: 11,
+        pending_id: 10,
+        amount: u128::MAX,
+        flags: F::PostPendingTransfer,
+        ..Transfer::default()
+    };
+    assert_eq!(history::submit(&*from.engine, &[post]).await[0].status, S::Created);
+    assert!(matches!(go(&from, &to).await, Err(MigrateError::Differ(11, _))));
     // Another account lives there.
     let to = Stage::embedded();
     to.engine.create_accounts(vec![to.account(99)]).await.unwrap();
-    to.pass(Duration::from_secs(120)).await;
+    to.pass(Duration::from_mins(2)).await;
     let refused = go(&from, &to).await.unwrap_err();
     assert!(matches!(refused, MigrateError::Transfer(..) | MigrateError::Differ(..)), "{refused}");
 }

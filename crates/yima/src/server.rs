@@ -36,6 +36,8 @@ const BODY_MAX: usize = 256 * 1024;
 /// The route whose bodies are files of millions of bills, and how long such a body may take to arrive.
 const UPLOAD: &str = "/v1/imports";
 const UPLOAD_MAX: Duration = Duration::from_hours(1);
+/// How long the ledger may take to answer before the server calls itself unhealthy.
+const HEALTH_MAX: Duration = Duration::from_secs(3);
 /// How much longer than a request may take the server waits for open connections when it was told to stop.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -276,7 +278,8 @@ pub fn app(city: City, config: &Config) -> Result<Router, Fail> {
 /// Whether both engines answer.
 async fn healthz(State(city): State<City>) -> Response {
     let store = city.store.ping().await;
-    let ledger = city.ledger.lookup_accounts(vec![1]).await;
+    let ledger = tokio::time::timeout(HEALTH_MAX, city.ledger.lookup_accounts(vec![1])).await;
+    let ledger = ledger.unwrap_or(Err(ledger::EngineError::Unavailable));
     if let Err(e) = &store {
         tracing::error!(%e, "the database does not answer");
     }

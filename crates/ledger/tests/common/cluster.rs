@@ -3,8 +3,7 @@
 //! what is newer than itself, and tests of one program take turns.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
+use kernel::{Clock, SystemClock};
 use ledger::{Cluster, ClusterOptions};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -43,8 +42,8 @@ pub struct Ids(u128);
 impl Ids {
     /// A fresh range: nobody takes one in the same nanosecond.
     pub fn new() -> Ids {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_nanos();
-        Ids((now & u128::from(u64::MAX)) << 64)
+        let now = u64::try_from(SystemClock.now().as_nanos()).expect("after 1970");
+        Ids(u128::from(now) << 64)
     }
     /// The range of a ledger that one test has to itself: ids as they are written.
     pub const fn plain() -> Ids {
