@@ -1,8 +1,9 @@
 //! A double-entry ledger: the only truth about money.
 //!
 //! Speaks TigerBeetle's data model ([`Account`], [`Transfer`], their statuses) through one door, the
-//! [`Engine`]. [`Embedded`] is the engine that needs nothing but a directory. [`audit`] and [`export`] read
-//! its journal without it, so that its books can be doubted.
+//! [`Engine`]. [`Embedded`] is the engine that needs nothing but a directory; [`Cluster`] is TigerBeetle itself;
+//! [`Address`] says which. [`audit`] and [`export`] read the embedded journal without its engine, so that its books can be
+//! doubted; [`recount`] counts the books of either, [`migrate`] moves them.
 //!
 //! A request is decided by [`rules`] (pure), event after event in a [`batch`]; what it leaves are records
 //! ([`posting`]), written as one [`frame`] of the [`journal`] and then taken into the committed books.
