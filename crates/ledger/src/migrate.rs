@@ -45,7 +45,7 @@ pub enum Burnt {
 }
 
 impl Burnt {
-    /// Those of an embedded ledger that nobody has open.
+    /// Those of an embedded ledger to which nobody writes.
     pub fn of_journal(dir: &Path) -> Result<Burnt, JournalError> {
         let mut ids = Vec::new();
         journal::walk(dir, |records| {

@@ -177,22 +177,26 @@ async fn migrate(from: &Address, to: &Address, forget_failed: bool, batch: usize
     if from == to {
         return Err(Fail::new("a ledger cannot be moved to where it is"));
     }
-    let burnt = match from {
+    match from {
         Address::Embedded(dir) if !dir.is_dir() => {
             return Err(Fail::new(format!("{from}: there is no ledger")));
         }
-        Address::Embedded(_) | Address::Cluster { .. } if forget_failed => Burnt::Forgotten,
-        Address::Embedded(dir) => Burnt::of_journal(dir)?,
-        Address::Cluster { .. } => {
+        Address::Cluster { .. } if !forget_failed => {
             return Err(Fail::new(
                 "a cluster does not tell which transfer ids have failed for good; read docs/operating/cluster.md, and \
                  say --forget-failed",
             ));
         }
-    };
+        Address::Embedded(_) | Address::Cluster { .. } => {}
+    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (old, _) = from.open(clock.clone()).await?;
     let (new, _) = to.open(clock.clone()).await?;
+    // Read while this process holds the ledger, so that nobody burns another.
+    let burnt = match from {
+        Address::Embedded(dir) if !forget_failed => Burnt::of_journal(dir)?,
+        _ => Burnt::Forgotten,
+    };
     let mut told = 0;
     let tell = |accounts: u64, transfers: u64| {
         let step = (accounts + transfers) / 1_000_000;
