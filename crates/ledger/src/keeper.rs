@@ -3,6 +3,7 @@
 //! None of it is waited for unless it falls far behind, and all of it can be done again: a crash at any
 //! point costs only the work.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -103,6 +104,12 @@ impl Keeper {
         Ok(self.prepare()? || self.index()? || self.merge()? || self.snapshot_if_due()?)
     }
 
+    /// What requests would wait for in the end.
+    fn keep_up(&mut self) -> Result<(), Fault> {
+        while self.prepare()? || self.index()? {}
+        Ok(())
+    }
+
     /// Prepares the next segment's file.
     fn prepare(&self) -> Result<bool, Fault> {
         let shared = &*self.shared;
@@ -160,10 +167,7 @@ impl Keeper {
         };
         let parts: Vec<&Index> = indexes[from..from + fan].iter().map(|i| &**i).collect();
         // Segments go on being filled meanwhile: requests must not wait for the merge to be done.
-        let mut breath = || {
-            while self.prepare()? || self.index()? {}
-            Ok(())
-        };
+        let mut breath = || self.keep_up();
         let merged = indexer::merge(&*shared.disk, &parts, &mut breath)?;
         // What was indexed meanwhile stands behind.
         let sealed = shared.books.read().unwrap_or_else(PoisonError::into_inner).sealed().clone();
@@ -239,6 +243,7 @@ impl Keeper {
             }
             from += copy.len();
             copy.iter().try_for_each(|entry| draft.account(entry))?;
+            self.keep_up()?;
         }
         let (pending, marks) = {
             let books = read();
@@ -253,7 +258,7 @@ impl Keeper {
         if !wait_durable(&shared, header.seen) {
             return Ok(false);
         }
-        header.last_frame = lock(&shared.place).frame;
+        header.last_frame = shared.frames.load(Ordering::Acquire);
         draft.finish(&*shared.disk, header, &pending, &marks)?;
         for name in shared.disk.list().map_err(Fault::io(&shared.disk.path("")))? {
             if snapshot::segment(&name).is_some_and(|segment| segment != header.segment) {

@@ -5,7 +5,7 @@
 //! the sync: answers wait in the group, and readers wait for [`Shared::durable`]. After a failed write or
 //! sync nothing is answered any more.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -52,7 +52,9 @@ pub struct Shared {
     pub(crate) durable: watch::Sender<u64>,
     /// The newest transfer on disk.
     pub(crate) committed: watch::Sender<u64>,
-    /// Where the journal ends on disk.
+    /// How many frames are on disk.
+    pub(crate) frames: AtomicU64,
+    /// Where the journal ended on disk a moment ago.
     pub(crate) place: Mutex<DurablePlace>,
     state: AtomicU8,
     pub(crate) spare: Mutex<Spare>,
@@ -60,14 +62,14 @@ pub struct Shared {
     pub(crate) chores: Condvar,
 }
 
-/// Where the journal ends on disk.
+/// A frame that is on disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DurablePlace {
-    /// The last segment.
+    /// The segment it stands in.
     pub segment: u32,
-    /// The number of its first record.
+    /// The number of that segment's first record.
     pub first_record: u64,
-    /// The last frame.
+    /// Its number.
     pub frame: u64,
     /// Its hash.
     pub head: Hash,
@@ -181,6 +183,7 @@ impl Shared {
             group: Mutex::new(group),
             work: Condvar::new(),
             room: Condvar::new(),
+            frames: AtomicU64::new(place.frame),
             place: Mutex::new(place),
             state: AtomicU8::new(OPEN),
             spare: Mutex::new(Spare { wanted: options.file_bytes, ..Spare::default() }),
@@ -537,26 +540,28 @@ impl Syncer {
         drop(group);
         shared.room.notify_all();
         if let (Some(place), Some(frame)) = (place, frame) {
-            let buffer = self.log.append(place, frame.builder, timestamp).map_err(|e| {
+            self.log.append(place, frame.builder, timestamp).map_err(|e| {
                 let error = if is_damage(&e) { EngineError::Corrupt } else { EngineError::Unavailable };
                 // Before the answers are dropped and their callers ask why.
                 shared.fail(error);
                 error
             })?;
-            let (segment, frame, head) = self.log.head();
-            let began = lock(&shared.place).segment != segment;
-            *lock(&shared.place) = DurablePlace { segment, first_record: segment_first, frame, head };
-            lock(&shared.group).buffer = buffer;
+            shared.frames.store(self.log.frame(), Ordering::Release);
             shared.durable.send_replace(end_record);
             shared
                 .committed
                 .send_if_modified(|seen| std::mem::replace(seen, newest_transfer) != newest_transfer);
-            if began {
-                shared.wake_keeper(); // the segment before is complete on disk
-            }
         }
         for decided in answers {
             decided.answer();
+        }
+        if let Some(buffer) = self.log.settle() {
+            lock(&shared.group).buffer = buffer;
+            let (segment, frame, head) = (self.log.segment(), self.log.frame(), self.log.head());
+            let place = DurablePlace { segment, first_record: segment_first, frame, head };
+            if std::mem::replace(&mut *lock(&shared.place), place).segment != segment {
+                shared.wake_keeper(); // the segment before is complete on disk
+            }
         }
         Ok(())
     }
