@@ -413,10 +413,14 @@ impl Books {
         self.expiries.iter().take_while(move |(at, ..)| *at <= now).map(|(.., id)| *id)
     }
 
-    /// The open pending transfers.
+    /// The open pending transfers, oldest first.
     pub fn pending(&self) -> Vec<Pending> {
         let open = self.pending.iter();
-        open.map(|(id, p)| Pending { id: *id, expires_at: p.expires_at, timestamp: p.timestamp }).collect()
+        let pending =
+            |(id, p): (&u128, &Open)| Pending { id: *id, expires_at: p.expires_at, timestamp: p.timestamp };
+        let mut pending: Vec<Pending> = open.map(pending).collect();
+        pending.sort_unstable_by_key(|p| p.timestamp);
+        pending
     }
 
     /// Begins with what a snapshot holds, which has seen records below `seen`.
