@@ -203,7 +203,7 @@ impl Books {
         a: &Account,
         at: u64,
     ) -> Result<Result<Account, Refusal<CreateAccountStatus>>, Fault> {
-        let imported = a.flags.contains(AccountFlags::Imported);
+        let imported = a.flags.contains(AccountFlags::Imported) && self.accounts.find(a.id).is_none();
         let transfer_at =
             imported && a.timestamp <= self.newest_transfer && self.has_transfer_at(a.timestamp)?;
         let nothing = (0, Known::Unknown);

@@ -320,6 +320,15 @@ pub trait Source {
 
 /// Writes an index file, syncs it and gives it its name.
 pub fn write(disk: &dyn Disk, summary: Summary, source: &mut dyn Source) -> Result<Index, Fault> {
+    let written = write_draft(disk, summary, source);
+    if written.is_err() {
+        // What is not finished takes no room.
+        let _ = disk.remove(&format!("{}.draft", file_name(summary.first, summary.last)));
+    }
+    written
+}
+
+fn write_draft(disk: &dyn Disk, summary: Summary, source: &mut dyn Source) -> Result<Index, Fault> {
     let name = file_name(summary.first, summary.last);
     let draft = format!("{name}.draft");
     let (path, draft_path) = (disk.path(&name), disk.path(&draft));
@@ -395,8 +404,8 @@ impl Tables {
 
 impl Index {
     /// Opens the index file of that name. It must be an index, whole in header and fences; its other pages
-    /// are checked when they are read.
-    pub fn open(disk: &dyn Disk, name: &str) -> Result<Index, Fault> {
+    /// are checked when they are read. `filter` says whether its filter is taken into memory.
+    pub fn open(disk: &dyn Disk, name: &str, filter: bool) -> Result<Index, Fault> {
         let path = disk.path(name);
         let file = disk.open(name).map_err(Fault::io(&path))?;
         let damaged = |reason| Fault::Damaged { file: path.clone(), offset: 0, reason };
@@ -430,7 +439,7 @@ impl Index {
             blocks: open!(blocks),
             segments: open!(segments),
         };
-        let filter = Filter::open(filter_at, |number| table::read_page(&*file, &path, number))?;
+        let filter = Filter::open(filter_at, filter, |number| table::read_page(&*file, &path, number))?;
         let mut rows = Vec::new();
         let mut list = tables.segments.from(&*file, &path, 0)?;
         while let Some(row) = list.next()? {
@@ -446,15 +455,13 @@ impl Index {
     pub fn name(&self) -> &str {
         &self.name
     }
-    /// Bytes of memory that its filter takes.
+    /// Bytes of memory that its filter takes, or would take.
     pub fn filter_bytes(&self) -> u64 {
-        self.filter.resident()
+        self.filter.bytes()
     }
-    /// Leaves the filter on disk.
-    #[must_use]
-    pub fn without_filter(mut self) -> Index {
-        self.filter.evict();
-        self
+    /// Whether its filter is in memory.
+    pub fn has_filter(&self) -> bool {
+        self.filter.in_memory()
     }
     /// The number of the first record of each segment, and how many bytes of it are sound.
     pub fn segments(&self) -> &[SegmentRow] {
@@ -466,6 +473,14 @@ impl Index {
             return Ok(false);
         }
         self.filter.may_hold(hash_id(id), |number| table::read_page(&*self.file, &self.path, number))
+    }
+    /// The records with this key from the place `from` on; a few may be of another value.
+    pub fn keyed_from(&self, key: u64, from: Position) -> Result<Rows<'_, KeyRow>, Fault> {
+        self.tables.keys.from_row(&*self.file, &self.path, &KeyRow { key, position: from })
+    }
+    /// The records with this key before the place `to`, last first; as above.
+    pub fn keyed_before(&self, key: u64, to: Position) -> Result<table::RowsBack<'_, KeyRow>, Fault> {
+        self.tables.keys.before_row(&*self.file, &self.path, &KeyRow { key, position: to })
     }
     /// The places of the records with this key, from the first; a few may be of another value.
     pub fn places(&self, key: u64) -> Result<Vec<Position>, Fault> {
@@ -530,7 +545,7 @@ impl Index {
         let window_from = first * BLOCK as u64;
         let window_to = to.next_multiple_of(BLOCK as u64).min(end);
         let mut window = vec![0; usize::try_from(window_to - window_from).unwrap_or(0)];
-        file.read_exact_at(&mut window, window_from).map_err(Fault::io(&path))?;
+        file.read_exact_at(&mut window, window_from).map_err(|e| table::short(&path, window_from, e))?;
         let mut rows =
             self.tables.blocks.from(&*self.file, &self.path, u64::from(position.nth()) << 32 | first)?;
         for (i, block) in window.chunks(BLOCK).enumerate() {
@@ -594,11 +609,15 @@ impl Files {
             return Ok(file.clone());
         }
         let name = journal::file_name(segment);
-        let file: Arc<dyn DiskFile> =
-            self.disk.open(&name).map_err(Fault::io(&self.disk.path(&name)))?.into();
         if open.len() >= OPEN_MAX {
             open.clear();
         }
+        let opened = self.disk.open(&name).or_else(|_| {
+            open.clear(); // too many files may be open
+            self.disk.open(&name)
+        });
+        let path = self.disk.path(&name);
+        let file: Arc<dyn DiskFile> = opened.map_err(|e| table::short(&path, 0, e))?.into();
         open.insert(segment, file.clone());
         Ok(file)
     }

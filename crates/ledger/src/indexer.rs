@@ -277,11 +277,19 @@ impl Merge<'_> {
             // At least the least key; more if all parts have few rows until there.
             let ahead = STRETCH / Table::<R>::PER_PAGE + 1;
             let next = open.iter().filter_map(|(by, rows)| rows.key_ahead(ahead, *by)).min();
-            let bound = next.unwrap_or(u64::MAX).max(bound);
+            let next = next.unwrap_or(u64::MAX);
             stretch.clear();
             for (by, rows) in &mut open {
-                while let Some(row) = rows.peek().map(|row| row.shift(*by)).filter(|row| row.key() <= bound) {
+                let row = |rows: &Rows<'_, R>| rows.peek().map(|row| row.shift(*by));
+                while let Some(row) = row(rows).filter(|row| row.key() < next) {
                     stretch.push(row);
+                    rows.next()?;
+                }
+                // One key may have any number of rows. They stand in order in each part, and the parts do.
+                while next <= bound
+                    && let Some(row) = row(rows).filter(|row| row.key() == bound)
+                {
+                    each(row)?;
                     rows.next()?;
                 }
             }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::accounts::Entry;
 use crate::books::Books;
+use crate::disk::Disk;
 use crate::engine::EngineError;
 use crate::fault::Fault;
 use crate::index::{self, Index};
@@ -25,6 +26,8 @@ const FILTER_BYTES: u64 = 96 << 20;
 const RETRY: Duration = Duration::from_millis(500);
 /// How many accounts are copied for a snapshot at a time.
 const COPY: usize = 4096;
+/// How many steps a merge or a snapshot waits after there was no room for it.
+const PATIENCE: u32 = 20;
 /// Bytes of an account in a snapshot, about.
 const ACCOUNT: u64 = 136;
 
@@ -34,12 +37,16 @@ pub struct Keeper {
     indexer: Indexer,
     /// The segment of the newest snapshot, and how many records that has seen.
     snapshot: (u32, u64),
+    /// Whether indexing comes first.
+    turn: bool,
+    /// How many steps what failed for want of room is put off.
+    patience: u32,
 }
 
 impl Keeper {
     /// `snapshot` is the segment of the newest snapshot, and how many records it has seen.
     pub fn new(shared: Arc<Shared>, snapshot: (u32, u64)) -> Keeper {
-        Keeper { shared, indexer: Indexer::default(), snapshot }
+        Keeper { shared, indexer: Indexer::default(), snapshot, turn: false, patience: 0 }
     }
 
     /// Works until told to close, then takes a last snapshot.
@@ -101,13 +108,51 @@ impl Keeper {
     }
 
     fn step(&mut self) -> Result<bool, Fault> {
-        Ok(self.prepare()? || self.index()? || self.merge()? || self.snapshot_if_due()?)
+        if self.prepare_if_room()? {
+            return Ok(true);
+        }
+        // By turns, so that a flood of segments does not put off the rest for ever.
+        self.turn = !self.turn;
+        if self.turn && self.index()? {
+            return Ok(true);
+        }
+        if self.patience > 0 {
+            self.patience -= 1;
+        } else if self.in_background()? {
+            return Ok(true);
+        }
+        Ok(!self.turn && self.index()?)
+    }
+
+    /// What takes long and much room. Without room it is put off for a while.
+    fn in_background(&mut self) -> Result<bool, Fault> {
+        let done = match self.merge() {
+            Ok(false) => self.snapshot_if_due(),
+            done => done,
+        };
+        if done.as_ref().is_err_and(Fault::is_no_space) {
+            self.patience = PATIENCE;
+        }
+        done
     }
 
     /// What requests would wait for in the end.
     fn keep_up(&mut self) -> Result<(), Fault> {
-        while self.prepare()? || self.index()? {}
+        self.prepare_if_room()?;
+        self.index()?;
         Ok(())
+    }
+
+    /// As [`Keeper::prepare`]; that there is no room is told to whoever asks for a segment.
+    fn prepare_if_room(&mut self) -> Result<bool, Fault> {
+        match self.prepare() {
+            Err(fault) if fault.is_no_space() => {
+                lock(&self.shared.spare).no_space = true;
+                self.shared.chores.notify_all();
+                Ok(false)
+            }
+            other => other,
+        }
     }
 
     /// Prepares the next segment's file.
@@ -184,7 +229,7 @@ impl Keeper {
     /// Puts other indexes in place, keeping the memory of their filters within bounds.
     fn replace(&self, sealed: &Sealed, mut indexes: Vec<Arc<Index>>) -> Result<(), Fault> {
         let shared = &*self.shared;
-        trim_filters(&*shared.disk, &mut indexes)?;
+        fit_filters(&*shared.disk, &mut indexes)?;
         let sealed = Sealed::new(indexes, sealed.files().clone());
         let done = shared.books.write().unwrap_or_else(PoisonError::into_inner).set_sealed(sealed);
         let mut spare = lock(&shared.spare);
@@ -208,7 +253,8 @@ impl Keeper {
             (books.accounts().list().len() as u64, books.sealed().last_segment())
         };
         let journal = u64::from((sealed + 1).saturating_sub(self.snapshot.0)) * options.file_bytes;
-        if journal < options.snapshot_bytes.max(accounts * ACCOUNT * 3 / 2) {
+        let unseen = shared.books.read().map_or(0, |books| books.records()) > self.snapshot.1;
+        if !unseen || journal < options.snapshot_bytes.max(accounts * ACCOUNT * 3 / 2) {
             return Ok(false);
         }
         self.take_snapshot()
@@ -230,18 +276,11 @@ impl Keeper {
                 .filter(|(segment, _)| *segment < place.segment)
                 .unwrap_or((place.segment, place.first_record))
         };
-        let mut draft = Draft::new(&*shared.disk, header.segment)?;
-        let mut from = 0;
-        loop {
-            let copy: Vec<Entry> = {
-                let books = read();
-                let list = books.accounts().list();
-                list[from..(from + COPY).min(list.len())].to_vec()
-            };
-            if copy.is_empty() {
-                break;
-            }
-            from += copy.len();
+        let mut draft = Draft::new(shared.disk.clone(), header.segment)?;
+        // Accounts made from now on are read from the journal.
+        let accounts = read().accounts().list().len();
+        for from in (0..accounts).step_by(COPY) {
+            let copy: Vec<Entry> = read().accounts().list()[from..(from + COPY).min(accounts)].to_vec();
             copy.iter().try_for_each(|entry| draft.account(entry))?;
             self.keep_up()?;
         }
@@ -254,12 +293,14 @@ impl Keeper {
             let marks: Vec<_> = recent.flat_map(Recent::marks).copied().collect();
             (books.pending(), marks)
         };
-        // Accounts made after the last were copied are read from the journal.
         if !wait_durable(&shared, header.seen) {
             return Ok(false);
         }
         header.last_frame = shared.frames.load(Ordering::Acquire);
-        draft.finish(&*shared.disk, header, &pending, &marks)?;
+        if shared.check().is_err() {
+            return Ok(false); // what was copied may be half done
+        }
+        draft.finish(header, &pending, &marks)?;
         for name in shared.disk.list().map_err(Fault::io(&shared.disk.path("")))? {
             if snapshot::segment(&name).is_some_and(|segment| segment != header.segment) {
                 let _ = shared.disk.remove(&name); // an old one left behind does no harm
@@ -283,18 +324,16 @@ fn wait_durable(shared: &Shared, records: u64) -> bool {
     true
 }
 
-/// Leaves the filters of the oldest indexes on disk, as far as all together take too much memory.
-pub fn trim_filters(disk: &dyn crate::disk::Disk, indexes: &mut [Arc<Index>]) -> Result<(), Fault> {
-    let mut bytes: u64 = indexes.iter().map(|i| i.filter_bytes()).sum();
-    for index in indexes {
-        if bytes <= FILTER_BYTES {
-            break;
+/// Has the filters of the newest indexes in memory, as many as fit, and leaves the others on disk.
+pub fn fit_filters(disk: &dyn Disk, indexes: &mut [Arc<Index>]) -> Result<(), Fault> {
+    let mut left = FILTER_BYTES;
+    for index in indexes.iter_mut().rev() {
+        let size = index.filter_bytes();
+        let fits = size <= left;
+        if fits != index.has_filter() && size > 0 {
+            *index = Arc::new(Index::open(disk, index.name(), fits)?);
         }
-        let here = index.filter_bytes();
-        if here > 0 {
-            *index = Arc::new(Index::open(disk, index.name())?.without_filter());
-            bytes -= here;
-        }
+        left = if fits { left - size } else { 0 };
     }
     Ok(())
 }

@@ -5,8 +5,9 @@
 //! [`Address`] says which. [`audit`] and [`export`] read the embedded journal without its engine, so that its books can be
 //! doubted; [`recount`] counts the books of either, [`migrate`] moves them.
 //!
-//! A request is decided by [`rules`] (pure), event after event in a [`batch`]; what it leaves are records
-//! ([`posting`]), written as one [`frame`] of the [`journal`] and then taken into the committed books.
+//! A request is decided by [`rules`] (pure), event after event in a batch; what it leaves are records
+//! ([`posting`]), taken into the books at once and written as part of one [`frame`] of the [`journal`]; nobody is told, and
+//! nothing is shown, before it is synced.
 //! See `docs/reference/ledger.md`.
 
 mod accounts;

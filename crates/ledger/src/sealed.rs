@@ -9,6 +9,7 @@ use crate::frame::{self, FRAME_HEADER};
 use crate::index::{Field, Files, Index, Position, key};
 use crate::posting::Record;
 use crate::rules::{Known, PendingStatus};
+use crate::table::short;
 use crate::types::{Transfer, TransferFlags};
 
 /// Offsets are counted in these.
@@ -160,13 +161,13 @@ impl<'a> Frames<'a> {
         let path = self.sealed.files.path(segment);
         let damaged = |reason| Fault::Damaged { file: path.clone(), offset: self.offset, reason };
         let mut bytes = vec![0; FRAME_HEADER];
-        file.read_exact_at(&mut bytes, self.offset).map_err(Fault::io(&path))?;
+        file.read_exact_at(&mut bytes, self.offset).map_err(|e| short(&path, self.offset, e))?;
         let size = frame::size(&bytes).map_err(damaged)?;
         if self.offset + size as u64 > row.bytes {
             return Err(damaged("a frame is longer than its segment"));
         }
         bytes.resize(size, 0);
-        file.read_exact_at(&mut bytes, self.offset).map_err(Fault::io(&path))?;
+        file.read_exact_at(&mut bytes, self.offset).map_err(|e| short(&path, self.offset, e))?;
         let frame = frame::read(&bytes).map_err(damaged)?;
         let mut out = Vec::with_capacity(frame.header.records as usize);
         let start = self.place();

@@ -19,7 +19,8 @@ use crate::embedded::Options;
 use crate::engine::EngineError;
 use crate::fault::Fault;
 use crate::frame::{Builder, FILE_HEADER, FRAME_HEADER, Hash};
-use crate::journal::{JournalError, Log, Place, Prepared};
+use crate::index;
+use crate::journal::{Log, Place, Prepared};
 use crate::recent::Recent;
 use crate::status::{CreateAccountResult, CreateTransferResult};
 use crate::types::{Account, TIMESTAMP_MAX, Transfer};
@@ -220,8 +221,16 @@ impl Shared {
         self.chores.notify_all();
         self.durable.send_modify(|_| ());
     }
-    /// Stops for good because of a fault: what is damaged is corrupt, what the system refused unavailable.
+    /// Stops for good because of a fault: what is damaged is corrupt, what the system refused unavailable. A
+    /// damaged index is removed, so that the next start makes it again.
     pub fn fault(&self, fault: &Fault) -> EngineError {
+        tracing::error!(%fault, "the ledger stops");
+        if let Fault::Damaged { file, .. } = fault
+            && let Some(name) = file.file_name().and_then(|name| name.to_str())
+            && index::covers(name).is_some()
+        {
+            let _ = self.disk.remove(name); // or the next start meets it again
+        }
         let error = match fault {
             Fault::Io(..) => EngineError::Unavailable,
             Fault::Damaged { .. } | Fault::Contradiction(_) => EngineError::Corrupt,
@@ -395,21 +404,23 @@ impl Decider {
         let mut books = shared.books.write().map_err(|_| EngineError::Corrupt)?;
         let mut guard = lock(&shared.group);
         let group = &mut *guard;
-        if group.frame.is_none() {
-            let builder = Builder::reuse(std::mem::take(&mut group.buffer));
-            group.frame = Some(OpenFrame { builder, offset: group.offset });
+        // Out of the syncer's reach until the request is whole: what fails in the middle is not written.
+        let mut answers = std::mem::take(&mut group.answers);
+        let mut frame = group.frame.take().unwrap_or_else(|| {
             group.first_record = books.records();
             group.events = 0;
-        }
-        let frame = group.frame.as_mut().expect("it was just put there");
-        match decide(self, &mut books, frame) {
-            Ok(decided) => group.answers.push(answer(decided)),
+            let builder = Builder::reuse(std::mem::take(&mut group.buffer));
+            OpenFrame { builder, offset: group.offset }
+        });
+        match decide(self, &mut books, &mut frame) {
+            Ok(decided) => answers.push(answer(decided)),
             Err(fault) => {
                 drop(guard);
                 drop(books);
                 return Err(shared.fault(&fault));
             }
         }
+        (group.frame, group.answers) = (Some(frame), answers);
         group.events += events;
         group.end_record = books.records();
         group.timestamp = self.newest;
@@ -454,14 +465,14 @@ impl Decider {
         self.shared.read(|books| books.due(now).take(EXPIRE_MAX).count())
     }
 
-    /// Expires pending transfers that are due.
-    pub fn expire(&mut self) -> Result<(), EngineError> {
+    /// Expires pending transfers that are due; `false` if there is no room for that, which is tried again.
+    pub fn expire(&mut self) -> Result<bool, EngineError> {
         let (now, due) = (self.now(), self.due()?);
         if due == 0 {
-            return Ok(());
+            return Ok(true);
         }
         match self.make_room(due) {
-            Err(EngineError::NoSpace) => return Ok(()), // nobody asked; it is tried again
+            Err(EngineError::NoSpace) => return Ok(false),
             other => other?,
         }
         let decide = |this: &mut Self, books: &mut Books, frame: &mut OpenFrame| {
@@ -474,7 +485,8 @@ impl Decider {
             }
             Ok(())
         };
-        self.decide(due, decide, |()| Decided::Nobody)
+        self.decide(due, decide, |()| Decided::Nobody)?;
+        Ok(true)
     }
 
     /// When the next pending transfer expires.
@@ -505,6 +517,7 @@ impl Syncer {
     pub fn run(&mut self) -> Result<(), EngineError> {
         let shared = self.shared.clone();
         loop {
+            shared.check()?;
             let mut group = lock(&shared.group);
             while group.answers.is_empty() && !group.closing {
                 shared.check()?;
@@ -540,11 +553,11 @@ impl Syncer {
         drop(group);
         shared.room.notify_all();
         if let (Some(place), Some(frame)) = (place, frame) {
-            self.log.append(place, frame.builder, timestamp).map_err(|e| {
-                let error = if is_damage(&e) { EngineError::Corrupt } else { EngineError::Unavailable };
+            self.log.append(place, frame.builder, timestamp).map_err(|error| {
+                tracing::error!(%error, "the ledger stops");
                 // Before the answers are dropped and their callers ask why.
-                shared.fail(error);
-                error
+                shared.fail(EngineError::Unavailable);
+                EngineError::Unavailable
             })?;
             shared.frames.store(self.log.frame(), Ordering::Release);
             shared.durable.send_replace(end_record);
@@ -565,10 +578,6 @@ impl Syncer {
         }
         Ok(())
     }
-}
-
-fn is_damage(e: &JournalError) -> bool {
-    matches!(e, JournalError::Damaged { .. })
 }
 
 /// How long an idle decider sleeps while a pending transfer can expire.
