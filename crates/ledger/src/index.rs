@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::disk::{Disk, DiskFile};
@@ -236,7 +237,8 @@ pub struct Index {
     filter: Filter,
     segments: Vec<SegmentRow>,
     file: Box<dyn DiskFile>,
-    name: String,
+    /// As long as it is not synced, it has the name of a draft, which the next start removes.
+    settled: AtomicBool,
     path: PathBuf,
 }
 
@@ -318,22 +320,30 @@ pub trait Source {
     fn segments(&mut self, each: &mut dyn FnMut(SegmentRow) -> Result<(), Fault>) -> Result<(), Fault>;
 }
 
-/// Writes an index file, syncs it and gives it its name.
+fn draft_name(summary: &Summary) -> String {
+    format!("{}.draft", file_name(summary.first, summary.last))
+}
+
+/// Writes an index file. It is a draft until it is [settled](Index::settle): one that is merged soon is never
+/// written to the disk at all.
 pub fn write(disk: &dyn Disk, summary: Summary, source: &mut dyn Source) -> Result<Index, Fault> {
     let written = write_draft(disk, summary, source);
     if written.is_err() {
         // What is not finished takes no room.
-        let _ = disk.remove(&format!("{}.draft", file_name(summary.first, summary.last)));
+        let _ = disk.remove(&draft_name(&summary));
     }
     written
 }
 
 fn write_draft(disk: &dyn Disk, summary: Summary, source: &mut dyn Source) -> Result<Index, Fault> {
     let name = file_name(summary.first, summary.last);
-    let draft = format!("{name}.draft");
+    let draft = draft_name(&summary);
     let (path, draft_path) = (disk.path(&name), disk.path(&draft));
     let file = disk.create(&draft).map_err(Fault::io(&draft_path))?;
     let pages = &mut PageWriter::new(&*file, &draft_path, 1);
+    if summary.first != summary.last {
+        pages.in_pieces();
+    }
     let mut filter = Filter::for_ids(summary.ids);
     let mut rows = Vec::new();
     macro_rules! table {
@@ -373,10 +383,7 @@ fn write_draft(disk: &dyn Disk, summary: Summary, source: &mut dyn Source) -> Re
     let mut first = PageWriter::new(&*file, &draft_path, 0);
     first.page(&header(&summary, &tables.extents(), fences, extent))?;
     first.flush()?;
-    file.sync().map_err(Fault::io(&draft_path))?;
-    disk.rename(&draft, &name).map_err(Fault::io(&path))?;
-    disk.sync_names().map_err(Fault::io(&path))?;
-    Ok(Index { summary, tables, filter, segments: rows, file, name, path })
+    Ok(Index { summary, tables, filter, segments: rows, file, settled: AtomicBool::new(false), path })
 }
 
 impl Tables {
@@ -448,12 +455,29 @@ impl Index {
         if rows.len() as u64 != u64::from(summary.last - summary.first) + 1 {
             return Err(damaged("the index lists other segments than it covers"));
         }
-        Ok(Index { summary, tables, filter, segments: rows, file, name: name.to_owned(), path })
+        Ok(Index { summary, tables, filter, segments: rows, file, settled: AtomicBool::new(true), path })
     }
 
     /// Its file's name.
-    pub fn name(&self) -> &str {
-        &self.name
+    pub fn name(&self) -> String {
+        if self.settled.load(Ordering::Acquire) {
+            file_name(self.summary.first, self.summary.last)
+        } else {
+            draft_name(&self.summary)
+        }
+    }
+    /// Syncs it and gives it its name, if that was not done before. The name survives a crash after the next
+    /// [`Disk::sync_names`].
+    pub fn settle(&self, disk: &dyn Disk) -> Result<(), Fault> {
+        if self.settled.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        // Whatever the reason, what was written before is not certain any more: no waiting for room here.
+        self.file.sync().map_err(|e| Fault::Io(self.path.clone(), std::io::Error::other(e)))?;
+        let name = file_name(self.summary.first, self.summary.last);
+        disk.rename(&draft_name(&self.summary), &name).map_err(Fault::io(&self.path))?;
+        self.settled.store(true, Ordering::Release);
+        Ok(())
     }
     /// Bytes of memory that its filter takes, or would take.
     pub fn filter_bytes(&self) -> u64 {

@@ -214,6 +214,8 @@ impl Keeper {
         // Segments go on being filled meanwhile: requests must not wait for the merge to be done.
         let mut breath = || self.keep_up();
         let merged = indexer::merge(&*shared.disk, &parts, &mut breath)?;
+        merged.settle(&*shared.disk)?;
+        shared.disk.sync_names().map_err(Fault::io(&shared.disk.path("")))?;
         // What was indexed meanwhile stands behind.
         let sealed = shared.books.read().unwrap_or_else(PoisonError::into_inner).sealed().clone();
         let mut after = sealed.indexes().to_vec();
@@ -221,7 +223,7 @@ impl Keeper {
         self.replace(&sealed, after)?;
         for index in gone {
             // Left behind, the next start removes it.
-            let _ = shared.disk.remove(index.name());
+            let _ = shared.disk.remove(&index.name());
         }
         Ok(true)
     }
@@ -293,6 +295,9 @@ impl Keeper {
             let marks: Vec<_> = recent.flat_map(Recent::marks).copied().collect();
             (books.pending(), marks)
         };
+        // The snapshot builds on the indexes there are: from now on they must be there.
+        let sealed = read().sealed().clone();
+        sealed.indexes().iter().try_for_each(|index| index.settle(&*shared.disk))?;
         if !wait_durable(&shared, header.seen) {
             return Ok(false);
         }
@@ -331,7 +336,8 @@ pub fn fit_filters(disk: &dyn Disk, indexes: &mut [Arc<Index>]) -> Result<(), Fa
         let size = index.filter_bytes();
         let fits = size <= left;
         if fits != index.has_filter() && size > 0 {
-            *index = Arc::new(Index::open(disk, index.name(), fits)?);
+            index.settle(disk)?;
+            *index = Arc::new(Index::open(disk, &index.name(), fits)?);
         }
         left = if fits { left - size } else { 0 };
     }

@@ -287,6 +287,7 @@ impl Replay<'_> {
         self.books.add_marks(&self.marks);
         let index = self.indexer.seal(self.disk, self.books.active())?;
         let sealed = self.books.sealed();
+        index.settle(self.disk)?;
         let mut indexes = sealed.indexes().to_vec();
         indexes.push(Arc::new(index));
         let sealed = Sealed::new(indexes, sealed.files().clone());

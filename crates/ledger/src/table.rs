@@ -107,18 +107,30 @@ pub struct PageWriter<'a> {
     page: u32,
     /// Pages before this one were synced.
     synced: u32,
+    pieces: bool,
 }
 
 /// What is written behind the scenes is synced in pieces: the journal's own syncs wait for all that the disk
 /// has been given.
-pub const SYNC_EVERY: u64 = 4 << 20;
+pub const SYNC_EVERY: u64 = 1 << 20;
 
 const WRITE_AT_ONCE: usize = 64 * PAGE;
 
 impl<'a> PageWriter<'a> {
     /// Begins at page `page`.
     pub fn new(file: &'a dyn DiskFile, path: &'a Path, page: u32) -> Self {
-        PageWriter { file, path, buffer: Vec::with_capacity(WRITE_AT_ONCE), page, synced: page }
+        PageWriter {
+            file,
+            path,
+            buffer: Vec::with_capacity(WRITE_AT_ONCE),
+            page,
+            synced: page,
+            pieces: false,
+        }
+    }
+    /// From now on it is synced in pieces of [`SYNC_EVERY`].
+    pub fn in_pieces(&mut self) {
+        self.pieces = true;
     }
     /// The number of the page that is written next.
     pub fn next_page(&self) -> u32 {
@@ -139,7 +151,7 @@ impl<'a> PageWriter<'a> {
         self.file.write_at(&self.buffer, offset).map_err(Fault::io(self.path))?;
         self.page = self.next_page();
         self.buffer.clear();
-        if u64::from(self.page - self.synced) * PAGE as u64 >= SYNC_EVERY {
+        if self.pieces && u64::from(self.page - self.synced) * PAGE as u64 >= SYNC_EVERY {
             self.synced = self.page;
             return self.file.sync().map_err(Fault::io(self.path));
         }
