@@ -127,7 +127,7 @@ fuzz_target!(|data: &[u8]| {
     let disk = Memory::default();
     disk.put(&name, bytes.clone());
     disk.put(&journal::file_name(first), segment.to_vec());
-    match Index::open(&disk, &name) {
+    match Index::open(&disk, &name, true) {
         Ok(index) => {
             let files = Files::new(Arc::new(disk.clone()));
             let _ = ask(&index, &files, &bytes, segment); // a page behind the header may be damaged

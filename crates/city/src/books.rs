@@ -246,22 +246,44 @@ pub async fn open(ledger: &Ledger, currency: Currency) -> Result<(), Fault> {
     ensure(ledger, accounts).await
 }
 
-/// Makes sure that accounts exist as described.
+/// Makes sure that accounts exist as described. One that a ledger brought from another engine has is marked as imported,
+/// and is as described otherwise.
 pub async fn ensure(ledger: &Ledger, accounts: Vec<Account>) -> Result<(), Fault> {
+    use CreateAccountStatus as S;
     let ids: Vec<u128> = accounts.iter().map(|a| a.id).collect();
-    let made = match ledger.create_accounts(accounts).await {
+    let results = match ledger.create_accounts(accounts.clone()).await {
         // On a full disk a city that has all its accounts still starts, and says what people have.
         Err(EngineError::NoSpace) if ledger.lookup_accounts(ids.clone()).await?.len() == ids.len() => {
             return Ok(());
         }
         other => other?,
     };
-    for result in made {
-        if !matches!(result.status, CreateAccountStatus::Created | CreateAccountStatus::Exists) {
+    for (account, result) in accounts.iter().zip(results) {
+        let imported = Account {
+            flags: account.flags | AccountFlags::Imported,
+            timestamp: result.timestamp,
+            ..*account
+        };
+        let there = match result.status {
+            S::Created | S::Exists => true,
+            // Asked for as imported it can only exist: its timestamp lies in the past of every other.
+            S::ExistsWithDifferentFlags => {
+                ledger.create_accounts(vec![imported]).await?.iter().all(|r| r.status == S::Exists)
+            }
+            _ => false,
+        };
+        if !there {
             return Err(Fault::Books(format!("create account: {:?}", result.status)));
         }
     }
     Ok(())
+}
+
+/// Whether a transfer whose id stands for one thing only is in the ledger. One that a ledger brought from another
+/// engine has is marked as imported, which an id asked for again meets as other flags.
+pub fn is_there(status: CreateTransferStatus) -> bool {
+    use CreateTransferStatus as S;
+    matches!(status, S::Created | S::Exists | S::ExistsWithDifferentFlags)
 }
 
 /// How often a payment of one trade or bill may fail for want of money, racing others, before it needs a
@@ -437,5 +459,36 @@ mod tests {
         let flags: Vec<bool> = chain.iter().map(|t| t.flags.contains(TransferFlags::Linked)).collect();
         assert_eq!(flags, [true, true, false]);
         assert!(linked(vec![]).is_empty());
+    }
+
+    #[tokio::test]
+    async fn accounts_and_grants_that_another_engine_brought_are_the_same() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (engine, _) =
+            ledger::Embedded::open(dir.path(), std::sync::Arc::new(kernel::SystemClock)).expect("a ledger");
+        let ledger: Ledger = std::sync::Arc::new(engine);
+        let plain = never_overdrawn(7, 1, account_code::KYC_CAP);
+        let brought =
+            |id, at| Account { id, flags: plain.flags | AccountFlags::Imported, timestamp: at, ..plain };
+        let made = ledger.create_accounts(vec![brought(7, 10), brought(8, 20)]).await.expect("an answer");
+        assert!(made.iter().all(|r| r.status == CreateAccountStatus::Created), "{made:?}");
+        let wanted = |id| Account { id, ..plain };
+        assert_eq!(ensure(&ledger, vec![wanted(7), wanted(9), wanted(8)]).await, Ok(()));
+        let other = Account { code: account_code::REFUNDABLE, ..plain };
+        assert!(ensure(&ledger, vec![other]).await.is_err(), "another account has this id");
+        let old = Transfer {
+            id: 5,
+            debit_account_id: 7,
+            credit_account_id: 8,
+            ledger: 1,
+            code: 1,
+            flags: TransferFlags::Imported,
+            timestamp: 30,
+            ..Transfer::default()
+        };
+        ledger.create_transfers(vec![old]).await.expect("an answer");
+        let again = Transfer { flags: TransferFlags::empty(), timestamp: 0, ..old };
+        let again = ledger.create_transfers(vec![again]).await.expect("an answer")[0].status;
+        assert!(is_there(again), "{again}");
     }
 }

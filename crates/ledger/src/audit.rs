@@ -100,7 +100,7 @@ pub struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, value: u128) {
+    pub(crate) fn add(&mut self, value: u128) {
         let (low, carry) = self.low.overflowing_add(value);
         self.low = low;
         self.high += u64::from(carry);

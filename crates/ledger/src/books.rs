@@ -203,7 +203,7 @@ impl Books {
         a: &Account,
         at: u64,
     ) -> Result<Result<Account, Refusal<CreateAccountStatus>>, Fault> {
-        let imported = a.flags.contains(AccountFlags::Imported);
+        let imported = a.flags.contains(AccountFlags::Imported) && self.accounts.find(a.id).is_none();
         let transfer_at =
             imported && a.timestamp <= self.newest_transfer && self.has_transfer_at(a.timestamp)?;
         let nothing = (0, Known::Unknown);
@@ -413,10 +413,14 @@ impl Books {
         self.expiries.iter().take_while(move |(at, ..)| *at <= now).map(|(.., id)| *id)
     }
 
-    /// The open pending transfers.
+    /// The open pending transfers, oldest first.
     pub fn pending(&self) -> Vec<Pending> {
         let open = self.pending.iter();
-        open.map(|(id, p)| Pending { id: *id, expires_at: p.expires_at, timestamp: p.timestamp }).collect()
+        let pending =
+            |(id, p): (&u128, &Open)| Pending { id: *id, expires_at: p.expires_at, timestamp: p.timestamp };
+        let mut pending: Vec<Pending> = open.map(pending).collect();
+        pending.sort_unstable_by_key(|p| p.timestamp);
+        pending
     }
 
     /// Begins with what a snapshot holds, which has seen records below `seen`.

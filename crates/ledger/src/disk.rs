@@ -118,7 +118,8 @@ impl DiskFile for File {
         self.write_all_at(bytes, offset)
     }
     fn reserve(&self, size: u64) -> io::Result<()> {
-        match rustix::fs::fallocate(self, rustix::fs::FallocateFlags::empty(), 0, size) {
+        let reserve = || rustix::fs::fallocate(self, rustix::fs::FallocateFlags::empty(), 0, size);
+        match rustix::io::retry_on_intr(reserve) {
             // A file system that cannot reserve can still be written to.
             Err(rustix::io::Errno::OPNOTSUPP) if DiskFile::size(self)? < size => self.set_len(size),
             Err(rustix::io::Errno::OPNOTSUPP) => Ok(()),

@@ -70,6 +70,17 @@ pub struct Options {
     pub snapshot_bytes: u64,
 }
 
+impl Options {
+    /// The same, within what the layout allows.
+    pub(crate) fn checked(self) -> Options {
+        Options {
+            file_bytes: self.file_bytes.clamp(1024, crate::index::SEGMENT_MAX),
+            merge: self.merge.clamp(2, crate::index::SPAN as usize),
+            ..self
+        }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Options { file_bytes: journal::FILE_BYTES, merge: 16, snapshot_bytes: 1 << 30 }
@@ -84,6 +95,9 @@ pub struct Embedded {
     /// Held as long as the ledger is open.
     lock: Mutex<Option<File>>,
 }
+
+/// How much the keeper gives way to the threads that somebody waits for.
+const KEEPER_NICE: i32 = 10;
 
 enum Request {
     Accounts(Vec<Account>, Answer<CreateAccountResult>),
@@ -123,6 +137,7 @@ impl Embedded {
             Err(TryLockError::WouldBlock) => return Err(OpenError::Locked(dir.to_owned())),
             Err(TryLockError::Error(e)) => return Err(OpenError::Io(lock_path, e)),
         }
+        raise_file_limit();
         let Opened { shared, log, newest, snapshot, recovery } =
             recover::open(Arc::new(Directory::new(dir)), options, true)?;
         let shared = Arc::new(shared);
@@ -133,7 +148,12 @@ impl Embedded {
         let threads = vec![
             spawn(&shared, "ledger-writer", move || serve(&mut decider, &requests)).map_err(io_at(dir))?,
             spawn(&shared, "ledger-syncer", move || syncer.run()).map_err(io_at(dir))?,
-            spawn(&shared, "ledger-keeper", move || keeper.run()).map_err(io_at(dir))?,
+            spawn(&shared, "ledger-keeper", move || {
+                // It has time, as long as it keeps up, which requests wait for in the end.
+                let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), KEEPER_NICE);
+                keeper.run()
+            })
+            .map_err(io_at(dir))?,
         ];
         Ok((Embedded { shared, queue, threads: Mutex::new(threads), lock: Mutex::new(Some(lock)) }, recovery))
     }
@@ -338,6 +358,15 @@ impl Engine for Embedded {
     }
 }
 
+/// Segments and indexes are kept open for reading, which the usual soft limit of 1,024 files leaves little room for
+/// beside a server's connections.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Refused, it works with fewer.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
+
 /// Runs one of the engine's threads. A panic is a bug; it must not leave callers waiting or readers
 /// believing.
 fn spawn(
@@ -358,10 +387,10 @@ fn spawn(
 /// Takes requests in until closed.
 fn serve(decider: &mut Decider, requests: &Receiver<Request>) -> Result<(), EngineError> {
     loop {
-        decider.expire()?;
+        let room = decider.expire()?;
         let next = match decider.next_expiry() {
             None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(at) if at <= decider.now() => requests.try_recv().map_err(|e| match e {
+            Some(at) if room && at <= decider.now() => requests.try_recv().map_err(|e| match e {
                 mpsc::TryRecvError::Empty => RecvTimeoutError::Timeout,
                 mpsc::TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
             }),

@@ -80,13 +80,16 @@ pub enum EngineError {
     TooMuchData,
     /// The engine was closed. Nothing was done unless the request was already under way.
     Closed,
-    /// The engine cannot write or reach its storage any more, and will answer nothing until it is reopened.
+    /// The engine cannot write or reach its storage. An embedded engine whose disk failed answers nothing
+    /// until it is reopened; a cluster that was away is used again as soon as it is back.
     Unavailable,
     /// There is no room on the disk for what is asked. Nothing was done; reads go on, and writes do again once
     /// there is room.
     NoSpace,
     /// The engine found its own state in contradiction and stopped before making it worse.
     Corrupt,
+    /// The cluster speaks another release than this program's client. Nothing was done.
+    Incompatible,
 }
 
 impl EngineError {
@@ -98,6 +101,7 @@ impl EngineError {
             EngineError::Unavailable => "ledger_unavailable",
             EngineError::NoSpace => "ledger_no_space",
             EngineError::Corrupt => "ledger_corrupt",
+            EngineError::Incompatible => "ledger_incompatible",
         }
     }
 }
@@ -107,9 +111,12 @@ impl fmt::Display for EngineError {
         f.write_str(match self {
             EngineError::TooMuchData => "the request has more events than one batch may hold",
             EngineError::Closed => "the ledger is closed",
-            EngineError::Unavailable => "the ledger cannot reach its storage; it must be reopened",
+            EngineError::Unavailable => "the ledger cannot reach its storage",
             EngineError::NoSpace => "the disk has no room for the ledger",
             EngineError::Corrupt => "the ledger found its own state in contradiction and stopped",
+            EngineError::Incompatible => {
+                "the ledger's cluster and this program's client are of different releases"
+            }
         })
     }
 }

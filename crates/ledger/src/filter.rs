@@ -80,9 +80,16 @@ impl Filter {
     pub fn place(&mut self, extent: Extent) {
         self.extent = extent;
     }
-    /// Reads it back.
-    pub fn open(extent: Extent, mut page: impl FnMut(u32) -> Result<Page, Fault>) -> Result<Filter, Fault> {
+    /// Reads it back; or leaves it where it is, to be asked there.
+    pub fn open(
+        extent: Extent,
+        in_memory: bool,
+        mut page: impl FnMut(u32) -> Result<Page, Fault>,
+    ) -> Result<Filter, Fault> {
         let mut blocks = Vec::new();
+        if !in_memory {
+            return Ok(Filter { extent, blocks });
+        }
         for number in extent.page..extent.page + extent.pages {
             let bytes = page(number)?;
             for block in bytes[..BLOCKS_A_PAGE * BLOCK_BYTES].chunks_exact(BLOCK_BYTES) {
@@ -94,13 +101,13 @@ impl Filter {
         }
         Ok(Filter { extent, blocks })
     }
-    /// Bytes of memory it takes.
-    pub fn resident(&self) -> u64 {
-        (self.blocks.len() * BLOCK_BYTES) as u64
+    /// Bytes of memory it takes, or would take.
+    pub fn bytes(&self) -> u64 {
+        self.extent.rows.saturating_mul(BLOCK_BYTES as u64)
     }
-    /// Leaves it on disk.
-    pub fn evict(&mut self) {
-        self.blocks = Vec::new();
+    /// Whether it is in memory.
+    pub fn in_memory(&self) -> bool {
+        !self.blocks.is_empty()
     }
     /// Whether the hash may have been taken in.
     pub fn may_hold(&self, hash: u64, page: impl FnOnce(u32) -> Result<Page, Fault>) -> Result<bool, Fault> {

@@ -150,6 +150,11 @@ pub fn read(b: &[u8]) -> Result<Frame<'_>, &'static str> {
     Ok(Frame { header, bytes })
 }
 
+/// The hash of a frame's bytes.
+pub fn hash(frame: &[u8]) -> Hash {
+    Sha256::digest(frame).into()
+}
+
 /// How many bytes the frame has whose header these bytes begin with; the reason if it is no header.
 pub fn size(head: &[u8]) -> Result<usize, &'static str> {
     let head = head.get(..FRAME_HEADER).ok_or("the frame header is incomplete")?;
@@ -182,7 +187,7 @@ fn padding(kind: u32, body: &[u8]) -> &[u8] {
 impl Frame<'_> {
     /// The hash that the next frame must carry as its parent.
     pub fn hash(&self) -> Hash {
-        Sha256::digest(self.bytes).into()
+        hash(self.bytes)
     }
 
     /// Hands out its records in order, each with its offset from the frame's beginning; the reason if the
@@ -337,11 +342,11 @@ impl Builder {
         offset(start)
     }
 
-    /// Completes the frame: its bytes, and the hash that the next one carries.
+    /// Completes the frame.
     ///
     /// # Panics
     /// If the frame takes 4 GiB or more; a group of requests is bounded far below.
-    pub fn seal(mut self, number: u64, timestamp: u64, first_record: u64, parent: Hash) -> (Vec<u8>, Hash) {
+    pub fn seal(mut self, number: u64, timestamp: u64, first_record: u64, parent: Hash) -> Vec<u8> {
         let out = &mut self.out;
         let payload_len = offset(out.len() - FRAME_HEADER);
         let crc = crc32c::crc32c(&out[FRAME_HEADER..]);
@@ -355,8 +360,7 @@ impl Builder {
         out[64..96].copy_from_slice(&parent);
         let crc = crc32c::crc32c(&out[12..FRAME_HEADER]);
         out[8..12].copy_from_slice(&crc.to_le_bytes());
-        let hash = Sha256::digest(&*out).into();
-        (self.out, hash)
+        self.out
     }
 }
 

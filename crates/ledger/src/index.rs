@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::disk::{Disk, DiskFile};
@@ -237,7 +238,8 @@ pub struct Index {
     filter: Filter,
     segments: Vec<SegmentRow>,
     file: Box<dyn DiskFile>,
-    name: String,
+    /// As long as it is not synced, it has the name of a draft, which the next start removes.
+    settled: AtomicBool,
     path: PathBuf,
 }
 
@@ -319,13 +321,30 @@ pub trait Source {
     fn segments(&mut self, each: &mut dyn FnMut(SegmentRow) -> Result<(), Fault>) -> Result<(), Fault>;
 }
 
-/// Writes an index file, syncs it and gives it its name.
+fn draft_name(summary: &Summary) -> String {
+    format!("{}.draft", file_name(summary.first, summary.last))
+}
+
+/// Writes an index file. It is a draft until it is [settled](Index::settle): one that is merged soon is never
+/// written to the disk at all.
 pub fn write(disk: &dyn Disk, summary: Summary, source: &mut dyn Source) -> Result<Index, Fault> {
+    let written = write_draft(disk, summary, source);
+    if written.is_err() {
+        // What is not finished takes no room.
+        let _ = disk.remove(&draft_name(&summary));
+    }
+    written
+}
+
+fn write_draft(disk: &dyn Disk, summary: Summary, source: &mut dyn Source) -> Result<Index, Fault> {
     let name = file_name(summary.first, summary.last);
-    let draft = format!("{name}.draft");
+    let draft = draft_name(&summary);
     let (path, draft_path) = (disk.path(&name), disk.path(&draft));
     let file = disk.create(&draft).map_err(Fault::io(&draft_path))?;
     let pages = &mut PageWriter::new(&*file, &draft_path, 1);
+    if summary.first != summary.last {
+        pages.in_pieces();
+    }
     let mut filter = Filter::for_ids(summary.ids);
     let mut rows = Vec::new();
     macro_rules! table {
@@ -365,10 +384,7 @@ pub fn write(disk: &dyn Disk, summary: Summary, source: &mut dyn Source) -> Resu
     let mut first = PageWriter::new(&*file, &draft_path, 0);
     first.page(&header(&summary, &tables.extents(), fences, extent))?;
     first.flush()?;
-    file.sync().map_err(Fault::io(&draft_path))?;
-    disk.rename(&draft, &name).map_err(Fault::io(&path))?;
-    disk.sync_names().map_err(Fault::io(&path))?;
-    Ok(Index { summary, tables, filter, segments: rows, file, name, path })
+    Ok(Index { summary, tables, filter, segments: rows, file, settled: AtomicBool::new(false), path })
 }
 
 impl Tables {
@@ -406,8 +422,8 @@ fn sound(rows: &[SegmentRow], summary: &Summary) -> bool {
 
 impl Index {
     /// Opens the index file of that name. It must be an index, whole in header and fences; its other pages
-    /// are checked when they are read.
-    pub fn open(disk: &dyn Disk, name: &str) -> Result<Index, Fault> {
+    /// are checked when they are read. `filter` says whether its filter is taken into memory.
+    pub fn open(disk: &dyn Disk, name: &str, filter: bool) -> Result<Index, Fault> {
         let path = disk.path(name);
         let file = disk.open(name).map_err(Fault::io(&path))?;
         let damaged = |reason| Fault::Damaged { file: path.clone(), offset: 0, reason };
@@ -447,7 +463,7 @@ impl Index {
         if !filter::fits(filter_at, summary.ids) {
             return Err(damaged("the index has another filter than its ids need"));
         }
-        let filter = Filter::open(filter_at, |number| table::read_page(&*file, &path, number))?;
+        let filter = Filter::open(filter_at, filter, |number| table::read_page(&*file, &path, number))?;
         let mut rows = Vec::new();
         let mut list = tables.segments.from(&*file, &path, 0)?;
         while let Some(row) = list.next()? {
@@ -456,22 +472,37 @@ impl Index {
         if rows.len() as u64 != u64::from(summary.last - summary.first) + 1 || !sound(&rows, &summary) {
             return Err(damaged("the index lists other segments than it covers"));
         }
-        Ok(Index { summary, tables, filter, segments: rows, file, name: name.to_owned(), path })
+        Ok(Index { summary, tables, filter, segments: rows, file, settled: AtomicBool::new(true), path })
     }
 
     /// Its file's name.
-    pub fn name(&self) -> &str {
-        &self.name
+    pub fn name(&self) -> String {
+        if self.settled.load(Ordering::Acquire) {
+            file_name(self.summary.first, self.summary.last)
+        } else {
+            draft_name(&self.summary)
+        }
     }
-    /// Bytes of memory that its filter takes.
+    /// Syncs it and gives it its name, if that was not done before. The name survives a crash after the next
+    /// [`Disk::sync_names`].
+    pub fn settle(&self, disk: &dyn Disk) -> Result<(), Fault> {
+        if self.settled.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        // Whatever the reason, what was written before is not certain any more: no waiting for room here.
+        self.file.sync().map_err(|e| Fault::Io(self.path.clone(), std::io::Error::other(e)))?;
+        let name = file_name(self.summary.first, self.summary.last);
+        disk.rename(&draft_name(&self.summary), &name).map_err(Fault::io(&self.path))?;
+        self.settled.store(true, Ordering::Release);
+        Ok(())
+    }
+    /// Bytes of memory that its filter takes, or would take.
     pub fn filter_bytes(&self) -> u64 {
-        self.filter.resident()
+        self.filter.bytes()
     }
-    /// Leaves the filter on disk.
-    #[must_use]
-    pub fn without_filter(mut self) -> Index {
-        self.filter.evict();
-        self
+    /// Whether its filter is in memory.
+    pub fn has_filter(&self) -> bool {
+        self.filter.in_memory()
     }
     /// The number of the first record of each segment, and how many bytes of it are sound.
     pub fn segments(&self) -> &[SegmentRow] {
@@ -483,6 +514,14 @@ impl Index {
             return Ok(false);
         }
         self.filter.may_hold(hash_id(id), |number| table::read_page(&*self.file, &self.path, number))
+    }
+    /// The records with this key from the place `from` on; a few may be of another value.
+    pub fn keyed_from(&self, key: u64, from: Position) -> Result<Rows<'_, KeyRow>, Fault> {
+        self.tables.keys.from_row(&*self.file, &self.path, &KeyRow { key, position: from })
+    }
+    /// The records with this key before the place `to`, last first; as above.
+    pub fn keyed_before(&self, key: u64, to: Position) -> Result<table::RowsBack<'_, KeyRow>, Fault> {
+        self.tables.keys.before_row(&*self.file, &self.path, &KeyRow { key, position: to })
     }
     /// The places of the records with this key, from the first; a few may be of another value.
     pub fn places(&self, key: u64) -> Result<Vec<Position>, Fault> {
@@ -613,11 +652,15 @@ impl Files {
             return Ok(file.clone());
         }
         let name = journal::file_name(segment);
-        let file: Arc<dyn DiskFile> =
-            self.disk.open(&name).map_err(Fault::io(&self.disk.path(&name)))?.into();
         if open.len() >= OPEN_MAX {
             open.clear();
         }
+        let opened = self.disk.open(&name).or_else(|_| {
+            open.clear(); // too many files may be open
+            self.disk.open(&name)
+        });
+        let path = self.disk.path(&name);
+        let file: Arc<dyn DiskFile> = opened.map_err(|e| table::short(&path, 0, e))?.into();
         open.insert(segment, file.clone());
         Ok(file)
     }

@@ -1,8 +1,11 @@
 //! Making index files: one for each sealed segment, and one out of many when there are enough.
 
-use crate::disk::Disk;
+use std::cell::RefCell;
+use std::path::Path;
+
+use crate::disk::{Disk, DiskFile};
 use crate::fault::Fault;
-use crate::frame::{self, ALIGN, FILE_HEADER, FileHeader};
+use crate::frame::{self, ALIGN, FILE_HEADER, FRAME_HEADER};
 use crate::index::{
     self, BLOCK, BlockRow, EventRow, Field, Index, KeyRow, MarkRow, Position, SegmentRow, Shift, Source,
     Summary, TimeRow, event_key, key,
@@ -10,12 +13,12 @@ use crate::index::{
 use crate::journal;
 use crate::posting::Record;
 use crate::radix;
-use crate::recent::Recent;
+use crate::recent::{Item, Recent};
 use crate::sealed::resolves;
 use crate::table::{Rows, Table};
 
 /// A frame begins a row of the time table if so many bytes lie between it and the last that did.
-const TIME_EVERY: usize = 64 << 10;
+const TIME_EVERY: u64 = 64 << 10;
 
 /// The rows of one segment, sorted.
 #[derive(Debug, Default)]
@@ -28,74 +31,123 @@ struct Rowset {
     segments: Vec<SegmentRow>,
 }
 
-/// Makes the index of the sealed segment whose records are `recent`. Reads the segment back, so that what
-/// is checksummed for later is what the frames' own checksums say.
-pub fn seal(disk: &dyn Disk, recent: &Recent) -> Result<Index, Fault> {
-    let name = journal::file_name(recent.segment);
-    let path = disk.path(&name);
-    let damaged =
-        |offset: usize, reason| Fault::Damaged { file: path.clone(), offset: offset as u64, reason };
-    let file = disk.open(&name).map_err(Fault::io(&path))?;
-    let size = usize::try_from(file.size().map_err(Fault::io(&path))?).unwrap_or(usize::MAX);
-    let mut bytes = vec![0; size];
-    file.read_exact_at(&mut bytes, 0).map_err(Fault::io(&path))?;
-
-    let mut rows = Rowset::default();
-    let header = FileHeader::decode(&bytes).map_err(|reason| damaged(0, reason))?;
-    let mut summary = Summary {
-        first: recent.segment,
-        last: recent.segment,
-        first_record: recent.first,
-        end_record: recent.end(),
-        head: header.parent,
-        ids: 0,
-        least_id: u128::MAX,
-        greatest_id: 0,
-        oldest: u64::MAX,
-        newest: 0,
-    };
-    let mut at = FILE_HEADER;
-    let mut next_time = 0;
-    let mut seen = recent.first;
-    while seen < recent.end() {
-        let frame = frame::read(&bytes[at..]).map_err(|reason| damaged(at, reason))?;
-        if frame.header.first_record != seen {
-            return Err(damaged(at, "a frame holds other records than it should"));
-        }
-        let from = usize::try_from(seen - recent.first).unwrap_or(usize::MAX);
-        seen += u64::from(frame.header.records);
-        let items = recent.items().get(from..from + frame.header.records as usize);
-        let items = items.ok_or_else(|| damaged(at, "a frame holds other records than it should"))?;
-        if at >= next_time
-            && let Some(first) = items.iter().find_map(|item| item.transfer())
-        {
-            rows.times.push(TimeRow { key: first.timestamp, position: place(at) });
-            next_time = at + TIME_EVERY;
-        }
-        if seen == recent.end() {
-            summary.head = frame.hash();
-        }
-        at += frame.bytes.len();
-    }
-    let blocks = bytes[..at].chunks(BLOCK).zip(0..);
-    rows.blocks = blocks.map(|(block, key)| BlockRow { key, crc: crc32c::crc32c(block) }).collect();
-    rows.segments.push(SegmentRow { key: 0, bytes: at as u64, first_record: recent.first });
-    drop(bytes);
-    // The room that was made in advance and not used.
-    file.set_size(at as u64).map_err(Fault::io(&path))?;
-    rows.gather(recent, &mut summary);
-    index::write(disk, summary, &mut rows)
+/// Makes index files, and keeps the memory that this takes for the next time.
+#[derive(Debug, Default)]
+pub struct Indexer {
+    rows: Rowset,
+    sorted: Sorted,
+    bytes: Vec<u8>,
 }
 
-fn place(at: usize) -> Position {
-    Position::new(0, u32::try_from(at / ALIGN).unwrap_or(u32::MAX))
+/// Room for sorting.
+#[derive(Debug, Default)]
+struct Sorted {
+    keys: Vec<KeyRow>,
+    events: Vec<EventRow>,
+}
+
+impl Indexer {
+    /// Makes the index of the sealed segment whose records are `recent`. Reads the segment back, so that what
+    /// is checksummed for later is what the frames' own checksums say.
+    pub fn seal(&mut self, disk: &dyn Disk, recent: &Recent) -> Result<Index, Fault> {
+        let name = journal::file_name(recent.segment);
+        let path = disk.path(&name);
+        let file = disk.open(&name).map_err(Fault::io(&path))?;
+        let mut summary = Summary {
+            first: recent.segment,
+            last: recent.segment,
+            first_record: recent.first,
+            end_record: recent.end(),
+            head: [0; 32],
+            ids: 0,
+            least_id: u128::MAX,
+            greatest_id: 0,
+            oldest: u64::MAX,
+            newest: 0,
+        };
+        self.rows.clear();
+        let end = self.read_frames(&*file, &path, recent, &mut summary)?;
+        self.read_blocks(&*file, &path, end)?;
+        // The room that was made in advance and not used.
+        file.set_size(end).map_err(Fault::io(&path))?;
+        self.rows.segments.push(SegmentRow { key: 0, bytes: end, first_record: recent.first });
+        self.rows.gather(recent, &mut summary, &mut self.sorted);
+        index::write(disk, summary, &mut self.rows)
+    }
+
+    /// Checks the frames against what they hold; answers where the last one ends.
+    fn read_frames(
+        &mut self,
+        file: &dyn DiskFile,
+        path: &Path,
+        recent: &Recent,
+        summary: &mut Summary,
+    ) -> Result<u64, Fault> {
+        let mut at = FILE_HEADER as u64;
+        let mut next_time = 0;
+        let mut seen = recent.first;
+        while seen < recent.end() {
+            let damaged = |reason| Fault::Damaged { file: path.to_owned(), offset: at, reason };
+            self.bytes.resize(FRAME_HEADER, 0);
+            file.read_exact_at(&mut self.bytes, at).map_err(Fault::io(path))?;
+            let size = frame::size(&self.bytes).map_err(damaged)?;
+            if size as u64 > index::SEGMENT_MAX {
+                return Err(damaged("a frame is longer than a segment"));
+            }
+            self.bytes.resize(size, 0);
+            file.read_exact_at(&mut self.bytes, at).map_err(Fault::io(path))?;
+            let frame = frame::read(&self.bytes).map_err(damaged)?;
+            let from = usize::try_from(seen - recent.first).unwrap_or(usize::MAX);
+            let items = recent.items().get(from..from + frame.header.records as usize);
+            let items = items.filter(|_| frame.header.first_record == seen);
+            let items = items.ok_or_else(|| damaged("a frame holds other records than it should"))?;
+            if at >= next_time
+                && let Some(first) = items.iter().find_map(Item::transfer)
+            {
+                self.rows.times.push(TimeRow { key: first.timestamp, position: place(at) });
+                next_time = at + TIME_EVERY;
+            }
+            seen += items.len() as u64;
+            if seen == recent.end() {
+                summary.head = frame.hash();
+            }
+            at += size as u64;
+        }
+        Ok(at)
+    }
+
+    /// Takes the checksum of each block up to `end`.
+    fn read_blocks(&mut self, file: &dyn DiskFile, path: &Path, end: u64) -> Result<(), Fault> {
+        let mut at = 0;
+        while at < end {
+            let size = (end - at).min(64 * BLOCK as u64);
+            self.bytes.resize(usize::try_from(size).unwrap_or(BLOCK), 0);
+            file.read_exact_at(&mut self.bytes, at).map_err(Fault::io(path))?;
+            for (block, key) in self.bytes.chunks(BLOCK).zip(at / BLOCK as u64..) {
+                self.rows.blocks.push(BlockRow { key, crc: crc32c::crc32c(block) });
+            }
+            at += size;
+        }
+        Ok(())
+    }
+}
+
+fn place(at: u64) -> Position {
+    Position::new(0, u32::try_from(at / ALIGN as u64).unwrap_or(u32::MAX))
 }
 
 impl Rowset {
-    fn gather(&mut self, recent: &Recent, summary: &mut Summary) {
+    fn clear(&mut self) {
+        self.keys.clear();
+        self.events.clear();
+        self.marks.clear();
+        self.times.clear();
+        self.blocks.clear();
+        self.segments.clear();
+    }
+
+    fn gather(&mut self, recent: &Recent, summary: &mut Summary, sorted: &mut Sorted) {
         let items = recent.items();
-        self.keys.reserve(items.len() * 2);
-        self.events.reserve(items.len() * 2);
         for item in items {
             let position = Position::new(0, item.position);
             let mut keep = |field, value| self.keys.push(KeyRow { key: key(field, value), position });
@@ -139,10 +191,10 @@ impl Rowset {
             let key = event_key(mark.slot, Position::new(0, item.position), item.transfer().is_none());
             self.marks.push(MarkRow { key, balances: mark.balances });
         }
-        radix::sort_hashes(&mut self.keys);
+        radix::sort_hashes(&mut self.keys, &mut sorted.keys);
         // They come in the order of their places already.
         let slots = self.events.iter().fold(0, |all, row| all | row.key >> 32);
-        radix::sort(&mut self.events, 32, 64 - slots.leading_zeros());
+        radix::sort(&mut self.events, &mut sorted.events, 32, 64 - slots.leading_zeros());
         self.marks.sort_unstable();
     }
 }
@@ -173,10 +225,16 @@ hand_out! {
 /// Index files of segments in a row, as one.
 struct Merge<'a> {
     parts: &'a [&'a Index],
+    breath: RefCell<&'a mut dyn FnMut() -> Result<(), Fault>>,
 }
 
-/// Makes one index out of those of segments in a row.
-pub fn merge(disk: &dyn Disk, parts: &[&Index]) -> Result<Index, Fault> {
+/// Makes one index out of those of segments in a row. Every now and then it takes a `breath`, for what
+/// cannot wait until it is done.
+pub fn merge(
+    disk: &dyn Disk,
+    parts: &[&Index],
+    breath: &mut dyn FnMut() -> Result<(), Fault>,
+) -> Result<Index, Fault> {
     let mut summary = parts[0].summary;
     for part in &parts[1..] {
         let p = part.summary;
@@ -192,7 +250,7 @@ pub fn merge(disk: &dyn Disk, parts: &[&Index]) -> Result<Index, Fault> {
             ..summary
         };
     }
-    index::write(disk, summary, &mut Merge { parts })
+    index::write(disk, summary, &mut Merge { parts, breath: RefCell::new(breath) })
 }
 
 /// How many rows of each part are merged at a time, about.
@@ -219,17 +277,26 @@ impl Merge<'_> {
             // At least the least key; more if all parts have few rows until there.
             let ahead = STRETCH / Table::<R>::PER_PAGE + 1;
             let next = open.iter().filter_map(|(by, rows)| rows.key_ahead(ahead, *by)).min();
-            let bound = next.unwrap_or(u64::MAX).max(bound);
+            let next = next.unwrap_or(u64::MAX);
             stretch.clear();
             for (by, rows) in &mut open {
-                while let Some(row) = rows.peek().map(|row| row.shift(*by)).filter(|row| row.key() <= bound) {
+                let row = |rows: &Rows<'_, R>| rows.peek().map(|row| row.shift(*by));
+                while let Some(row) = row(rows).filter(|row| row.key() < next) {
                     stretch.push(row);
+                    rows.next()?;
+                }
+                // One key may have any number of rows. They stand in order in each part, and the parts do.
+                while next <= bound
+                    && let Some(row) = row(rows).filter(|row| row.key() == bound)
+                {
+                    each(row)?;
                     rows.next()?;
                 }
             }
             // Each part's rows are in order already, which a stable sort makes use of.
             stretch.sort();
             stretch.iter().try_for_each(|row| each(*row))?;
+            (self.breath.borrow_mut())()?;
         }
     }
 }

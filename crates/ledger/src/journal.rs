@@ -15,7 +15,7 @@ use crate::frame::{self, FILE_HEADER, FileHeader, Frame, Hash};
 use crate::table::SYNC_EVERY;
 
 /// A new segment is begun once the current one has this many bytes, or sooner.
-pub const FILE_BYTES: u64 = 32 << 20;
+pub const FILE_BYTES: u64 = 16 << 20;
 
 const PREFIX: &str = "journal-";
 const SUFFIX: &str = ".ylj";
@@ -282,6 +282,8 @@ pub struct Log {
     segment: u32,
     frame: u64,
     head: Hash,
+    /// The last frame, as long as `head` is not its hash but that of the one before.
+    unhashed: Option<Vec<u8>>,
 }
 
 /// Where a frame goes.
@@ -306,7 +308,8 @@ impl Log {
         end: &End,
         file_bytes: u64,
     ) -> Result<(Log, u64), JournalError> {
-        let mut log = Log { disk, file: None, segment: end.segment, frame: end.frame, head: end.head };
+        let mut log =
+            Log { disk, file: None, segment: end.segment, frame: end.frame, head: end.head, unhashed: None };
         if let Some(torn) = &end.recovery.torn {
             log.cut(torn, end)?;
         }
@@ -347,10 +350,11 @@ impl Log {
         place: Place,
         frame: frame::Builder,
         timestamp: u64,
-    ) -> Result<Vec<u8>, JournalError> {
+    ) -> Result<(), JournalError> {
+        self.settle();
         let name = file_name(place.segment);
         let path = self.disk.path(&name);
-        let (bytes, head) = frame.seal(self.frame + 1, timestamp, place.first_record, self.head);
+        let bytes = frame.seal(self.frame + 1, timestamp, place.first_record, self.head);
         if let Some(Prepared { file, name: prepared, .. }) = place.begins {
             let header = FileHeader {
                 segment: place.segment,
@@ -370,13 +374,28 @@ impl Log {
             write(&**file, &path, &bytes, place.offset)?;
         }
         self.frame += 1;
-        self.head = head;
-        Ok(bytes)
+        self.unhashed = Some(bytes);
+        Ok(())
     }
 
-    /// The segment written to last, the last frame written, and its hash.
-    pub fn head(&self) -> (u32, u64, Hash) {
-        (self.segment, self.frame, self.head)
+    /// Works out the hash of the last frame, which nobody has to wait for; gives its memory back.
+    pub fn settle(&mut self) -> Option<Vec<u8>> {
+        let bytes = self.unhashed.take()?;
+        self.head = frame::hash(&bytes);
+        Some(bytes)
+    }
+
+    /// The segment written to last.
+    pub fn segment(&self) -> u32 {
+        self.segment
+    }
+    /// The last frame written.
+    pub fn frame(&self) -> u64 {
+        self.frame
+    }
+    /// The hash of the last frame, once it is settled.
+    pub fn head(&self) -> Hash {
+        self.head
     }
 }
 

@@ -3,15 +3,17 @@
 //! None of it is waited for unless it falls far behind, and all of it can be done again: a crash at any
 //! point costs only the work.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::accounts::Entry;
 use crate::books::Books;
+use crate::disk::Disk;
 use crate::engine::EngineError;
 use crate::fault::Fault;
 use crate::index::{self, Index};
-use crate::indexer;
+use crate::indexer::{self, Indexer};
 use crate::journal;
 use crate::recent::Recent;
 use crate::sealed::Sealed;
@@ -24,20 +26,27 @@ const FILTER_BYTES: u64 = 96 << 20;
 const RETRY: Duration = Duration::from_millis(500);
 /// How many accounts are copied for a snapshot at a time.
 const COPY: usize = 4096;
+/// How many steps a merge or a snapshot waits after there was no room for it.
+const PATIENCE: u32 = 20;
 /// Bytes of an account in a snapshot, about.
 const ACCOUNT: u64 = 136;
 
 /// See the module.
 pub struct Keeper {
     shared: Arc<Shared>,
+    indexer: Indexer,
     /// The segment of the newest snapshot, and how many records that has seen.
     snapshot: (u32, u64),
+    /// Whether indexing comes first.
+    turn: bool,
+    /// How many steps what failed for want of room is put off.
+    patience: u32,
 }
 
 impl Keeper {
     /// `snapshot` is the segment of the newest snapshot, and how many records it has seen.
     pub fn new(shared: Arc<Shared>, snapshot: (u32, u64)) -> Keeper {
-        Keeper { shared, snapshot }
+        Keeper { shared, indexer: Indexer::default(), snapshot, turn: false, patience: 0 }
     }
 
     /// Works until told to close, then takes a last snapshot.
@@ -99,7 +108,51 @@ impl Keeper {
     }
 
     fn step(&mut self) -> Result<bool, Fault> {
-        Ok(self.prepare()? || self.index()? || self.merge()? || self.snapshot_if_due()?)
+        if self.prepare_if_room()? {
+            return Ok(true);
+        }
+        // By turns, so that a flood of segments does not put off the rest for ever.
+        self.turn = !self.turn;
+        if self.turn && self.index()? {
+            return Ok(true);
+        }
+        if self.patience > 0 {
+            self.patience -= 1;
+        } else if self.in_background()? {
+            return Ok(true);
+        }
+        Ok(!self.turn && self.index()?)
+    }
+
+    /// What takes long and much room. Without room it is put off for a while.
+    fn in_background(&mut self) -> Result<bool, Fault> {
+        let done = match self.merge() {
+            Ok(false) => self.snapshot_if_due(),
+            done => done,
+        };
+        if done.as_ref().is_err_and(Fault::is_no_space) {
+            self.patience = PATIENCE;
+        }
+        done
+    }
+
+    /// What requests would wait for in the end.
+    fn keep_up(&mut self) -> Result<(), Fault> {
+        self.prepare_if_room()?;
+        self.index()?;
+        Ok(())
+    }
+
+    /// As [`Keeper::prepare`]; that there is no room is told to whoever asks for a segment.
+    fn prepare_if_room(&mut self) -> Result<bool, Fault> {
+        match self.prepare() {
+            Err(fault) if fault.is_no_space() => {
+                lock(&self.shared.spare).no_space = true;
+                self.shared.chores.notify_all();
+                Ok(false)
+            }
+            other => other,
+        }
     }
 
     /// Prepares the next segment's file.
@@ -127,8 +180,8 @@ impl Keeper {
     }
 
     /// Indexes the oldest segment that waits for it and is complete on disk.
-    fn index(&self) -> Result<bool, Fault> {
-        let shared = &*self.shared;
+    fn index(&mut self) -> Result<bool, Fault> {
+        let shared = self.shared.clone();
         let (oldest, sealed) = {
             let books = shared.books.read().unwrap_or_else(PoisonError::into_inner);
             (books.waiting().0, books.sealed().clone())
@@ -136,7 +189,7 @@ impl Keeper {
         let Some(recent) = oldest.filter(|recent| recent.end() <= *shared.durable.borrow()) else {
             return Ok(false);
         };
-        let index = indexer::seal(&*shared.disk, &recent)?;
+        let index = self.indexer.seal(&*shared.disk, &recent)?;
         drop(recent);
         let mut indexes = sealed.indexes().to_vec();
         indexes.push(Arc::new(index));
@@ -145,8 +198,8 @@ impl Keeper {
     }
 
     /// Makes one index out of enough small ones.
-    fn merge(&self) -> Result<bool, Fault> {
-        let shared = &*self.shared;
+    fn merge(&mut self) -> Result<bool, Fault> {
+        let shared = self.shared.clone();
         let sealed = shared.books.read().unwrap_or_else(PoisonError::into_inner).sealed().clone();
         let indexes = sealed.indexes();
         let spans: Vec<u32> = indexes.iter().map(|i| i.summary.last - i.summary.first + 1).collect();
@@ -158,13 +211,19 @@ impl Keeper {
             return Ok(false);
         };
         let parts: Vec<&Index> = indexes[from..from + fan].iter().map(|i| &**i).collect();
-        let merged = indexer::merge(&*shared.disk, &parts)?;
-        let mut after = indexes.to_vec();
+        // Segments go on being filled meanwhile: requests must not wait for the merge to be done.
+        let mut breath = || self.keep_up();
+        let merged = indexer::merge(&*shared.disk, &parts, &mut breath)?;
+        merged.settle(&*shared.disk)?;
+        shared.disk.sync_names().map_err(Fault::io(&shared.disk.path("")))?;
+        // What was indexed meanwhile stands behind.
+        let sealed = shared.books.read().unwrap_or_else(PoisonError::into_inner).sealed().clone();
+        let mut after = sealed.indexes().to_vec();
         let gone: Vec<_> = after.splice(from..from + fan, [Arc::new(merged)]).collect();
         self.replace(&sealed, after)?;
         for index in gone {
             // Left behind, the next start removes it.
-            let _ = shared.disk.remove(index.name());
+            let _ = shared.disk.remove(&index.name());
         }
         Ok(true)
     }
@@ -172,7 +231,7 @@ impl Keeper {
     /// Puts other indexes in place, keeping the memory of their filters within bounds.
     fn replace(&self, sealed: &Sealed, mut indexes: Vec<Arc<Index>>) -> Result<(), Fault> {
         let shared = &*self.shared;
-        trim_filters(&*shared.disk, &mut indexes)?;
+        fit_filters(&*shared.disk, &mut indexes)?;
         let sealed = Sealed::new(indexes, sealed.files().clone());
         let done = shared.books.write().unwrap_or_else(PoisonError::into_inner).set_sealed(sealed);
         let mut spare = lock(&shared.spare);
@@ -196,7 +255,8 @@ impl Keeper {
             (books.accounts().list().len() as u64, books.sealed().last_segment())
         };
         let journal = u64::from((sealed + 1).saturating_sub(self.snapshot.0)) * options.file_bytes;
-        if journal < options.snapshot_bytes.max(accounts * ACCOUNT * 3 / 2) {
+        let unseen = shared.books.read().map_or(0, |books| books.records()) > self.snapshot.1;
+        if !unseen || journal < options.snapshot_bytes.max(accounts * ACCOUNT * 3 / 2) {
             return Ok(false);
         }
         self.take_snapshot()
@@ -218,19 +278,13 @@ impl Keeper {
                 .filter(|(segment, _)| *segment < place.segment)
                 .unwrap_or((place.segment, place.first_record))
         };
-        let mut draft = Draft::new(&*shared.disk, header.segment)?;
-        let mut from = 0;
-        loop {
-            let copy: Vec<Entry> = {
-                let books = read();
-                let list = books.accounts().list();
-                list[from..(from + COPY).min(list.len())].to_vec()
-            };
-            if copy.is_empty() {
-                break;
-            }
-            from += copy.len();
+        let mut draft = Draft::new(shared.disk.clone(), header.segment)?;
+        // Accounts made from now on are read from the journal.
+        let accounts = read().accounts().list().len();
+        for from in (0..accounts).step_by(COPY) {
+            let copy: Vec<Entry> = read().accounts().list()[from..(from + COPY).min(accounts)].to_vec();
             copy.iter().try_for_each(|entry| draft.account(entry))?;
+            self.keep_up()?;
         }
         let (pending, marks) = {
             let books = read();
@@ -241,12 +295,17 @@ impl Keeper {
             let marks: Vec<_> = recent.flat_map(Recent::marks).copied().collect();
             (books.pending(), marks)
         };
-        // Accounts made after the last were copied are read from the journal.
+        // The snapshot builds on the indexes there are: from now on they must be there.
+        let sealed = read().sealed().clone();
+        sealed.indexes().iter().try_for_each(|index| index.settle(&*shared.disk))?;
         if !wait_durable(&shared, header.seen) {
             return Ok(false);
         }
-        header.last_frame = lock(&shared.place).frame;
-        draft.finish(&*shared.disk, header, &pending, &marks)?;
+        header.last_frame = shared.frames.load(Ordering::Acquire);
+        if shared.check().is_err() {
+            return Ok(false); // what was copied may be half done
+        }
+        draft.finish(header, &pending, &marks)?;
         for name in shared.disk.list().map_err(Fault::io(&shared.disk.path("")))? {
             if snapshot::segment(&name).is_some_and(|segment| segment != header.segment) {
                 let _ = shared.disk.remove(&name); // an old one left behind does no harm
@@ -270,18 +329,17 @@ fn wait_durable(shared: &Shared, records: u64) -> bool {
     true
 }
 
-/// Leaves the filters of the oldest indexes on disk, as far as all together take too much memory.
-pub fn trim_filters(disk: &dyn crate::disk::Disk, indexes: &mut [Arc<Index>]) -> Result<(), Fault> {
-    let mut bytes: u64 = indexes.iter().map(|i| i.filter_bytes()).sum();
-    for index in indexes {
-        if bytes <= FILTER_BYTES {
-            break;
+/// Has the filters of the newest indexes in memory, as many as fit, and leaves the others on disk.
+pub fn fit_filters(disk: &dyn Disk, indexes: &mut [Arc<Index>]) -> Result<(), Fault> {
+    let mut left = FILTER_BYTES;
+    for index in indexes.iter_mut().rev() {
+        let size = index.filter_bytes();
+        let fits = size <= left;
+        if fits != index.has_filter() && size > 0 {
+            index.settle(disk)?;
+            *index = Arc::new(Index::open(disk, &index.name(), fits)?);
         }
-        let here = index.filter_bytes();
-        if here > 0 {
-            *index = Arc::new(Index::open(disk, index.name())?.without_filter());
-            bytes -= here;
-        }
+        left = if fits { left - size } else { 0 };
     }
     Ok(())
 }

@@ -1,18 +1,22 @@
 //! A double-entry ledger: the only truth about money.
 //!
 //! Speaks TigerBeetle's data model ([`Account`], [`Transfer`], their statuses) through one door, the
-//! [`Engine`]. [`Embedded`] is the engine that needs nothing but a directory. [`audit`] and [`export`] read
-//! its journal without it, so that its books can be doubted.
+//! [`Engine`]. [`Embedded`] is the engine that needs nothing but a directory; [`Cluster`] is TigerBeetle itself;
+//! [`Address`] says which. [`audit`] and [`export`] read the embedded journal without its engine, so that its books can be
+//! doubted; [`recount`] counts the books of either, [`migrate`] moves them.
 //!
-//! A request is decided by [`rules`] (pure), event after event in a [`batch`]; what it leaves are records
-//! ([`posting`]), written as one [`frame`] of the [`journal`] and then taken into the committed books.
+//! A request is decided by [`rules`] (pure), event after event in a batch; what it leaves are records
+//! ([`posting`]), taken into the books at once and written as part of one [`frame`] of the [`journal`]; nobody is told, and
+//! nothing is shown, before it is synced.
 //! See `docs/reference/ledger.md`.
 
 mod accounts;
+mod address;
 pub mod audit;
 pub mod backup;
 mod batch;
 mod books;
+mod cluster;
 pub mod disk;
 pub mod embedded;
 mod engine;
@@ -26,11 +30,13 @@ mod indexer;
 pub mod inline;
 pub mod journal;
 mod keeper;
+pub mod migrate;
 mod past;
 pub mod posting;
 mod query;
 mod radix;
 mod recent;
+pub mod recount;
 mod recover;
 pub mod rules;
 mod sealed;
@@ -40,6 +46,8 @@ pub mod table;
 mod types;
 mod writer;
 
+pub use address::{Address, AddressError, AddressOpenError, Opened};
+pub use cluster::{Cluster, ClusterOptions, ConnectError};
 pub use embedded::{Embedded, OpenError, Options};
 pub use engine::{BoxFuture, Engine, EngineError, Ledger};
 pub use fault::Fault;

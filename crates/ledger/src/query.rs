@@ -11,7 +11,7 @@ use crate::accounts::Slot;
 use crate::books::Books;
 use crate::fault::Fault;
 use crate::index::{Field, Index, Position, event_key, key};
-use crate::recent::Recent;
+use crate::recent::{Item, Recent};
 use crate::sealed::{Frames, Sealed};
 use crate::types::{
     Account, AccountFilter, AccountFilterFlags, BATCH_MAX, FeedItem, QueryFilter, QueryFilterFlags,
@@ -226,7 +226,7 @@ pub fn begin<F: Narrow, W: Want<F>>(
     if step.rest.is_none() && step.found.len() < BATCH_MAX.min(limit_of(filter)) && last.is_some() {
         // Memory is used up; what is older is sealed.
         let mut rest = filter;
-        *rest.limit() -= u32::try_from(step.found.len()).unwrap_or(0);
+        *rest.limit() = u32::try_from(limit_of(filter).min(BATCH_MAX) - step.found.len()).unwrap_or(0);
         step.rest = rest.pass(oldest).then_some(rest);
     }
     Ok(Scan::Done(step))
@@ -276,7 +276,10 @@ fn in_memory<F: Narrow, W: Want<F>>(
                     }
                 }
             } else {
-                let mut numbers: Vec<(&Recent, u64)> = numbers.collect();
+                let in_range = |(recent, number): &(&Recent, u64)| {
+                    recent.get(*number).and_then(Item::transfer).is_none_or(|t| t.timestamp >= min)
+                };
+                let mut numbers: Vec<(&Recent, u64)> = numbers.take_while(in_range).collect();
                 numbers.reverse();
                 for (recent, number) in numbers {
                     if !visit(recent, number)? {
@@ -383,17 +386,33 @@ impl<F: Narrow> SealedScan<F> {
             }
             Path::Field(field, value) => {
                 let (from, to) = (index.place_of_time(min)?, index.place_after_time(max)?);
-                let mut places = index.places(key(field, value))?;
-                places.retain(|place| from <= *place && *place < to);
-                let mut done = true;
-                for place in directed(places.into_iter(), reversed) {
-                    // Another value may share the key: it does not match, and is passed over.
-                    if !visit(place, &transfer(place)?)? {
-                        done = false;
-                        break;
+                let key = key(field, value);
+                // Another value may share the key: it does not match, and is passed over.
+                if reversed {
+                    let mut rows = index.keyed_before(key, to)?;
+                    loop {
+                        match rows.next()? {
+                            Some(row) if row.key == key && row.position >= from => {
+                                if !visit(row.position, &transfer(row.position)?)? {
+                                    break false;
+                                }
+                            }
+                            _ => break true,
+                        }
+                    }
+                } else {
+                    let mut rows = index.keyed_from(key, from)?;
+                    loop {
+                        match rows.next()? {
+                            Some(row) if row.key == key && row.position < to => {
+                                if !visit(row.position, &transfer(row.position)?)? {
+                                    break false;
+                                }
+                            }
+                            _ => break true,
+                        }
                     }
                 }
-                done
             }
             Path::Time if reversed => {
                 let mut stretches = index.times_before(max)?;
@@ -428,9 +447,8 @@ impl<F: Narrow> SealedScan<F> {
                 }
             }
         };
-        let passed = collect.visited > 0 && collect.at != 0;
         let spent = collect.found.len() >= collect.limit || collect.visited >= STEP;
-        Ok(if !done && spent && passed { collect.stopped() } else { collect.up_to(edge) })
+        Ok(if !done && spent { collect.stopped() } else { collect.up_to(edge) })
     }
 }
 

@@ -5,9 +5,8 @@ use crate::table::Row;
 /// Bits of the key looked at in one pass.
 const DIGIT: u32 = 11;
 
-/// Sorts stably by `bits` bits of the keys, of which the lowest is bit `from`.
-pub fn sort<R: Row>(rows: &mut Vec<R>, from: u32, bits: u32) {
-    let mut other: Vec<R> = Vec::with_capacity(rows.len());
+/// Sorts stably by `bits` bits of the keys, of which the lowest is bit `from`. `other` is room to do it in.
+pub fn sort<R: Row>(rows: &mut Vec<R>, other: &mut Vec<R>, from: u32, bits: u32) {
     let mut at = from;
     while at < from + bits {
         let digit = |row: &R| usize::try_from(row.key() >> at & ((1 << DIGIT) - 1)).unwrap_or(0);
@@ -27,15 +26,15 @@ pub fn sort<R: Row>(rows: &mut Vec<R>, from: u32, bits: u32) {
                 other[*place] = *row;
                 *place += 1;
             }
-            std::mem::swap(rows, &mut other);
+            std::mem::swap(rows, other);
         }
         at += DIGIT;
     }
 }
 
 /// Sorts rows whose keys are hashes, which differ in their highest bits with few exceptions.
-pub fn sort_hashes<R: Row>(rows: &mut Vec<R>) {
-    sort(rows, 64 - 3 * DIGIT, 3 * DIGIT);
+pub fn sort_hashes<R: Row>(rows: &mut Vec<R>, other: &mut Vec<R>) {
+    sort(rows, other, 64 - 3 * DIGIT, 3 * DIGIT);
     // What little is out of order stands near its place.
     let mut moves = 0;
     for at in 1..rows.len() {

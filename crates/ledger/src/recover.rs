@@ -13,9 +13,9 @@ use crate::embedded::{OpenError, Options};
 use crate::fault::Fault;
 use crate::frame::{ALIGN, FILE_HEADER, FileHeader};
 use crate::index::{self, Files, Index};
-use crate::indexer;
+use crate::indexer::Indexer;
 use crate::journal::{self, JournalError, Log, Recovery, SPARE};
-use crate::keeper::trim_filters;
+use crate::keeper::fit_filters;
 use crate::recent::Mark;
 use crate::sealed::Sealed;
 use crate::snapshot::{self, Header, Pending, Reader};
@@ -46,6 +46,7 @@ struct Snapshot {
 
 /// Opens the ledger on `disk`. `threads` says whether a syncer runs beside the keeper.
 pub fn open(disk: Arc<dyn Disk>, options: Options, threads: bool) -> Result<Opened, OpenError> {
+    let options = options.checked();
     let names = disk.list().map_err(|e| OpenError::Io(disk.path(""), e))?;
     for name in &names {
         if name.starts_with(SPARE) || name.strip_suffix(".draft").is_some() {
@@ -53,9 +54,10 @@ pub fn open(disk: Arc<dyn Disk>, options: Options, threads: bool) -> Result<Open
         }
     }
     let segments = journal::segments(&*disk)?;
+    nothing_missing(&*disk, &names, &segments)?;
     let mut rebuilt = Vec::new();
     let (mut indexes, superfluous) = choose_indexes(&*disk, &names, &segments, &mut rebuilt)?;
-    trim_filters(&*disk, &mut indexes)?;
+    fit_filters(&*disk, &mut indexes)?;
     let files = Arc::new(Files::new(disk.clone()));
     let sealed = Sealed::new(indexes, files.clone());
     let snapshot = choose_snapshot(&*disk, &names, &sealed, &mut rebuilt)?;
@@ -75,20 +77,25 @@ pub fn open(disk: Arc<dyn Disk>, options: Options, threads: bool) -> Result<Open
         marks = snapshot.marks;
         header = Some(h);
     }
-    let mut replay = Replay { disk: &*disk, books, segment: from, marks, header, fault: None };
+    let indexer = Indexer::default();
+    let mut replay = Replay { disk: &*disk, books, indexer, segment: from, marks, header, fault: None };
     let end = match journal::walk_from(&*disk, from, |visit| replay.frame(visit)) {
         Ok(end) => end,
         Err(e) => return Err(replay.fault.map_or(OpenError::Journal(e), OpenError::from)),
     };
     let Replay { mut books, marks, .. } = replay;
-    if let Some(h) = header
-        && (end.frame < h.last_frame || end.records < h.seen || end.segment == 0)
-    {
+    // What derived files know of must be there, also when they are not used.
+    let known = seen_frames(&*disk, &names).max(header.map_or(0, |h| h.last_frame));
+    let index = books.sealed().indexes().last().map(|index| index.summary);
+    let cut =
+        index.is_some_and(|i| i.last == end.segment && (i.end_record, i.head) != (end.records, end.head));
+    let unseen = header.is_some_and(|h| end.records < h.seen);
+    if end.frame < known || unseen || cut {
         return Err(OpenError::Journal(JournalError::Damaged {
             file: disk.path(&journal::file_name(end.segment.max(from))),
             frame: end.frame + 1,
             offset: end.bytes,
-            reason: format!("the journal ends here, though frame {} was written", h.last_frame),
+            reason: "the journal ends here, though more was written".to_owned(),
         }));
     }
     books.add_marks(&marks);
@@ -105,6 +112,32 @@ pub fn open(disk: Arc<dyn Disk>, options: Options, threads: bool) -> Result<Open
     let shared = Shared::new(disk, options, threads, books, place, (end.bytes, size));
     let recovery = Recovery { rebuilt, ..end.recovery };
     Ok(Opened { shared, log, newest, snapshot: snapshot_at, recovery })
+}
+
+/// Every segment up to the last that any file speaks of must be there.
+fn nothing_missing(disk: &dyn Disk, names: &[String], segments: &[u32]) -> Result<(), OpenError> {
+    let known = names
+        .iter()
+        .filter_map(|name| index::covers(name).map(|(_, last)| last).or_else(|| snapshot::segment(name)));
+    let last = known.chain(segments.last().copied()).max().unwrap_or(0);
+    for segment in 1..=last {
+        if segments.binary_search(&segment).is_err() {
+            return Err(OpenError::Journal(JournalError::Damaged {
+                file: disk.path(&journal::file_name(segment)),
+                frame: 0,
+                offset: 0,
+                reason: "the file is missing".to_owned(),
+            }));
+        }
+    }
+    Ok(())
+}
+
+/// The last frame that any snapshot has seen; of damaged ones nothing is known.
+fn seen_frames(disk: &dyn Disk, names: &[String]) -> u64 {
+    let snapshots = names.iter().filter(|name| snapshot::segment(name).is_some());
+    let frames = snapshots.filter_map(|name| Reader::open(disk, name).ok()).map(|r| r.header.last_frame);
+    frames.max().unwrap_or(0)
 }
 
 /// The indexes that cover the segments from the first on without a gap, and the names of the others.
@@ -125,7 +158,7 @@ fn choose_indexes(
     for (first, last, name) in found {
         let next = chosen.last().map_or(1, |index| index.summary.last + 1);
         let wanted = first == next && segments.binary_search(&last).is_ok();
-        let opened = if wanted { Some(Index::open(disk, name)) } else { None };
+        let opened = if wanted { Some(Index::open(disk, name, false)) } else { None };
         match opened {
             Some(Ok(index)) if follows(&index, chosen.last()) && agrees(disk, &index) => {
                 chosen.push(Arc::new(index));
@@ -210,6 +243,7 @@ fn read_snapshot(disk: &dyn Disk, name: &str, indexed: u32) -> Result<Option<Sna
 struct Replay<'a> {
     disk: &'a dyn Disk,
     books: Books,
+    indexer: Indexer,
     segment: u32,
     marks: Vec<Mark>,
     header: Option<Header>,
@@ -263,8 +297,9 @@ impl Replay<'_> {
             return Ok(());
         }
         self.books.add_marks(&self.marks);
-        let index = indexer::seal(self.disk, self.books.active())?;
+        let index = self.indexer.seal(self.disk, self.books.active())?;
         let sealed = self.books.sealed();
+        index.settle(self.disk)?;
         let mut indexes = sealed.indexes().to_vec();
         indexes.push(Arc::new(index));
         let sealed = Sealed::new(indexes, sealed.files().clone());

@@ -6,6 +6,7 @@
 //! seen is in the journal on disk.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::accounts::{Entry, Slot};
 use crate::disk::{Disk, DiskFile};
@@ -74,6 +75,7 @@ pub fn segment(name: &str) -> Option<u32> {
 /// A snapshot being written.
 #[derive(Debug)]
 pub struct Draft {
+    disk: Arc<dyn Disk>,
     file: Box<dyn DiskFile>,
     path: PathBuf,
     name: String,
@@ -88,12 +90,12 @@ const PAGES_AT_ONCE: usize = 256;
 
 impl Draft {
     /// Begins one.
-    pub fn new(disk: &dyn Disk, segment: u32) -> Result<Draft, Fault> {
+    pub fn new(disk: Arc<dyn Disk>, segment: u32) -> Result<Draft, Fault> {
         let name = file_name(segment);
         let draft = format!("{name}.draft");
         let path = disk.path(&draft);
         let file = disk.create(&draft).map_err(Fault::io(&path))?;
-        Ok(Draft { file, path, name, next: 1, payload: Vec::new(), pages: Vec::new(), accounts: 0 })
+        Ok(Draft { disk, file, path, name, next: 1, payload: Vec::new(), pages: Vec::new(), accounts: 0 })
     }
 
     fn room(&mut self, size: usize) -> Result<(), Fault> {
@@ -139,13 +141,7 @@ impl Draft {
     }
 
     /// Completes it: `header` has everything but the counts. The journal must hold all it has seen.
-    pub fn finish(
-        mut self,
-        disk: &dyn Disk,
-        header: Header,
-        pending: &[Pending],
-        marks: &[Mark],
-    ) -> Result<(), Fault> {
+    pub fn finish(mut self, header: Header, pending: &[Pending], marks: &[Mark]) -> Result<(), Fault> {
         for p in pending {
             self.room(PENDING)?;
             self.payload.extend_from_slice(&p.id.to_le_bytes());
@@ -174,9 +170,16 @@ impl Draft {
         first.page(&encode(&header))?;
         first.flush()?;
         self.file.sync().map_err(Fault::io(&self.path))?;
-        let path = disk.path(&self.name);
-        disk.rename(&format!("{}.draft", self.name), &self.name).map_err(Fault::io(&path))?;
-        disk.sync_names().map_err(Fault::io(&path))
+        let path = self.disk.path(&self.name);
+        self.disk.rename(&format!("{}.draft", self.name), &self.name).map_err(Fault::io(&path))?;
+        self.disk.sync_names().map_err(Fault::io(&path))
+    }
+}
+
+impl Drop for Draft {
+    /// What is not finished takes no room. (A finished one has another name.)
+    fn drop(&mut self) {
+        let _ = self.disk.remove(&format!("{}.draft", self.name));
     }
 }
 

@@ -80,12 +80,14 @@ pub fn read_page(file: &dyn DiskFile, path: &Path, number: u32) -> Result<Page, 
     Ok(page)
 }
 
-/// A file that ends before it should is damaged; other errors are the system's.
-pub(crate) fn short(path: &Path, offset: u64, e: std::io::Error) -> Fault {
-    if e.kind() == std::io::ErrorKind::UnexpectedEof {
-        return Fault::Damaged { file: path.to_owned(), offset, reason: "the file ends too early" };
-    }
-    Fault::Io(path.to_owned(), e)
+/// A file that ends before it should, or is gone, is damaged; other errors are the system's.
+pub fn short(path: &Path, offset: u64, e: std::io::Error) -> Fault {
+    let reason = match e.kind() {
+        std::io::ErrorKind::UnexpectedEof => "the file ends too early",
+        std::io::ErrorKind::NotFound => "the file is missing",
+        _ => return Fault::Io(path.to_owned(), e),
+    };
+    Fault::Damaged { file: path.to_owned(), offset, reason }
 }
 
 fn check_page(page: &[u8], path: &Path, offset: u64) -> Result<(), Fault> {
@@ -105,18 +107,30 @@ pub struct PageWriter<'a> {
     page: u32,
     /// Pages before this one were synced.
     synced: u32,
+    pieces: bool,
 }
 
 /// What is written behind the scenes is synced in pieces: the journal's own syncs wait for all that the disk
 /// has been given.
-pub const SYNC_EVERY: u64 = 4 << 20;
+pub const SYNC_EVERY: u64 = 1 << 20;
 
 const WRITE_AT_ONCE: usize = 64 * PAGE;
 
 impl<'a> PageWriter<'a> {
     /// Begins at page `page`.
     pub fn new(file: &'a dyn DiskFile, path: &'a Path, page: u32) -> Self {
-        PageWriter { file, path, buffer: Vec::with_capacity(WRITE_AT_ONCE), page, synced: page }
+        PageWriter {
+            file,
+            path,
+            buffer: Vec::with_capacity(WRITE_AT_ONCE),
+            page,
+            synced: page,
+            pieces: false,
+        }
+    }
+    /// From now on it is synced in pieces of [`SYNC_EVERY`].
+    pub fn in_pieces(&mut self) {
+        self.pieces = true;
     }
     /// The number of the page that is written next.
     pub fn next_page(&self) -> u32 {
@@ -137,7 +151,7 @@ impl<'a> PageWriter<'a> {
         self.file.write_at(&self.buffer, offset).map_err(Fault::io(self.path))?;
         self.page = self.next_page();
         self.buffer.clear();
-        if u64::from(self.page - self.synced) * PAGE as u64 >= SYNC_EVERY {
+        if self.pieces && u64::from(self.page - self.synced) * PAGE as u64 >= SYNC_EVERY {
             self.synced = self.page;
             return self.file.sync().map_err(Fault::io(self.path));
         }
@@ -229,6 +243,52 @@ impl<R: Row> Table<R> {
         rows.row = rows.loaded.partition_point(|row| row.key() < key);
         rows.settle()?;
         Ok(rows)
+    }
+
+    /// The page in which `row` belongs: the last that begins with it or less. Where many pages begin with its
+    /// key, some of them are read.
+    fn page_of(&self, file: &dyn DiskFile, path: &Path, row: &R) -> Result<usize, Fault> {
+        let mut low = self.fences.partition_point(|first| *first < row.key()).saturating_sub(1);
+        let mut high = self.fences.partition_point(|first| *first <= row.key());
+        while high - low > 1 {
+            let middle = low.midpoint(high);
+            let number = self.extent.page + u32::try_from(middle).expect("pages are counted in 32 bits");
+            if R::decode(&read_page(file, path, number)?[..R::SIZE]) <= *row {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+
+    /// Its rows from `row` on, in order.
+    pub fn from_row<'a>(
+        &'a self,
+        file: &'a dyn DiskFile,
+        path: &'a Path,
+        row: &R,
+    ) -> Result<Rows<'a, R>, Fault> {
+        let page = self.page_of(file, path, row)?;
+        let mut rows = Rows { table: self, file, path, page, row: 0, loaded: Vec::new() };
+        rows.load()?;
+        rows.row = rows.loaded.partition_point(|r| r < row);
+        rows.settle()?;
+        Ok(rows)
+    }
+
+    /// Its rows before `row`, last first.
+    pub fn before_row<'a>(
+        &'a self,
+        file: &'a dyn DiskFile,
+        path: &'a Path,
+        row: &R,
+    ) -> Result<RowsBack<'a, R>, Fault> {
+        let page = self.page_of(file, path, row)?;
+        let mut rows = Rows { table: self, file, path, page, row: 0, loaded: Vec::new() };
+        rows.load()?;
+        rows.row = rows.loaded.partition_point(|r| r < row);
+        Ok(RowsBack(rows))
     }
 
     /// Its rows before the first with a key of `key` or more, last first.

@@ -5,7 +5,7 @@
 //! the sync: answers wait in the group, and readers wait for [`Shared::durable`]. After a failed write or
 //! sync nothing is answered any more.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -19,7 +19,8 @@ use crate::embedded::Options;
 use crate::engine::EngineError;
 use crate::fault::Fault;
 use crate::frame::{Builder, FILE_HEADER, FRAME_HEADER, Hash};
-use crate::journal::{JournalError, Log, Place, Prepared};
+use crate::index;
+use crate::journal::{Log, Place, Prepared};
 use crate::recent::Recent;
 use crate::status::{CreateAccountResult, CreateTransferResult};
 use crate::types::{Account, TIMESTAMP_MAX, Transfer};
@@ -52,7 +53,9 @@ pub struct Shared {
     pub(crate) durable: watch::Sender<u64>,
     /// The newest transfer on disk.
     pub(crate) committed: watch::Sender<u64>,
-    /// Where the journal ends on disk.
+    /// How many frames are on disk.
+    pub(crate) frames: AtomicU64,
+    /// Where the journal ended on disk a moment ago.
     pub(crate) place: Mutex<DurablePlace>,
     state: AtomicU8,
     pub(crate) spare: Mutex<Spare>,
@@ -60,14 +63,14 @@ pub struct Shared {
     pub(crate) chores: Condvar,
 }
 
-/// Where the journal ends on disk.
+/// A frame that is on disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DurablePlace {
-    /// The last segment.
+    /// The segment it stands in.
     pub segment: u32,
-    /// The number of its first record.
+    /// The number of that segment's first record.
     pub first_record: u64,
-    /// The last frame.
+    /// Its number.
     pub frame: u64,
     /// Its hash.
     pub head: Hash,
@@ -181,6 +184,7 @@ impl Shared {
             group: Mutex::new(group),
             work: Condvar::new(),
             room: Condvar::new(),
+            frames: AtomicU64::new(place.frame),
             place: Mutex::new(place),
             state: AtomicU8::new(OPEN),
             spare: Mutex::new(Spare { wanted: options.file_bytes, ..Spare::default() }),
@@ -217,8 +221,16 @@ impl Shared {
         self.chores.notify_all();
         self.durable.send_modify(|_| ());
     }
-    /// Stops for good because of a fault: what is damaged is corrupt, what the system refused unavailable.
+    /// Stops for good because of a fault: what is damaged is corrupt, what the system refused unavailable. A
+    /// damaged index is removed, so that the next start makes it again.
     pub fn fault(&self, fault: &Fault) -> EngineError {
+        tracing::error!(%fault, "the ledger stops");
+        if let Fault::Damaged { file, .. } = fault
+            && let Some(name) = file.file_name().and_then(|name| name.to_str())
+            && index::covers(name).is_some()
+        {
+            let _ = self.disk.remove(name); // or the next start meets it again
+        }
         let error = match fault {
             Fault::Io(..) => EngineError::Unavailable,
             Fault::Damaged { .. } | Fault::Contradiction(_) => EngineError::Corrupt,
@@ -392,21 +404,23 @@ impl Decider {
         let mut books = shared.books.write().map_err(|_| EngineError::Corrupt)?;
         let mut guard = lock(&shared.group);
         let group = &mut *guard;
-        if group.frame.is_none() {
-            let builder = Builder::reuse(std::mem::take(&mut group.buffer));
-            group.frame = Some(OpenFrame { builder, offset: group.offset });
+        // Out of the syncer's reach until the request is whole: what fails in the middle is not written.
+        let mut answers = std::mem::take(&mut group.answers);
+        let mut frame = group.frame.take().unwrap_or_else(|| {
             group.first_record = books.records();
             group.events = 0;
-        }
-        let frame = group.frame.as_mut().expect("it was just put there");
-        match decide(self, &mut books, frame) {
-            Ok(decided) => group.answers.push(answer(decided)),
+            let builder = Builder::reuse(std::mem::take(&mut group.buffer));
+            OpenFrame { builder, offset: group.offset }
+        });
+        match decide(self, &mut books, &mut frame) {
+            Ok(decided) => answers.push(answer(decided)),
             Err(fault) => {
                 drop(guard);
                 drop(books);
                 return Err(shared.fault(&fault));
             }
         }
+        (group.frame, group.answers) = (Some(frame), answers);
         group.events += events;
         group.end_record = books.records();
         group.timestamp = self.newest;
@@ -451,14 +465,14 @@ impl Decider {
         self.shared.read(|books| books.due(now).take(EXPIRE_MAX).count())
     }
 
-    /// Expires pending transfers that are due.
-    pub fn expire(&mut self) -> Result<(), EngineError> {
+    /// Expires pending transfers that are due; `false` if there is no room for that, which is tried again.
+    pub fn expire(&mut self) -> Result<bool, EngineError> {
         let (now, due) = (self.now(), self.due()?);
         if due == 0 {
-            return Ok(());
+            return Ok(true);
         }
         match self.make_room(due) {
-            Err(EngineError::NoSpace) => return Ok(()), // nobody asked; it is tried again
+            Err(EngineError::NoSpace) => return Ok(false),
             other => other?,
         }
         let decide = |this: &mut Self, books: &mut Books, frame: &mut OpenFrame| {
@@ -471,7 +485,8 @@ impl Decider {
             }
             Ok(())
         };
-        self.decide(due, decide, |()| Decided::Nobody)
+        self.decide(due, decide, |()| Decided::Nobody)?;
+        Ok(true)
     }
 
     /// When the next pending transfer expires.
@@ -502,6 +517,7 @@ impl Syncer {
     pub fn run(&mut self) -> Result<(), EngineError> {
         let shared = self.shared.clone();
         loop {
+            shared.check()?;
             let mut group = lock(&shared.group);
             while group.answers.is_empty() && !group.closing {
                 shared.check()?;
@@ -537,33 +553,31 @@ impl Syncer {
         drop(group);
         shared.room.notify_all();
         if let (Some(place), Some(frame)) = (place, frame) {
-            let buffer = self.log.append(place, frame.builder, timestamp).map_err(|e| {
-                let error = if is_damage(&e) { EngineError::Corrupt } else { EngineError::Unavailable };
+            self.log.append(place, frame.builder, timestamp).map_err(|error| {
+                tracing::error!(%error, "the ledger stops");
                 // Before the answers are dropped and their callers ask why.
-                shared.fail(error);
-                error
+                shared.fail(EngineError::Unavailable);
+                EngineError::Unavailable
             })?;
-            let (segment, frame, head) = self.log.head();
-            let began = lock(&shared.place).segment != segment;
-            *lock(&shared.place) = DurablePlace { segment, first_record: segment_first, frame, head };
-            lock(&shared.group).buffer = buffer;
+            shared.frames.store(self.log.frame(), Ordering::Release);
             shared.durable.send_replace(end_record);
             shared
                 .committed
                 .send_if_modified(|seen| std::mem::replace(seen, newest_transfer) != newest_transfer);
-            if began {
-                shared.wake_keeper(); // the segment before is complete on disk
-            }
         }
         for decided in answers {
             decided.answer();
         }
+        if let Some(buffer) = self.log.settle() {
+            lock(&shared.group).buffer = buffer;
+            let (segment, frame, head) = (self.log.segment(), self.log.frame(), self.log.head());
+            let place = DurablePlace { segment, first_record: segment_first, frame, head };
+            if std::mem::replace(&mut *lock(&shared.place), place).segment != segment {
+                shared.wake_keeper(); // the segment before is complete on disk
+            }
+        }
         Ok(())
     }
-}
-
-fn is_damage(e: &JournalError) -> bool {
-    matches!(e, JournalError::Damaged { .. })
 }
 
 /// How long an idle decider sleeps while a pending transfer can expire.

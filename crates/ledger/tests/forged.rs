@@ -189,7 +189,7 @@ async fn a_forged_index_is_refused_and_made_again() {
     ] {
         let copy = copy(dir.path());
         forge(&copy.path().join(&name), page, at, &new);
-        assert_eq!(reason(Index::open(&Directory::new(copy.path()), &name)), wanted, "{what}");
+        assert_eq!(reason(Index::open(&Directory::new(copy.path()), &name, true)), wanted, "{what}");
         let (engine, recovery) = try_open(copy.path()).unwrap();
         assert_eq!(recovery.rebuilt, [copy.path().join(&name)], "{what}");
         assert_eq!(everything(&engine).await, whole, "{what}");
@@ -201,7 +201,7 @@ async fn lookups_in_a_forged_index_say_what_is_wrong() {
     let dir = written().await;
     let name = named(dir.path(), "index-");
     let disk = Directory::new(dir.path());
-    let index = Index::open(&disk, &name).unwrap();
+    let index = Index::open(&disk, &name, true).unwrap();
     let files = Files::new(Arc::new(disk.clone()));
     let behind = "the index points behind its segments";
     for place in [Position::new(index.segments().len().try_into().unwrap(), 6), Position(u32::MAX)] {
@@ -213,7 +213,7 @@ async fn lookups_in_a_forged_index_say_what_is_wrong() {
     let path = dir.path().join(&name);
     let (keys, _) = extent(&fs::read(&path).unwrap(), 0);
     forge(&path, keys, 0, &[0; 8]);
-    let rows = Index::open(&disk, &name).unwrap();
+    let rows = Index::open(&disk, &name, true).unwrap();
     assert_eq!(reason(rows.keys_from(0).map(drop)), "a page holds other rows than it should");
 
     // A segment that ends before its index says.
@@ -264,8 +264,8 @@ fn numbers_at_their_end_do_not_overflow() {
         oldest,
         newest,
     };
-    index::write(&disk, summary, &mut OneKey).unwrap();
-    let index = Index::open(&disk, &index::file_name(first, last)).unwrap();
+    index::write(&disk, summary, &mut OneKey).unwrap().settle(&disk).unwrap();
+    let index = Index::open(&disk, &index::file_name(first, last), true).unwrap();
     assert!(!index.may_hold(1).unwrap(), "it has no ids");
     let places = index.places(8).unwrap();
     let files = Files::new(Arc::new(disk));
@@ -288,7 +288,7 @@ async fn a_journal_of_impossible_numbers_or_times_is_damage() {
         let header = FileHeader { segment: 2, first_frame, first_record, parent: [0; 32] };
         let mut record = frame::Builder::default();
         record.push(&Record::Failed(1));
-        let frame = record.seal(first_frame, 1, first_record, [0; 32]).0;
+        let frame = record.seal(first_frame, 1, first_record, [0; 32]);
         let file = dir.path().join(journal::file_name(2));
         fs::write(&file, [&header.encode()[..], &frame].concat()).unwrap();
         match journal::walk_from(&Directory::new(dir.path()), 2, |_| Ok(())) {
@@ -307,7 +307,7 @@ async fn a_journal_of_impossible_numbers_or_times_is_damage() {
     let end = journal::walk(dir.path(), |_| Ok(())).unwrap();
     let mut late = frame::Builder::default();
     late.push(&Record::Transfer(Transfer { timestamp: TIMESTAMP_MAX + 1, ..transfer(1, 1, 2, 1) }));
-    let (frame, _) = late.seal(end.frame + 1, end.timestamp + 1, end.records, end.head);
+    let frame = late.seal(end.frame + 1, end.timestamp + 1, end.records, end.head);
     let path = dir.path().join(journal::file_name(1));
     let mut bytes = fs::read(&path).unwrap();
     let at = usize::try_from(end.bytes).unwrap();

@@ -213,7 +213,7 @@ async fn a_removed_or_rewritten_frame_breaks_the_chain() {
     for record in &records {
         builder.push(record);
     }
-    let forged = builder.seal(number, old.header.timestamp, old.header.first_record, old.header.parent).0;
+    let forged = builder.seal(number, old.header.timestamp, old.header.first_record, old.header.parent);
     assert_eq!(forged.len(), len);
     let forged = [&good[..start], &forged, &good[start + len..]].concat();
     let copied = copy(dir.path());
@@ -309,7 +309,7 @@ fn the_auditor_refuses_books_that_no_engine_would_write() {
         for record in records {
             builder.push(record);
         }
-        let bytes = builder.seal(1, newest, 0, [0; 32]).0;
+        let bytes = builder.seal(1, newest, 0, [0; 32]);
         let file = dir.path().join(ledger::journal::file_name(1));
         fs::write(file, [&header.encode()[..], &bytes].concat()).unwrap();
         audit::verify(dir.path())
@@ -353,7 +353,7 @@ fn records_can_be_written_in_one_way_only() {
     for record in &records {
         frame.push(record);
     }
-    let good = frame.seal(1, 9, 0, [0; 32]).0;
+    let good = frame.seal(1, 9, 0, [0; 32]);
     let reads = |mut bytes: Vec<u8>| {
         let payload = u32::try_from(bytes.len() - frame::FRAME_HEADER).unwrap();
         bytes[32..36].copy_from_slice(&payload.to_le_bytes());

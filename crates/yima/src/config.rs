@@ -43,7 +43,7 @@ pub struct Flags {
     /// Directory of the embedded engines and of the server's own files [default: data/city]
     #[arg(long, env = "YIMA_DATA")]
     pub data: Option<PathBuf>,
-    /// The ledger: embedded:DIR [default: embedded:DATA/ledger]
+    /// The ledger: embedded:DIR or tigerbeetle:CLUSTER@IP:PORT,… [default: embedded:DATA/ledger]
     #[arg(long, env = "YIMA_LEDGER")]
     pub ledger: Option<String>,
     /// The database: sqlite:FILE or postgres://… [default: sqlite:DATA/yima.db]
@@ -125,8 +125,8 @@ pub struct Config {
     pub addr: SocketAddr,
     /// The server's own files.
     pub data: PathBuf,
-    /// Directory of the embedded ledger.
-    pub ledger: PathBuf,
+    /// Where the ledger is kept.
+    pub ledger: ledger::Address,
     /// Address of the database.
     pub database: String,
     /// Where one-time codes go.
@@ -164,10 +164,8 @@ impl Flags {
         };
         let data = self.data.clone().or(file.data).unwrap_or_else(|| PathBuf::from("data/city"));
         let ledger = match self.ledger.as_ref().or(file.ledger.as_ref()) {
-            None => data.join("ledger"),
-            Some(address) => PathBuf::from(address.strip_prefix("embedded:").ok_or_else(|| {
-                Fail::new(format!("ledger `{address}`: an address of the form embedded:DIR is wanted"))
-            })?),
+            None => ledger::Address::Embedded(data.join("ledger")),
+            Some(address) => address.parse()?,
         };
         let database = self.database.clone().or(file.database);
         let database = database.unwrap_or_else(|| format!("sqlite:{}", data.join("yima.db").display()));
@@ -250,11 +248,16 @@ mod tests {
         assert_eq!((config.addr.port(), config.rate_limit, config.timeout_s), (1, 9, 30));
         assert_eq!(config.sender, Sender::File(PathBuf::from("/tmp/m")));
         assert_eq!(config.database, "sqlite:data/city/yima.db");
+        assert_eq!(config.ledger.to_string(), "embedded:data/city/ledger");
+        let cluster = "tigerbeetle:7@10.0.0.1:3000,10.0.0.2:3000";
+        let flags = Flags { ledger: Some(cluster.to_owned()), ..flags };
+        assert_eq!(flags.load().unwrap().ledger.to_string(), cluster);
 
         assert_eq!(parse_offset("-03:30"), UtcOffset::from_seconds(-12_600));
         for (text, wanted) in [
             ("adr = 1", "unknown field"),
             ("ledger = \"tape:1\"", "embedded:DIR"),
+            ("ledger = \"tigerbeetle:3000\"", "tigerbeetle:CLUSTER@"),
             ("sender = \"pigeon\"", "console or file"),
             ("log = \"loud\"", "error, warn"),
             ("log_format = \"xml\"", "text or json"),

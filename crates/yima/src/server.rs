@@ -20,7 +20,7 @@ use city::http::Problem;
 use city::identity::{ConsoleSender, FileSender, MessageSender};
 use city::{City, Settings};
 use kernel::{Clock, OsRng, Rng, SystemClock};
-use ledger::Embedded;
+use ledger::Opened;
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -36,6 +36,8 @@ const BODY_MAX: usize = 256 * 1024;
 /// The route whose bodies are files of millions of bills, and how long such a body may take to arrive.
 const UPLOAD: &str = "/v1/imports";
 const UPLOAD_MAX: Duration = Duration::from_hours(1);
+/// How long the ledger may take to answer before the server calls itself unhealthy.
+const HEALTH_MAX: Duration = Duration::from_secs(3);
 /// How much longer than a request may take the server waits for open connections when it was told to stop.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -43,7 +45,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 pub struct Running {
     /// The city.
     pub city: City,
-    ledger: Arc<Embedded>,
+    ledger: Opened,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -57,15 +59,14 @@ impl Running {
     /// As [`Running::open`], with another clock than the machine's.
     pub async fn open_at(config: &Config, clock: Arc<dyn Clock>) -> Result<Running, Fail> {
         make_private(&config.data)?;
-        let (engine, recovery) = Embedded::open(&config.ledger, clock.clone())?;
-        if let Some(torn) = &recovery.torn {
+        let (ledger, recovery) = config.ledger.open(clock.clone()).await?;
+        if let Some(torn) = recovery.as_ref().and_then(|r| r.torn.as_ref()) {
             tracing::warn!(
                 bytes = torn.bytes,
                 frame = torn.frame,
                 "cut an unfinished write at the journal's end"
             );
         }
-        let ledger = Arc::new(engine);
         let store = Store::open(&config.database).await?;
         let sender: Arc<dyn MessageSender> = match &config.sender {
             Sender::Console => Arc::new(ConsoleSender),
@@ -81,7 +82,7 @@ impl Running {
             city_name: config.city_name.clone(),
             ..Settings::china(config.data.clone(), device.key)
         };
-        let city = City::open(store, ledger.clone(), clock, Arc::new(OsRng), settings, sender).await?;
+        let city = City::open(store, ledger.ledger(), clock, Arc::new(OsRng), settings, sender).await?;
         if device.made_now && city::identity::any_device(&city) {
             std::fs::remove_file(&device.path)?;
             let path = device.path.display();
@@ -118,8 +119,7 @@ impl Running {
             let _ = task.await; // a follower that panicked has nothing left to finish
         }
         self.city.store.close().await;
-        let ledger = self.ledger;
-        let _ = tokio::task::spawn_blocking(move || ledger.close()).await;
+        self.ledger.close().await;
     }
 }
 
@@ -169,7 +169,8 @@ pub async fn serve(config: &Config) -> Result<(), Fail> {
     let listener = TcpListener::bind(config.addr)
         .await
         .map_err(|e| Fail::new(format!("cannot listen on {}: {e}", config.addr)))?;
-    tracing::info!(addr = %listener.local_addr()?, database = running.city.store.engine(), "serving");
+    let (database, ledger) = (running.city.store.engine(), &config.ledger);
+    tracing::info!(addr = %listener.local_addr()?, database, %ledger, "serving");
     listen(listener, running.city.clone(), config, running.stop_after(stop_signal())).await?;
     running.close().await;
     tracing::info!("stopped");
@@ -277,7 +278,8 @@ pub fn app(city: City, config: &Config) -> Result<Router, Fail> {
 /// Whether both engines answer.
 async fn healthz(State(city): State<City>) -> Response {
     let store = city.store.ping().await;
-    let ledger = city.ledger.lookup_accounts(vec![1]).await;
+    let ledger = tokio::time::timeout(HEALTH_MAX, city.ledger.lookup_accounts(vec![1])).await;
+    let ledger = ledger.unwrap_or(Err(ledger::EngineError::Unavailable));
     if let Err(e) = &store {
         tracing::error!(%e, "the database does not answer");
     }

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 
 use kernel::derive_u128;
 use kernel::ids::ResidentId;
-use ledger::{CreateTransferStatus, Transfer};
+use ledger::Transfer;
 
 use super::Resident;
 use super::rules::{Allowance, Tier};
@@ -108,7 +108,7 @@ async fn fund(city: &City, cap: u128, tier: Tier, allowance: &Allowance) -> Resu
         })
         .collect();
     for result in city.ledger.create_transfers(grants).await? {
-        if !matches!(result.status, CreateTransferStatus::Created | CreateTransferStatus::Exists) {
+        if !books::is_there(result.status) {
             return Err(Fault::Books(format!("kyc grant: {:?}", result.status)));
         }
     }

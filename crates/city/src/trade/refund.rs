@@ -227,7 +227,8 @@ async fn grant(city: &City, trade: TradeId, paid: i64) -> Result<(), TradeError>
     let (from, currency) = (books::pool(ledger), city.settings.currency);
     let grant = books::transfer(id, from, account, paid, currency, transfer_code::CAP_GRANT);
     match books::submit(&city.ledger, vec![Transfer { ledger, ..grant }]).await? {
-        Ok(_) | Err((_, CreateTransferStatus::Exists)) => Ok(()),
+        Ok(_) => Ok(()),
+        Err((_, status)) if books::is_there(status) => Ok(()),
         Err((_, status)) => Err(Fault::Books(format!("refundable grant: {status:?}")).into()),
     }
 }

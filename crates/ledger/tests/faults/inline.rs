@@ -66,8 +66,13 @@ impl Stepped for Inline {
     }
     fn kind(name: &str) -> Kind {
         match name {
-            "spare" | "lock" => Kind::Scrap,
-            _ if name.strip_suffix(".draft").is_some() || name.starts_with("torn-") => Kind::Scrap,
+            "lock" => Kind::Scrap,
+            _ if name.strip_suffix(".draft").is_some()
+                || name.starts_with("torn-")
+                || name.starts_with("spare-") =>
+            {
+                Kind::Scrap
+            }
             _ if name.starts_with("journal-") => Kind::Journal,
             _ => Kind::Derived,
         }

@@ -1,6 +1,8 @@
-//! `yima ledger …`: doubts the journal of the embedded ledger, writes its books for other programs, copies
-//! it, and tortures an engine of its own. None of it writes to a ledger that is there; a server may go on
-//! running beside it.
+//! `yima ledger …`: doubts the books, writes them for other programs, copies them, moves them between engines, and
+//! tortures an engine of its own.
+//!
+//! Of an embedded ledger the journal is read, and a server may go on running beside it. A cluster shows no journal: its
+//! books are counted through its door, while nobody writes.
 
 mod copies;
 mod torture;
@@ -8,21 +10,25 @@ mod torture;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use city::books::account_code;
 use clap::ValueEnum;
 use kernel::ids::{BillerId, MerchantId, ResidentId};
-use kernel::{Currency, hex};
-use ledger::Account;
+use kernel::{Clock, Currency, SystemClock, hex};
 use ledger::audit::Sum;
 use ledger::export::{AccountName, Export, export};
+use ledger::migrate::{Burnt, MigrateOptions};
+use ledger::recount::recount;
+use ledger::{Account, Address, Engine};
 
 use crate::config::{Fail, Flags};
 
 /// What to do with the ledger.
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Recompute every balance from the journal with an independent auditor, and check the hash chain.
+    /// Recompute every balance from the journal with an independent auditor, and check the hash chain. Of a cluster,
+    /// recompute every balance from its transfers; the server must not be running.
     Verify {
         #[command(flatten)]
         flags: Flags,
@@ -30,7 +36,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Write the books for another program, which then proves the sums again.
+    /// Write the books of an embedded ledger for another program, which then proves the sums again.
     Export {
         #[command(flatten)]
         flags: Flags,
@@ -58,6 +64,21 @@ pub enum Command {
     /// The engine that torture kills.
     #[command(hide = true)]
     TortureVictim(torture::VictimOptions),
+    /// Move a whole ledger to another engine, with its ids, timestamps and balances, and verify both. Nothing may be
+    /// running on either. Stopped, it goes on where it was.
+    Migrate {
+        /// Where it is: embedded:DIR or tigerbeetle:CLUSTER@IP:PORT,…
+        from: Address,
+        /// Where it goes; empty, or what an earlier run has brought there.
+        to: Address,
+        /// Move from a cluster although it does not tell which transfer ids have failed for good: whoever may still
+        /// ask again for a payment that was refused before must be kept from it.
+        #[arg(long)]
+        forget_failed: bool,
+        /// Accounts or transfers in one request; fewer for a cluster with a lower limit.
+        #[arg(long, default_value_t = ledger::BATCH_MAX)]
+        batch: usize,
+    },
 }
 
 /// A plain-text accounting program.
@@ -72,14 +93,25 @@ pub enum Format {
 /// Runs it.
 pub async fn run(command: Command) -> Result<(), Fail> {
     match command {
-        Command::Backup { flags, to, json } => copies::back_up(&flags.load()?.ledger, &to, json),
+        Command::Backup { flags, to, json } => {
+            copies::back_up(&embedded(flags.load()?.ledger, "copies are made")?, &to, json)
+        }
         Command::Restore(options) => copies::bring_back(&options),
         Command::Torture(options) => torture::run(&options).await,
         Command::TortureVictim(options) => torture::victim(&options).await,
-        Command::Verify { flags, json } => verify(&flags.load()?.ledger, json),
+        Command::Verify { flags, json } => match flags.load()?.ledger {
+            Address::Embedded(dir) => verify(&dir, json),
+            address @ Address::Cluster { .. } => {
+                let (engine, _) = address.open(Arc::new(SystemClock)).await?;
+                count(&*engine.ledger(), json).await
+            }
+        },
+        Command::Migrate { from, to, forget_failed, batch } => {
+            migrate(&from, &to, forget_failed, batch).await
+        }
         Command::Export { flags, format, out } => {
             let config = flags.load()?;
-            let dir = config.ledger;
+            let dir = embedded(config.ledger, "books are written")?;
             let mut out: Box<dyn Write> = match &out {
                 Some(path) => Box::new(BufWriter::new(File::create(path)?)),
                 None => Box::new(BufWriter::new(std::io::stdout().lock())),
@@ -97,6 +129,16 @@ pub async fn run(command: Command) -> Result<(), Fail> {
             );
             Ok(())
         }
+    }
+}
+
+/// The directory of an embedded ledger, from whose journal `what` is done.
+fn embedded(address: Address, what: &str) -> Result<PathBuf, Fail> {
+    match address {
+        Address::Embedded(dir) => Ok(dir),
+        Address::Cluster { .. } => Err(Fail::new(format!(
+            "{address}: {what} from a journal; move the ledger first: yima ledger migrate {address} embedded:DIR"
+        ))),
     }
 }
 
@@ -132,6 +174,84 @@ pub fn verify(dir: &std::path::Path, json: bool) -> Result<(), Fail> {
     }
     println!("balances    {}", hex(&report.balances));
     println!("head        {}", hex(&report.head));
+    Ok(())
+}
+
+/// Counts the books of a cluster and prints what was found.
+pub async fn count(engine: &dyn Engine, json: bool) -> Result<(), Fail> {
+    let found = recount(engine, &SystemClock).await?;
+    let digest = hex(&found.digest());
+    if json {
+        let ledgers: serde_json::Map<_, _> = found
+            .ledgers
+            .iter()
+            .map(|(ledger, t)| {
+                let totals = serde_json::json!({"accounts": t.accounts, "posted": sum(t.posted),
+                    "pending": sum(t.pending)});
+                (ledger.to_string(), totals)
+            })
+            .collect();
+        let found = serde_json::json!({"accounts": found.accounts.len(), "transfers": found.transfers,
+            "pending_open": found.open, "balances": digest, "ledgers": ledgers});
+        println!("{found:#}");
+        return Ok(());
+    }
+    println!("transfers   {:>12}   of which {} pending are open", found.transfers, found.open);
+    println!("accounts    {:>12}   every balance is what its transfers make it", found.accounts.len());
+    for (ledger, totals) in &found.ledgers {
+        println!("ledger {ledger:>6}            debits = credits = {}", sum(totals.posted));
+    }
+    println!("balances    {digest}");
+    Ok(())
+}
+
+async fn migrate(from: &Address, to: &Address, forget_failed: bool, batch: usize) -> Result<(), Fail> {
+    if from == to {
+        return Err(Fail::new("a ledger cannot be moved to where it is"));
+    }
+    match from {
+        Address::Embedded(dir) if !dir.is_dir() => {
+            return Err(Fail::new(format!("{from}: there is no ledger")));
+        }
+        Address::Cluster { .. } if !forget_failed => {
+            return Err(Fail::new(
+                "a cluster does not tell which transfer ids have failed for good; read docs/operating/cluster.md, and \
+                 say --forget-failed",
+            ));
+        }
+        Address::Embedded(_) | Address::Cluster { .. } => {}
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let (old, _) = from.open(clock.clone()).await?;
+    let (new, _) = to.open(clock.clone()).await?;
+    // Read while this process holds the ledger, so that nobody burns another.
+    let burnt = match from {
+        Address::Embedded(dir) if !forget_failed => Burnt::of_journal(dir)?,
+        _ => Burnt::Forgotten,
+    };
+    let mut told = 0;
+    let tell = |accounts: u64, transfers: u64| {
+        let step = (accounts + transfers) / 1_000_000;
+        if step > told {
+            told = step;
+            eprintln!("{accounts} accounts and {transfers} transfers have arrived");
+        }
+    };
+    let options = MigrateOptions { batch };
+    let moved =
+        ledger::migrate::migrate(&*old.ledger(), &*new.ledger(), &burnt, &*clock, options, tell).await;
+    old.close().await;
+    new.close().await;
+    let moved = moved?;
+    println!("accounts    {:>12}   at both, with the same balances", moved.accounts);
+    println!("transfers   {:>12}   at both", moved.transfers);
+    println!("expired     {:>12}   voided at the new ledger", moved.voided);
+    println!("carried     {:>12}   pending ones made anew with the rest of their time", moved.carried);
+    match burnt {
+        Burnt::Ids(_) => println!("failed ids  {:>12}   burnt at the new ledger too", moved.burnt),
+        Burnt::Forgotten => println!("failed ids                 forgotten"),
+    }
+    println!("balances    {}", hex(&moved.digest));
     Ok(())
 }
 

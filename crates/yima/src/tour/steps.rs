@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -12,6 +13,7 @@ use city::bill::layout::{At, Field, Layout};
 use codes::payment_code::{DeviceSecret, generate};
 use hyper::{Method, StatusCode};
 use kernel::{Clock, Date, Money, SystemClock};
+use ledger::Address;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
@@ -264,20 +266,35 @@ impl Tour {
         Ok(())
     }
 
-    /// The ledger's journal, doubted by the auditor, and the sums over the chart of accounts.
-    pub fn ledger_check(&mut self, dir: &Path) -> Result<(), Fail> {
-        let audit = ledger::audit::verify(dir)?;
+    /// The ledger, doubted: its journal by the auditor, or a cluster's books counted again; and the sums over the chart
+    /// of accounts.
+    pub async fn ledger_check(&mut self, address: &Address) -> Result<(), Fail> {
+        let (accounts, open) = match address {
+            Address::Embedded(dir) => {
+                let audit = ledger::audit::verify(dir)?;
+                let frames = format!("{} transfers in {} frames", audit.transfers, audit.frames);
+                self.show("ledger check: chain, checksums, every balance recomputed", frames);
+                let open = audit.open();
+                (audit.accounts.into_values().collect::<Vec<_>>(), open)
+            }
+            Address::Cluster { .. } => {
+                let (engine, _) = address.open(Arc::new(SystemClock)).await?;
+                let found = ledger::recount::recount(&*engine.ledger(), &SystemClock).await?;
+                engine.close().await;
+                let transfers = format!("{} transfers", found.transfers);
+                self.show("ledger check: every balance recomputed from the cluster's transfers", transfers);
+                (found.accounts.into_values().collect(), found.open)
+            }
+        };
         let money = city::books::money(kernel::Currency::CNY);
         let (mut owed, mut held) = (0i128, 0i128);
-        for account in audit.accounts.values().filter(|a| a.ledger == money) {
+        for account in accounts.iter().filter(|a| a.ledger == money) {
             let credit = i128::try_from(account.credits_posted)? - i128::try_from(account.debits_posted)?;
             let bank = account.code == city::books::account_code::BANK_CLEARING;
             if bank { held -= credit } else { owed += credit }
         }
         same("money at the bank", held, owed)?;
-        same("open payments", audit.open(), 0)?;
-        let frames = format!("{} transfers in {} frames", audit.transfers, audit.frames);
-        self.show("ledger check: chain, checksums, every balance recomputed", frames);
+        same("open payments", open, 0)?;
         self.show("money at the bank = wallets + shops + billers + fees", yuan(i64::try_from(held)?));
         println!("\nevery book agrees");
         Ok(())
