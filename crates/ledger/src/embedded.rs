@@ -1,7 +1,7 @@
 //! The embedded engine: a ledger in a directory, in this process.
 //!
-//! Three threads: one decides the requests of all callers one after another, one writes and syncs what was
-//! decided as one frame and answers, one indexes and takes snapshots behind them. Readers ask the books as
+//! One thread decides the requests of all callers one after another, one writes and syncs what was decided as one
+//! frame and answers; behind them one prepares segments, and one indexes and takes snapshots. Readers ask the books as
 //! they are worked on, and wait until what they saw is on disk: no answer shows what a crash could undo.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -18,7 +18,7 @@ use crate::disk::{Directory, Disk};
 use crate::engine::{BoxFuture, Engine, EngineError};
 use crate::fault::Fault;
 use crate::journal::{self, JournalError, Recovery};
-use crate::keeper::Keeper;
+use crate::keeper::{Keeper, prepare_all};
 use crate::past::AccountBalances;
 use crate::query::{self, AccountTransfers, Feed, Narrow, QueryTransfers, Question, Scan, Step};
 use crate::recover::{self, Opened};
@@ -148,6 +148,11 @@ impl Embedded {
         let threads = vec![
             spawn(&shared, "ledger-writer", move || serve(&mut decider, &requests)).map_err(io_at(dir))?,
             spawn(&shared, "ledger-syncer", move || syncer.run()).map_err(io_at(dir))?,
+            spawn(&shared, "ledger-preparer", {
+                let shared = shared.clone();
+                move || prepare_all(&shared)
+            })
+            .map_err(io_at(dir))?,
             spawn(&shared, "ledger-keeper", move || {
                 // It has time, as long as it keeps up, which requests wait for in the end.
                 let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), KEEPER_NICE);
@@ -166,15 +171,15 @@ impl Embedded {
             return;
         }
         let _ = self.queue.send(Request::Close); // refused only if the decider is gone already
-        let keeper = threads.pop();
+        let behind = threads.split_off(2);
         // A thread's panic has left the state corrupt; there is nothing to add here.
         for thread in threads {
             let _ = thread.join();
         }
         lock(&self.shared.spare).closing = true;
         self.shared.chores.notify_all();
-        if let Some(keeper) = keeper {
-            let _ = keeper.join();
+        for thread in behind {
+            let _ = thread.join();
         }
         self.shared.fail(EngineError::Closed);
         lock(&self.lock).take();

@@ -108,7 +108,7 @@ impl Keeper {
     }
 
     fn step(&mut self) -> Result<bool, Fault> {
-        if self.prepare_if_room()? {
+        if !self.shared.threads && prepare(&self.shared)? {
             return Ok(true);
         }
         // By turns, so that a flood of segments does not put off the rest for ever.
@@ -138,45 +138,11 @@ impl Keeper {
 
     /// What requests would wait for in the end.
     fn keep_up(&mut self) -> Result<(), Fault> {
-        self.prepare_if_room()?;
+        if !self.shared.threads {
+            prepare(&self.shared)?;
+        }
         self.index()?;
         Ok(())
-    }
-
-    /// As [`Keeper::prepare`]; that there is no room is told to whoever asks for a segment.
-    fn prepare_if_room(&mut self) -> Result<bool, Fault> {
-        match self.prepare() {
-            Err(fault) if fault.is_no_space() => {
-                lock(&self.shared.spare).no_space = true;
-                self.shared.chores.notify_all();
-                Ok(false)
-            }
-            other => other,
-        }
-    }
-
-    /// Prepares the next segment's file.
-    fn prepare(&self) -> Result<bool, Fault> {
-        let shared = &*self.shared;
-        let (nth, wanted) = {
-            let mut spare = lock(&shared.spare);
-            let wanted = spare.wanted.min(index::SEGMENT_MAX);
-            if spare.file.as_ref().is_some_and(|file| file.size >= wanted) {
-                return Ok(false);
-            }
-            if let Some(short) = spare.file.take() {
-                let _ = shared.disk.remove(&short.name);
-            }
-            spare.prepared += 1;
-            (spare.prepared, wanted)
-        };
-        let file = journal::prepare(&*shared.disk, nth, wanted)?;
-        let mut spare = lock(&shared.spare);
-        spare.file = Some(file);
-        spare.no_space = false;
-        drop(spare);
-        shared.chores.notify_all();
-        Ok(true)
     }
 
     /// Indexes the oldest segment that waits for it and is complete on disk.
@@ -313,6 +279,59 @@ impl Keeper {
         }
         self.snapshot = (header.segment, header.seen);
         Ok(true)
+    }
+}
+
+/// Prepares the next segment's file; `false` if there was nothing to do, or no room, which is told to whoever
+/// asks for a segment.
+fn prepare(shared: &Shared) -> Result<bool, Fault> {
+    let (nth, wanted) = {
+        let mut spare = lock(&shared.spare);
+        let wanted = spare.wanted.min(index::SEGMENT_MAX);
+        if spare.file.as_ref().is_some_and(|file| file.size >= wanted) {
+            return Ok(false);
+        }
+        if let Some(short) = spare.file.take() {
+            let _ = shared.disk.remove(&short.name);
+        }
+        spare.prepared += 1;
+        (spare.prepared, wanted)
+    };
+    let prepared = journal::prepare(&*shared.disk, nth, wanted);
+    let mut spare = lock(&shared.spare);
+    let done = match prepared {
+        Ok(file) => {
+            spare.file = Some(file);
+            spare.no_space = false;
+            Ok(true)
+        }
+        Err(fault) if fault.is_no_space() => {
+            spare.no_space = true;
+            Ok(false)
+        }
+        Err(fault) => Err(fault),
+    };
+    drop(spare);
+    shared.chores.notify_all();
+    done
+}
+
+/// Prepares segments in a thread of its own until told to close: a segment is full sooner than the keeper comes
+/// back from a merge.
+pub fn prepare_all(shared: &Shared) -> Result<(), EngineError> {
+    loop {
+        shared.check()?;
+        prepare(shared).map_err(|fault| shared.fault(&fault))?;
+        let spare = lock(&shared.spare);
+        if spare.closing {
+            return Ok(());
+        }
+        let enough =
+            spare.file.as_ref().is_some_and(|file| file.size >= spare.wanted.min(index::SEGMENT_MAX));
+        if enough || spare.no_space {
+            // What is asked for meanwhile is seen at the latest after that time.
+            drop(shared.chores.wait_timeout(spare, RETRY).unwrap_or_else(PoisonError::into_inner));
+        }
     }
 }
 
