@@ -216,12 +216,12 @@ impl Keeper {
     fn snapshot_if_due(&mut self) -> Result<bool, Fault> {
         let shared = self.shared.clone();
         let options = shared.options;
-        let (accounts, sealed) = {
+        let (accounts, sealed, unseen) = {
             let books = shared.books.read().unwrap_or_else(PoisonError::into_inner);
-            (books.accounts().list().len() as u64, books.sealed().last_segment())
+            let unseen = books.records() > self.snapshot.1;
+            (books.accounts().list().len() as u64, books.sealed().last_segment(), unseen)
         };
         let journal = u64::from((sealed + 1).saturating_sub(self.snapshot.0)) * options.file_bytes;
-        let unseen = shared.books.read().map_or(0, |books| books.records()) > self.snapshot.1;
         if !unseen || journal < options.snapshot_bytes.max(accounts * ACCOUNT * 3 / 2) {
             return Ok(false);
         }
@@ -287,15 +287,14 @@ impl Keeper {
 fn prepare(shared: &Shared) -> Result<bool, Fault> {
     let (nth, wanted) = {
         let mut spare = lock(&shared.spare);
-        let wanted = spare.wanted.min(index::SEGMENT_MAX);
-        if spare.file.as_ref().is_some_and(|file| file.size >= wanted) {
+        if spare.is_ready() {
             return Ok(false);
         }
         if let Some(short) = spare.file.take() {
             let _ = shared.disk.remove(&short.name);
         }
         spare.prepared += 1;
-        (spare.prepared, wanted)
+        (spare.prepared, spare.size())
     };
     let prepared = journal::prepare(&*shared.disk, nth, wanted);
     let mut spare = lock(&shared.spare);
@@ -326,9 +325,7 @@ pub fn prepare_all(shared: &Shared) -> Result<(), EngineError> {
         if spare.closing {
             return Ok(());
         }
-        let enough =
-            spare.file.as_ref().is_some_and(|file| file.size >= spare.wanted.min(index::SEGMENT_MAX));
-        if enough || spare.no_space {
+        if spare.is_ready() || spare.no_space {
             // What is asked for meanwhile is seen at the latest after that time.
             drop(shared.chores.wait_timeout(spare, RETRY).unwrap_or_else(PoisonError::into_inner));
         }

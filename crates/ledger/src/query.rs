@@ -10,9 +10,10 @@ use std::sync::Arc;
 use crate::accounts::Slot;
 use crate::books::Books;
 use crate::fault::Fault;
-use crate::index::{Field, Index, Position, event_key, key};
+use crate::index::{EventRow, Field, Index, KeyRow, Position, event_key, key};
 use crate::recent::{Item, Recent};
 use crate::sealed::{Frames, Sealed};
+use crate::table::Walk;
 use crate::types::{
     Account, AccountFilter, AccountFilterFlags, BATCH_MAX, FeedItem, QueryFilter, QueryFilterFlags,
     TIMESTAMP_MAX, Transfer,
@@ -356,24 +357,14 @@ impl<F: Narrow> SealedScan<F> {
         let edge = if reversed { index.summary.oldest } else { index.summary.newest };
         let transfer = |place| index.transfer(sealed.files(), place);
         let done = match self.path {
-            Path::Account(slot) if reversed => {
-                let mut rows = index.events_before(event_key(slot, index.place_after_time(max)?, false))?;
-                loop {
-                    match rows.next()?.map(|row| row.parts()) {
-                        Some((of, place, false)) if of == slot => {
-                            if !visit(place, &transfer(place)?)? {
-                                break false;
-                            }
-                        }
-                        Some((of, _, true)) if of == slot => {}
-                        _ => break true,
-                    }
-                }
-            }
             Path::Account(slot) => {
-                let mut rows = index.events_from(event_key(slot, index.place_of_time(min)?, false))?;
+                let mut rows: Box<dyn Walk<EventRow>> = if reversed {
+                    Box::new(index.events_before(event_key(slot, index.place_after_time(max)?, false))?)
+                } else {
+                    Box::new(index.events_from(event_key(slot, index.place_of_time(min)?, false))?)
+                };
                 loop {
-                    match rows.next()?.map(|row| row.parts()) {
+                    match rows.step()?.map(|row| row.parts()) {
                         Some((of, place, false)) if of == slot => {
                             if !visit(place, &transfer(place)?)? {
                                 break false;
@@ -387,30 +378,20 @@ impl<F: Narrow> SealedScan<F> {
             Path::Field(field, value) => {
                 let (from, to) = (index.place_of_time(min)?, index.place_after_time(max)?);
                 let key = key(field, value);
-                // Another value may share the key: it does not match, and is passed over.
-                if reversed {
-                    let mut rows = index.keyed_before(key, to)?;
-                    loop {
-                        match rows.next()? {
-                            Some(row) if row.key == key && row.position >= from => {
-                                if !visit(row.position, &transfer(row.position)?)? {
-                                    break false;
-                                }
-                            }
-                            _ => break true,
-                        }
-                    }
+                let mut rows: Box<dyn Walk<KeyRow>> = if reversed {
+                    Box::new(index.keyed_before(key, to)?)
                 } else {
-                    let mut rows = index.keyed_from(key, from)?;
-                    loop {
-                        match rows.next()? {
-                            Some(row) if row.key == key && row.position < to => {
-                                if !visit(row.position, &transfer(row.position)?)? {
-                                    break false;
-                                }
+                    Box::new(index.keyed_from(key, from)?)
+                };
+                loop {
+                    match rows.step()? {
+                        // Another value may share the key: it does not match, and is passed over.
+                        Some(row) if row.key == key && from <= row.position && row.position < to => {
+                            if !visit(row.position, &transfer(row.position)?)? {
+                                break false;
                             }
-                            _ => break true,
                         }
+                        _ => break true,
                     }
                 }
             }

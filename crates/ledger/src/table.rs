@@ -238,10 +238,22 @@ impl<R: Row> Table<R> {
     ) -> Result<Rows<'a, R>, Fault> {
         // The key may begin in the page before the first that begins with it or more.
         let page = self.fences.partition_point(|first| *first < key).saturating_sub(1);
+        let mut rows = self.open_page(file, path, page, |row| row.key() < key)?;
+        rows.settle()?;
+        Ok(rows)
+    }
+
+    /// A walk that stands in `page`, behind the rows that are `before`.
+    fn open_page<'a>(
+        &'a self,
+        file: &'a dyn DiskFile,
+        path: &'a Path,
+        page: usize,
+        before: impl Fn(&R) -> bool,
+    ) -> Result<Rows<'a, R>, Fault> {
         let mut rows = Rows { table: self, file, path, page, row: 0, loaded: Vec::new() };
         rows.load()?;
-        rows.row = rows.loaded.partition_point(|row| row.key() < key);
-        rows.settle()?;
+        rows.row = rows.loaded.partition_point(before);
         Ok(rows)
     }
 
@@ -269,10 +281,7 @@ impl<R: Row> Table<R> {
         path: &'a Path,
         row: &R,
     ) -> Result<Rows<'a, R>, Fault> {
-        let page = self.page_of(file, path, row)?;
-        let mut rows = Rows { table: self, file, path, page, row: 0, loaded: Vec::new() };
-        rows.load()?;
-        rows.row = rows.loaded.partition_point(|r| r < row);
+        let mut rows = self.open_page(file, path, self.page_of(file, path, row)?, |r| r < row)?;
         rows.settle()?;
         Ok(rows)
     }
@@ -284,11 +293,7 @@ impl<R: Row> Table<R> {
         path: &'a Path,
         row: &R,
     ) -> Result<RowsBack<'a, R>, Fault> {
-        let page = self.page_of(file, path, row)?;
-        let mut rows = Rows { table: self, file, path, page, row: 0, loaded: Vec::new() };
-        rows.load()?;
-        rows.row = rows.loaded.partition_point(|r| r < row);
-        Ok(RowsBack(rows))
+        Ok(RowsBack(self.open_page(file, path, self.page_of(file, path, row)?, |r| r < row)?))
     }
 
     /// Its rows before the first with a key of `key` or more, last first.
@@ -306,6 +311,24 @@ impl<R: Row> Table<R> {
             rows.row = rows.loaded.partition_point(|row| row.key() < key);
         }
         Ok(RowsBack(rows))
+    }
+}
+
+/// A walk through rows in either direction.
+pub trait Walk<R> {
+    /// The next row on the way.
+    fn step(&mut self) -> Result<Option<R>, Fault>;
+}
+
+impl<R: Row> Walk<R> for Rows<'_, R> {
+    fn step(&mut self) -> Result<Option<R>, Fault> {
+        self.next()
+    }
+}
+
+impl<R: Row> Walk<R> for RowsBack<'_, R> {
+    fn step(&mut self) -> Result<Option<R>, Fault> {
+        self.next()
     }
 }
 

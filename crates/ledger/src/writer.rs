@@ -95,6 +95,17 @@ pub struct Spare {
     pub woken: bool,
 }
 
+impl Spare {
+    /// How long the file is made.
+    pub fn size(&self) -> u64 {
+        self.wanted.min(index::SEGMENT_MAX)
+    }
+    /// Whether there is a file, and a long enough one.
+    pub fn is_ready(&self) -> bool {
+        self.file.as_ref().is_some_and(|file| file.size >= self.size())
+    }
+}
+
 /// What was decided since the last write, in order.
 pub struct Group {
     segment: u32,
