@@ -8,6 +8,8 @@
 
 mod convert;
 
+pub use convert::{account_out, transfer_in, transfer_out};
+
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;

@@ -47,7 +47,7 @@ mod types;
 mod writer;
 
 pub use address::{Address, AddressError, AddressOpenError, Opened};
-pub use cluster::{Cluster, ClusterOptions, ConnectError};
+pub use cluster::{Cluster, ClusterOptions, ConnectError, account_out, transfer_in, transfer_out};
 pub use embedded::{Embedded, OpenError, Options};
 pub use engine::{BoxFuture, Engine, EngineError, Ledger};
 pub use fault::Fault;

@@ -9,6 +9,7 @@ use crate::types::{
     Account, AccountBalance, AccountFilter, AccountFlags, BATCH_MAX, QueryFilter, Transfer, TransferFlags,
 };
 
+/// The account as the official client takes it.
 pub fn account_out(a: &Account) -> tb::Account {
     tb::Account {
         id: a.id,
@@ -44,6 +45,7 @@ pub fn account_in(a: &tb::Account) -> Account {
     }
 }
 
+/// The transfer as the official client takes it.
 pub fn transfer_out(t: &Transfer) -> tb::Transfer {
     tb::Transfer {
         id: t.id,
@@ -62,6 +64,7 @@ pub fn transfer_out(t: &Transfer) -> tb::Transfer {
     }
 }
 
+/// The transfer as the official client gives it.
 pub fn transfer_in(t: &tb::Transfer) -> Transfer {
     Transfer {
         id: t.id,

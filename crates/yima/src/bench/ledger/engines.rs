@@ -8,7 +8,7 @@ use std::sync::Arc;
 use kernel::SystemClock;
 use ledger::{
     Account, AccountFilter, AccountFilterFlags, BATCH_MAX, CreateAccountStatus, CreateTransferStatus,
-    Embedded, Engine as _, QueryFilter, Transfer, TransferFlags,
+    Embedded, Engine as _, QueryFilter, Transfer, account_out, transfer_in, transfer_out,
 };
 use tigerbeetle as tb;
 
@@ -111,7 +111,7 @@ impl Form {
     pub fn make(self, events: Vec<Transfer>) -> Batch {
         match self {
             Form::Ours => Batch::Ours(events),
-            Form::Theirs => Batch::Theirs(events.iter().map(theirs).collect()),
+            Form::Theirs => Batch::Theirs(events.iter().map(transfer_out).collect()),
             Form::Columns => Batch::Columns(Box::new(Columns::new(&events))),
         }
     }
@@ -174,7 +174,7 @@ impl Peer {
                 Ok(Outcome::of(results.iter().map(|r| r.status), CreateAccountStatus::Created))
             }
             Peer::TigerBeetle(clients) => {
-                let events: Vec<_> = events.iter().map(their_account).collect();
+                let events: Vec<_> = events.iter().map(account_out).collect();
                 let results = client(clients, 0)?.create_accounts(&events).await?;
                 Ok(Outcome::of(results.iter().map(|r| r.status), tb::CreateAccountStatus::Created))
             }
@@ -265,7 +265,7 @@ impl Peer {
         match self {
             Peer::Embedded(engine) => Ok(engine.lookup_transfers(ids).await?),
             Peer::TigerBeetle(clients) => {
-                Ok(client(clients, 0)?.lookup_transfers(&ids).await?.iter().map(ours).collect())
+                Ok(client(clients, 0)?.lookup_transfers(&ids).await?.iter().map(transfer_in).collect())
             }
             Peer::Postgres(baseline) => Ok(baseline.transfers(&ids).await?),
         }
@@ -285,7 +285,7 @@ impl Peer {
                     | tb::AccountFilterFlags::Credits
                     | tb::AccountFilterFlags::Reversed;
                 let filter = tb::AccountFilter { account_id, limit, flags, ..tb::AccountFilter::default() };
-                Ok(client(clients, 0)?.get_account_transfers(filter).await?.iter().map(ours).collect())
+                Ok(client(clients, 0)?.get_account_transfers(filter).await?.iter().map(transfer_in).collect())
             }
             Peer::Postgres(baseline) => Ok(baseline.newest(account_id, limit).await?),
         }
@@ -313,57 +313,10 @@ fn held_theirs(account: &tb::Account) -> Held {
     Held { id: account.id, open, debits, credits, timestamp: account.timestamp }
 }
 
-fn their_account(account: &Account) -> tb::Account {
-    tb::Account {
-        id: account.id,
-        user_data_128: account.user_data_128,
-        user_data_64: account.user_data_64,
-        user_data_32: account.user_data_32,
-        ledger: account.ledger,
-        code: account.code,
-        flags: tb::AccountFlags(account.flags.bits()),
-        ..tb::Account::default()
-    }
-}
-
-fn theirs(t: &Transfer) -> tb::Transfer {
-    tb::Transfer {
-        id: t.id,
-        debit_account_id: t.debit_account_id,
-        credit_account_id: t.credit_account_id,
-        amount: t.amount,
-        pending_id: t.pending_id,
-        user_data_128: t.user_data_128,
-        user_data_64: t.user_data_64,
-        user_data_32: t.user_data_32,
-        timeout: t.timeout,
-        ledger: t.ledger,
-        code: t.code,
-        flags: tb::TransferFlags(t.flags.bits()),
-        timestamp: t.timestamp,
-    }
-}
-
-fn ours(t: &tb::Transfer) -> Transfer {
-    Transfer {
-        id: t.id,
-        debit_account_id: t.debit_account_id,
-        credit_account_id: t.credit_account_id,
-        amount: t.amount,
-        pending_id: t.pending_id,
-        user_data_128: t.user_data_128,
-        user_data_64: t.user_data_64,
-        user_data_32: t.user_data_32,
-        timeout: t.timeout,
-        ledger: t.ledger,
-        code: t.code,
-        flags: TransferFlags(t.flags.0),
-        timestamp: t.timestamp,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use ledger::TransferFlags;
+
     use super::*;
 
     #[test]
@@ -401,7 +354,7 @@ mod tests {
             flags: TransferFlags::Pending,
             timestamp: 12,
         };
-        assert_eq!(ours(&theirs(&transfer)), transfer);
+        assert_eq!(transfer_in(&transfer_out(&transfer)), transfer);
     }
 
     #[test]
