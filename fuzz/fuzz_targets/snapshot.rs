@@ -1,6 +1,8 @@
 //! A snapshot: it is refused, or read to its end; what was read, written anew, reads back the same.
 #![no_main]
 
+use std::sync::Arc;
+
 use ledger::Fault;
 use ledger::snapshot::{Draft, Header, Reader, file_name};
 use libfuzzer_sys::fuzz_target;
@@ -22,10 +24,10 @@ fn read_and_write(disk: &Memory, name: &str) -> Result<(), Fault> {
     let marks = all!(reader, marks, mark);
 
     let again = Memory::default();
-    let mut draft = Draft::new(&again, header.segment).expect("it can be written");
+    let mut draft = Draft::new(Arc::new(again.clone()), header.segment).expect("it can be written");
     accounts.iter().for_each(|entry| draft.account(entry).expect("it can be written"));
     let counted = Header { accounts: 0, pending: 0, marks: 0, ..header };
-    draft.finish(&again, counted, &pending, &marks).expect("it can be written");
+    draft.finish(counted, &pending, &marks).expect("it can be written");
     let mut reader = Reader::open(&again, name).expect("what was written reads");
     assert_eq!(reader.header, header);
     assert_eq!(all!(reader, accounts, account), accounts);
