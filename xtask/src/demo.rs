@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::run::{Result, cargo, root, run};
+use crate::web;
 
 /// Builds and starts `yima demo`. Answers only if that fails: on success this process is the server,
 /// so Ctrl-C and every other signal reach it directly.
@@ -18,6 +19,7 @@ pub fn run_demo(addr: Option<&str>, data: Option<&Path>) -> Result<()> {
         Some(dir) => std::path::absolute(dir).map_err(|e| format!("{}: {e}", dir.display()))?,
         None => PathBuf::from("data/demo"),
     };
+    web::build()?;
     println!("building the server (the first time takes some minutes) …");
     run(&mut yima("build", &[]))?;
     let mut words: Vec<&std::ffi::OsStr> = vec!["--quiet".as_ref(), "--".as_ref(), "demo".as_ref()];

@@ -1,4 +1,4 @@
-//! The project's tasks: `cargo xtask demo`, `test`, `tidy`, `postgres`. Compiled first on a cold
+//! The project's tasks: `cargo xtask demo`, `test`, `web`, `tidy`, `postgres`. Compiled first on a cold
 //! machine, so it stays small: one dependency, no argument parser.
 
 mod demo;
@@ -7,6 +7,7 @@ mod run;
 mod suite;
 mod tidy;
 mod tools;
+mod web;
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -17,8 +18,14 @@ usage: cargo xtask TASK
   demo [--addr HOST:PORT] [--data DIR]
       build the server and start it with a demo city living in DIR (data/demo)
   test [--fast]
-      format, tidy, clippy, tests on SQLite and on a private PostgreSQL;
-      installs Debian packages where it may; --fast needs nothing but Rust
+      format, tidy, clippy, the web front ends, tests on SQLite and on a private PostgreSQL, tests in
+      Chromium; installs Debian packages where it may; --fast needs nothing but Rust
+  web
+      build the web front ends into web/dist, which the server embeds
+  web-bench
+      measure them on a slowed processor and network
+  screens [DIR]
+      draw every screen, at three widths and in both themes, into DIR (web/screens)
   tidy [--rules]
       hold the layout rules; --rules lists them
   postgres -- COMMAND [ARGUMENT …]
@@ -45,6 +52,10 @@ fn task(words: &[&str]) -> run::Result<ExitCode> {
         }
         ["test"] => suite::run_all(false)?,
         ["test", "--fast"] => suite::run_all(true)?,
+        ["web"] => web::build()?,
+        ["web-bench"] => web::bench()?,
+        ["screens"] => web::screens("web/screens")?,
+        ["screens", dir] => web::screens(dir)?,
         ["tidy"] if !tidy::run(run::root())? => return Ok(ExitCode::FAILURE),
         ["tidy"] => {}
         ["tidy", "--rules"] => tidy::list(),

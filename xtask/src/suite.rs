@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::postgres::Postgres;
 use crate::run::{Result, Steps, cargo, root, run};
-use crate::{tidy, tools};
+use crate::{tidy, tools, web};
 
 /// The crates whose tests touch SQL; they run on both engines.
 const SQL_CRATES: &[&str] = &["store", "city", "yima"];
@@ -37,6 +37,10 @@ fn run_steps(steps: &mut Steps, fast: bool) -> Result<Vec<String>> {
             Err("see above; `cargo xtask tidy --rules` explains".to_owned())
         }
     })?;
+    if !fast {
+        // First, because the server embeds them.
+        steps.step("web front ends", web::build)?;
+    }
     steps.step("clippy", || {
         let words = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
         run(&mut cargo_in_root(&words))
@@ -49,7 +53,9 @@ fn run_steps(steps: &mut Steps, fast: bool) -> Result<Vec<String>> {
     })?;
     let mut left_out = Vec::new();
     if fast {
-        left_out.push("PostgreSQL and the programs that check us from outside (--fast)".to_owned());
+        left_out.push(
+            "PostgreSQL, the web front ends and the programs that check us from outside (--fast)".to_owned(),
+        );
     } else {
         left_out = steps.step("programs", tools::set_up)?;
     }
@@ -70,6 +76,9 @@ fn run_steps(steps: &mut Steps, fast: bool) -> Result<Vec<String>> {
             let crates: Vec<_> = SQL_CRATES.iter().flat_map(|name| ["--package", name]).collect();
             run(test(&crates).env("YIMA_TEST_POSTGRES", &postgres.url))
         })?;
+    }
+    if !fast && crate::run::find("chromium").is_some() {
+        steps.step("test in Chromium", web::test)?;
     }
     Ok(left_out)
 }

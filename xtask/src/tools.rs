@@ -29,6 +29,7 @@ const TOOLS: &[Tool] = &[
         package: "fonts-wqy-microhei",
         purpose: "is what it draws Chinese posters with",
     },
+    Tool { program: "chromium", package: "chromium", purpose: "is the browser of the web tests" },
     Tool { program: "postgres", package: "postgresql", purpose: "is the second SQL engine" },
 ];
 
