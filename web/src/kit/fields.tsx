@@ -1,6 +1,6 @@
 // Form fields. Field ties label, hint and error to its control by ids; the others are controls inside of it. Values go
 // in, changes come out: no field keeps a state of its own.
-import type { ComponentChildren, JSX, RefObject } from "preact";
+import type { ComponentChildren, RefObject } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { Icon } from "./icon";
 import { cx } from "./util";
@@ -54,7 +54,7 @@ function base(p: FieldBase): FieldBase {
 }
 
 /** Focuses the control when it appears. */
-function useFocus<T extends HTMLElement>(want: boolean | undefined, given?: RefObject<T>): RefObject<T> {
+function useFocus<T extends HTMLElement>(want: boolean | undefined, given?: RefObject<T | null>): RefObject<T | null> {
   const own = useRef<T>(null);
   const ref = given ?? own;
   useEffect(() => {
@@ -81,7 +81,7 @@ export interface TextFieldProps extends FieldBase {
   before?: ComponentChildren;
   after?: ComponentChildren;
   onBlur?: () => void;
-  inputRef?: RefObject<HTMLInputElement>;
+  inputRef?: RefObject<HTMLInputElement | null>;
 }
 
 export function TextField(p: TextFieldProps) {
@@ -95,7 +95,7 @@ export function TextField(p: TextFieldProps) {
             {...w}
             ref={ref}
             class={p.mono ? "k-num" : undefined}
-            type={p.type ?? "text"}
+            type={(p.type ?? "text") as "text"}
             inputMode={p.inputMode}
             autocomplete={p.autocomplete ?? "off"}
             autocapitalize={p.mono ? "off" : undefined}
@@ -345,7 +345,7 @@ export interface SearchProps {
   clearLabel: string;
   onSubmit?: () => void;
   focus?: boolean;
-  inputMode?: JSX.HTMLAttributes<HTMLInputElement>["inputMode"];
+  inputMode?: TextFieldProps["inputMode"];
 }
 
 export function Search(p: SearchProps) {

@@ -83,7 +83,7 @@ export interface AmountInputProps {
   placeholder?: string;
   /** Shows the system keyboard, where there is no Keypad beside it. */
   ownKeys?: boolean;
-  inputRef?: RefObject<HTMLInputElement>;
+  inputRef?: RefObject<HTMLInputElement | null>;
   children?: ComponentChildren;
 }
 
