@@ -14,7 +14,9 @@ use utoipa_axum::router::OpenApiRouter;
         title = "Yima",
         description = "Open, self-hostable cashless-city platform. Amounts are integer minor units with an ISO 4217 \
 currency, times RFC 3339, ids TypeIDs. Errors are problem details (RFC 9457) with a stable `code`. Lists are paged by \
-cursor. Residents send their session token, shops, billers and operators an API key, as `authorization: Bearer …`."
+cursor. Residents send their session token, shops, billers and operators an API key, as `authorization: Bearer …`. \
+In a browser the cookie of `POST /v1/session` serves residents, shops and operators instead; with it, whatever is not GET or \
+HEAD needs the header `yima-csrf`."
     ),
     tags(
         (name = "identity", description = "Signing in, PINs, devices, keys"),
@@ -32,6 +34,7 @@ struct Head;
 fn routes() -> OpenApiRouter<City> {
     OpenApiRouter::with_openapi(Head::openapi())
         .merge(city::identity::http::routes())
+        .merge(city::session::http::routes())
         .merge(city::wallet::http::routes())
         .merge(city::merchant::http::routes())
         .merge(city::trade::http::routes())

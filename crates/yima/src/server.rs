@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::serve::ListenerExt as _;
 use city::http::Problem;
+use city::identity::session::{App, http::cookie};
 use city::identity::{ConsoleSender, FileSender, MessageSender};
 use city::{City, Settings};
 use kernel::{Clock, OsRng, Rng, SystemClock};
@@ -341,13 +342,18 @@ fn request_id(request: &Request<Body>, rng: &dyn Rng) -> String {
     own.map_or_else(|| format!("{:016x}", rng.u64()), str::to_owned)
 }
 
-/// Who asks, for the limits: a token or key that was found good a moment ago, else the address. A made-up token
-/// gets no bucket of its own.
+/// Who asks, for the limits: a token, key or browser's session that was found good a moment ago, else the address. A
+/// made-up token gets no bucket of its own.
 fn caller(around: &Around, request: &Request<Body>) -> Vec<u8> {
     let header = |name| request.headers().get(name).and_then(|v: &HeaderValue| v.to_str().ok());
     let token =
         header(header::AUTHORIZATION.as_str()).and_then(|v| v.split_once(' ')).map(|(_, token)| token.trim());
     if let Some(token) = token.filter(|token| city::identity::remembers(&around.city, token)) {
+        return token.as_bytes().to_vec();
+    }
+    // A browser sends the cookies of all its apps; the first good one stands for it.
+    let mut cookies = App::ALL.into_iter().filter_map(|app| cookie(request.headers(), app));
+    if let Some(token) = cookies.find(|token| city::identity::remembers(&around.city, token)) {
         return token.as_bytes().to_vec();
     }
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|a| a.0.ip());

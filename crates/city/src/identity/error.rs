@@ -13,6 +13,8 @@ use crate::{Fault, Refusal};
 pub enum IdentityError {
     /// No token or key, or one that is unknown, ended or revoked.
     Unauthenticated,
+    /// A request by cookie without the session's CSRF token, or one that another site's page made.
+    Csrf,
     /// The token or key is good, but speaks for somebody else than this route wants; holds whom it wants.
     WrongKey(&'static str),
     /// The key's role does not reach so far.
@@ -68,9 +70,12 @@ pub enum IdentityError {
 impl fmt::Display for IdentityError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unauthenticated => {
-                f.write_str("sign in: send `authorization: Bearer …` with a live token or key")
-            }
+            Self::Unauthenticated => f.write_str(
+                "sign in: send `authorization: Bearer …` with a live token or key, or a session's cookie",
+            ),
+            Self::Csrf => f.write_str(
+                "by cookie, send `yima-csrf` with what `GET /v1/session` answers, from a page of this server",
+            ),
             Self::WrongKey(wanted) => write!(f, "this route wants {wanted}"),
             Self::Forbidden(role) => write!(f, "this needs a key of role {}", role.name()),
             Self::PhoneMalformed => {
@@ -126,6 +131,7 @@ impl Refusal for IdentityError {
     fn code(&self) -> &'static str {
         match self {
             Self::Unauthenticated => "unauthenticated",
+            Self::Csrf => "csrf",
             Self::WrongKey(_) => "wrong_key",
             Self::Forbidden(_) => "forbidden",
             Self::PhoneMalformed => "phone_malformed",
@@ -158,7 +164,8 @@ impl Refusal for IdentityError {
     fn status(&self) -> u16 {
         match self {
             Self::Unauthenticated => 401,
-            Self::WrongKey(_)
+            Self::Csrf
+            | Self::WrongKey(_)
             | Self::Forbidden(_)
             | Self::PinRequired
             | Self::PinWrong(_)

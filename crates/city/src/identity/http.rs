@@ -1,8 +1,7 @@
-//! Routes of identity, and the extractors that make authorization an argument type.
+//! Routes of identity. The extractors that make authorization an argument type are in [`super::session::http`].
 
-use axum::extract::{FromRequestParts, State};
-use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::extract::State;
+use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use kernel::Timestamp;
@@ -12,51 +11,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{
-    Biller, IdentityError, Key, Merchant, NewKey, Operator, OwnerKind, Profile, Resident, Role, Tier,
-};
+use super::{Key, NewKey, Operator, OwnerKind, Profile, Resident, Role, Tier};
 use crate::City;
 use crate::http::{Amount, Answer, Json, Path, Problem};
-
-/// The bearer token of a request. The scheme's case does not matter (RFC 9110 section 11.1).
-fn bearer(parts: &Parts) -> Result<&str, IdentityError> {
-    parts
-        .headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token)
-        .ok_or(IdentityError::Unauthenticated)
-}
-
-impl FromRequestParts<City> for Resident {
-    type Rejection = Problem;
-    async fn from_request_parts(parts: &mut Parts, city: &City) -> Result<Self, Problem> {
-        Ok(super::authenticate_resident(city, bearer(parts)?).await?)
-    }
-}
-
-impl FromRequestParts<City> for Merchant {
-    type Rejection = Problem;
-    async fn from_request_parts(parts: &mut Parts, city: &City) -> Result<Self, Problem> {
-        Ok(super::authenticate_merchant(city, bearer(parts)?).await?)
-    }
-}
-
-impl FromRequestParts<City> for Biller {
-    type Rejection = Problem;
-    async fn from_request_parts(parts: &mut Parts, city: &City) -> Result<Self, Problem> {
-        Ok(super::authenticate_biller(city, bearer(parts)?).await?)
-    }
-}
-
-impl FromRequestParts<City> for Operator {
-    type Rejection = Problem;
-    async fn from_request_parts(parts: &mut Parts, city: &City) -> Result<Self, Problem> {
-        Ok(super::authenticate_operator(city, bearer(parts)?).await?)
-    }
-}
 
 /// Every route of identity.
 pub fn routes() -> OpenApiRouter<City> {

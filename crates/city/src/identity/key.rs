@@ -2,7 +2,7 @@
 
 use kernel::ids::{KeyId, OperatorId, TillId};
 
-use super::{IdentityError, Key, Operator, OwnerKind, Role, secret, sha256, store};
+use super::{IdentityError, Key, Operator, OwnerKind, Role, secret, session, sha256, store};
 use crate::{City, Fault};
 
 /// A new key and its secret.
@@ -66,6 +66,7 @@ async fn revoke(city: &City, owner: Option<u128>, key: KeyId) -> Result<(), Iden
         other => {
             other?;
             city.identity.keys.forget(|k| k.id == key);
+            session::forget_key(city, key);
             Ok(())
         }
     }
@@ -81,7 +82,9 @@ pub async fn revoke_till_keys(city: &City, owner: u128, till: TillId) -> Result<
         })
         .await;
     revoked?;
-    city.identity.keys.forget(|key| key.owner == owner && key.till == Some(till));
+    let gone = |key: &Key| key.owner == owner && key.till == Some(till);
+    city.identity.keys.forget(gone);
+    session::forget_keys(city, gone);
     Ok(())
 }
 

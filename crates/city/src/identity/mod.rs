@@ -18,6 +18,7 @@ mod lookups;
 mod pin;
 pub mod rules;
 mod sender;
+pub mod session;
 mod store;
 
 use std::collections::HashMap;
@@ -43,7 +44,9 @@ pub use key::{
 pub use pin::{change_pin, require_pin, reset_pin, set_first_pin};
 pub use rules::Tier;
 pub use sender::{ConsoleSender, FileSender, Message, MessageSender};
+pub use session::sign_out;
 
+use self::session::App;
 use self::store::Guess;
 use crate::{City, books};
 
@@ -58,7 +61,7 @@ pub struct Resident {
     pub session: SessionId,
 }
 
-/// A shop, by one of its API keys.
+/// A shop, by one of its API keys or a session that one opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Merchant {
     /// Which shop.
@@ -71,6 +74,13 @@ pub struct Merchant {
     pub till: Option<TillId>,
 }
 
+impl Merchant {
+    /// The shop of this key of a shop.
+    fn by(key: &Key) -> Merchant {
+        Merchant { id: MerchantId::from_u128(key.owner), role: key.role, key: key.id, till: key.till }
+    }
+}
+
 /// A biller, by one of its API keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Biller {
@@ -80,13 +90,20 @@ pub struct Biller {
     pub role: Role,
 }
 
-/// Somebody who runs the city, by API key.
+/// Somebody who runs the city, by API key or a session that one opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operator {
     /// Who.
     pub id: OperatorId,
     /// What the key may do.
     pub role: Role,
+}
+
+impl Operator {
+    /// The operator of this key of an operator.
+    fn by(key: &Key) -> Operator {
+        Operator { id: OperatorId::from_u128(key.owner), role: key.role }
+    }
 }
 
 /// What an API key may do; each includes those before it.
@@ -232,6 +249,7 @@ pub struct State {
     sender: Arc<dyn MessageSender>,
     sessions: Memory<[u8; 32], (Resident, Timestamp)>,
     keys: Memory<[u8; 32], Key>,
+    key_sessions: Memory<[u8; 32], (Key, Timestamp)>,
     phones: Memory<String, (ResidentId, String)>,
     residents: Memory<ResidentId, (ResidentId, String, Tier)>,
     funded: caps::Funded,
@@ -249,6 +267,7 @@ impl State {
             sender,
             sessions: Memory::default(),
             keys: Memory::default(),
+            key_sessions: Memory::default(),
             phones: Memory::default(),
             residents: Memory::default(),
             funded: caps::Funded::default(),
@@ -281,6 +300,9 @@ impl<K: Hash + Eq, V: Clone> Memory<K, V> {
         }
         held.insert(key, (now, value));
     }
+    fn drop_one(&self, key: &K) {
+        self.0.write().expect("no panic while held").remove(key);
+    }
     fn forget(&self, gone: impl Fn(&V) -> bool) {
         self.0.write().expect("no panic while held").retain(|_, (_, v)| !gone(v));
     }
@@ -289,9 +311,6 @@ impl<K: Hash + Eq, V: Clone> Memory<K, V> {
 fn sha256(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }
-
-/// What session tokens begin with.
-const SESSION_PREFIX: &str = "yrs_";
 
 /// A fresh secret: the prefix and 256 random bits.
 fn secret(prefix: &str, rng: &dyn Rng) -> String {
@@ -381,11 +400,9 @@ pub async fn sign_in(
         return Err(IdentityError::NameMalformed);
     }
     spend_code(city, &phone, code).await?;
-    let now = city.now();
-    let (new_id, session) = (ResidentId::new(now, &*city.rng), SessionId::new(now, &*city.rng));
-    let token = secret(SESSION_PREFIX, &*city.rng);
-    let hash = sha256(&token).to_vec();
-    let expires_at = now.plus(Duration::from_secs(rules::SESSION_TTL_S));
+    let session::Fresh { opened, id: session, hash, now } = session::fresh(city, App::Resident);
+    let session::Opened { token, expires_at } = opened;
+    let new_id = ResidentId::new(now, &*city.rng);
     let name = name.to_owned();
     let resident: Result<Profile, IdentityError> = city
         .store
@@ -429,18 +446,6 @@ async fn open_wallet(city: &City, resident: ResidentId) -> Result<(), IdentityEr
     let ledger = books::money(city.settings.currency);
     let wallet = books::never_overdrawn(books::wallet(resident), ledger, books::account_code::WALLET);
     Ok(books::ensure(&city.ledger, vec![wallet]).await?)
-}
-
-/// Ends the session.
-pub async fn sign_out(city: &City, who: &Resident) -> Result<(), IdentityError> {
-    let (session, now) = (who.session, city.now());
-    let revoked: Result<(), IdentityError> = city
-        .store
-        .write(move |conn| Box::pin(async move { Ok(store::revoke_session(conn, session, now).await?) }))
-        .await;
-    revoked?;
-    city.identity.sessions.forget(|(resident, _)| resident.session == session);
-    Ok(())
 }
 
 /// The resident's own data.
@@ -511,31 +516,13 @@ pub async fn authenticate_resident(city: &City, token: &str) -> Result<Resident,
         live_key(city, token).await?;
         return Err(IdentityError::WrongKey("a resident signed in"));
     }
-    live_session(city, token).await
-}
-
-async fn live_session(city: &City, token: &str) -> Result<Resident, IdentityError> {
-    if !token.starts_with(SESSION_PREFIX) {
-        return Err(IdentityError::Unauthenticated);
-    }
-    let (hash, now) = (sha256(token), city.now());
-    if let Some((resident, expires)) = city.identity.sessions.get(&hash, now)
-        && now < expires
-    {
-        return Ok(resident);
-    }
-    let mut conn = city.store.read().await?;
-    let found = store::session(&mut conn, hash.to_vec(), now).await?;
-    let (session, id, tier, expires) = found.ok_or(IdentityError::Unauthenticated)?;
-    let resident = Resident { id, tier, session };
-    city.identity.sessions.put(hash, (resident, expires), now);
-    Ok(resident)
+    Ok(session::live(city, token).await?.0)
 }
 
 /// Which API key this is.
 async fn authenticate_key(city: &City, secret: &str, kind: OwnerKind) -> Result<Key, IdentityError> {
-    if secret.starts_with(SESSION_PREFIX) {
-        live_session(city, secret).await?;
+    if session::is_residents(secret) {
+        session::live(city, secret).await?;
         return Err(IdentityError::WrongKey(kind.wanted()));
     }
     let key = live_key(city, secret).await?;
@@ -554,17 +541,19 @@ async fn live_key(city: &City, secret: &str) -> Result<Key, IdentityError> {
     Ok(key)
 }
 
-/// Whether this token or key was found good a moment ago, from memory alone: who asks for limits' sake must not
+/// Whether this session's token or key was found good a moment ago, from memory alone: who asks for limits' sake must not
 /// cause a look into the tables.
 pub fn remembers(city: &City, secret: &str) -> bool {
     let (hash, now) = (sha256(secret), city.now());
-    city.identity.sessions.get(&hash, now).is_some() || city.identity.keys.get(&hash, now).is_some()
+    let memory = &city.identity;
+    memory.sessions.get(&hash, now).is_some()
+        || memory.keys.get(&hash, now).is_some()
+        || memory.key_sessions.get(&hash, now).is_some()
 }
 
 /// Which shop this API key speaks for.
 pub async fn authenticate_merchant(city: &City, secret: &str) -> Result<Merchant, IdentityError> {
-    let key = authenticate_key(city, secret, OwnerKind::Merchant).await?;
-    Ok(Merchant { id: MerchantId::from_u128(key.owner), role: key.role, key: key.id, till: key.till })
+    Ok(Merchant::by(&authenticate_key(city, secret, OwnerKind::Merchant).await?))
 }
 
 /// Which biller this API key speaks for.
@@ -575,6 +564,5 @@ pub async fn authenticate_biller(city: &City, secret: &str) -> Result<Biller, Id
 
 /// Which operator this API key speaks for.
 pub async fn authenticate_operator(city: &City, secret: &str) -> Result<Operator, IdentityError> {
-    let key = authenticate_key(city, secret, OwnerKind::Operator).await?;
-    Ok(Operator { id: OperatorId::from_u128(key.owner), role: key.role })
+    Ok(Operator::by(&authenticate_key(city, secret, OwnerKind::Operator).await?))
 }

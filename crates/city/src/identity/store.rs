@@ -1,4 +1,5 @@
-//! The tables of identity: resident, sign_in_code, session, device, operator, api_key.
+//! The tables of identity: resident, sign_in_code, session, device, operator,
+//! api_key, key_session.
 
 use kernel::Timestamp;
 use kernel::ids::{DeviceId, KeyId, OperatorId, ResidentId, SessionId, TillId};
@@ -247,6 +248,64 @@ pub async fn revoke_session(conn: &mut Conn, session: SessionId, now: Timestamp)
     Ok(())
 }
 
+/// Ends the session of a token.
+pub async fn end_session(conn: &mut Conn, hash: Vec<u8>, now: Timestamp) -> Result<()> {
+    query("UPDATE session SET revoked_at = $1 WHERE token_hash = $2 AND revoked_at IS NULL")
+        .bind(now.as_millis())
+        .bind(hash)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Adds a session that a key opened; `Guard` when the key is not live any more.
+pub async fn add_key_session(
+    conn: &mut Conn,
+    hash: Vec<u8>,
+    session: SessionId,
+    key: KeyId,
+    now: Timestamp,
+    expires: Timestamp,
+) -> Result<()> {
+    let added = query(
+        "INSERT INTO key_session (token_hash, id, key_id, created_at, expires_at)
+         SELECT $1, $2, id, $3, $4 FROM api_key WHERE id = $5 AND revoked_at IS NULL",
+    )
+    .bind(hash)
+    .bind(session.to_bytes())
+    .bind(now.as_millis())
+    .bind(expires.as_millis())
+    .bind(key.to_bytes())
+    .execute(conn)
+    .await?;
+    store::one_row(added)
+}
+
+/// The live key of a live session, and when the session ends.
+pub async fn key_session(conn: &mut Conn, hash: Vec<u8>, now: Timestamp) -> Result<Option<(Key, Timestamp)>> {
+    let row = query(
+        "SELECT k.id AS id, k.owner_kind AS owner_kind, k.owner_id AS owner_id, k.role AS role, k.till_id AS till_id,
+                k.name AS name, s.expires_at AS expires_at
+         FROM key_session s JOIN api_key k ON k.id = s.key_id
+         WHERE s.token_hash = $1 AND s.revoked_at IS NULL AND s.expires_at > $2 AND k.revoked_at IS NULL",
+    )
+    .bind(hash)
+    .bind(now.as_millis())
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| Ok((key(&row)?, Timestamp::from_millis(row.try_get("expires_at")?)))).transpose()
+}
+
+/// Ends the session of a token that a key opened.
+pub async fn end_key_session(conn: &mut Conn, hash: Vec<u8>, now: Timestamp) -> Result<()> {
+    query("UPDATE key_session SET revoked_at = $1 WHERE token_hash = $2 AND revoked_at IS NULL")
+        .bind(now.as_millis())
+        .bind(hash)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Adds a device.
 pub async fn add_device(conn: &mut Conn, device: &Device) -> Result<()> {
     query("INSERT INTO device (id, resident_id, name, created_at) VALUES ($1, $2, $3, $4)")
@@ -408,4 +467,13 @@ pub async fn operator_exists(conn: &mut Conn, operator: OperatorId) -> Result<bo
     let row =
         query("SELECT id FROM operator WHERE id = $1").bind(operator.to_bytes()).fetch_optional(conn).await?;
     Ok(row.is_some())
+}
+
+/// What an operator is called.
+pub async fn operator_name(conn: &mut Conn, operator: OperatorId) -> Result<Option<String>> {
+    let name = query_scalar("SELECT name FROM operator WHERE id = $1")
+        .bind(operator.to_bytes())
+        .fetch_optional(conn)
+        .await?;
+    Ok(name)
 }

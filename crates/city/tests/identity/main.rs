@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod browser;
 mod caps;
 mod device;
 mod http;

@@ -88,6 +88,25 @@ fn who_asks_too_often_is_told_to_wait() {
     }
 }
 
+/// A browser that is signed in has a limit of its own, as a program with a key has.
+#[test]
+fn a_browsers_session_has_a_limit_of_its_own() {
+    let server = Server::start(&["--rate-limit", "1"]);
+    let body = serde_json::json!({"as": "operator", "key": server.operator}).to_string();
+    let opened = request(server.addr, "POST", "/v1/session", "content-type: application/json\r\n", &body);
+    assert_eq!(opened.status, 200, "{}", opened.body);
+    let set = opened.head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).expect("a cookie");
+    let cookie = format!("cookie: a=b; {}\r\n", set.split(';').next().unwrap());
+    let mut asked = (0..50).map(|_| request(server.addr, "GET", "/healthz", "", "").status);
+    assert!(asked.any(|status| status == 429), "the address has asked too often");
+    let own = request(server.addr, "GET", "/v1/session?as=operator", &cookie, "");
+    assert_eq!(own.status, 200, "{}", own.body);
+    let made_up = "cookie: __Host-yima-operator=yos_x\r\n";
+    let mut asked =
+        (0..50).map(|_| request(server.addr, "GET", "/v1/session?as=operator", made_up, "").status);
+    assert!(asked.any(|status| status == 429), "a made-up cookie has no bucket");
+}
+
 #[test]
 fn a_city_has_one_server_and_keeps_what_it_knew() {
     let mut server = Server::start(&[]);

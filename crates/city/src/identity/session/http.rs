@@ -1,0 +1,130 @@
+//! How a request proves whose it is: by bearer token or key, else by the cookie of its app's session. These
+//! extractors are what makes authorization an argument type.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, header};
+
+use super::{App, Holder, find, rules};
+use crate::City;
+use crate::http::Problem;
+use crate::identity::{
+    Biller, IdentityError, Key, Merchant, Operator, Resident, authenticate_biller, authenticate_merchant,
+    authenticate_operator, authenticate_resident,
+};
+
+/// The header of a session's CSRF token.
+const CSRF: &str = "yima-csrf";
+
+/// The bearer token of a request. The scheme's case does not matter (RFC 9110 section 11.1).
+fn bearer(headers: &HeaderMap) -> Result<&str, IdentityError> {
+    headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token)
+        .ok_or(IdentityError::Unauthenticated)
+}
+
+/// The token in the cookie of this app.
+pub fn cookie(headers: &HeaderMap, app: App) -> Option<&str> {
+    let mut sent = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    sent.find_map(|value| rules::cookie_value(value, rules::cookie_name(app)))
+}
+
+/// Refuses a request that another site's page made, where the browser says so (W3C Fetch Metadata).
+pub fn same_origin(headers: &HeaderMap) -> Result<(), IdentityError> {
+    match headers.get("sec-fetch-site") {
+        Some(site) if site != "same-origin" => Err(IdentityError::Csrf),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses what may change something unless our own page asks for it.
+pub fn guard(method: &Method, headers: &HeaderMap, token: &str) -> Result<(), IdentityError> {
+    if [Method::GET, Method::HEAD].contains(method) {
+        return Ok(());
+    }
+    same_origin(headers)?;
+    let sent = headers.get(CSRF).and_then(|value| value.to_str().ok());
+    if sent.is_some_and(|sent| rules::csrf_holds(token, sent)) { Ok(()) } else { Err(IdentityError::Csrf) }
+}
+
+/// How a request says whose it is.
+enum Proof<'a> {
+    Bearer(&'a str),
+    Cookie(&'a str),
+}
+
+/// A request with an `authorization` header means it: its cookies are not looked at.
+fn proof(parts: &Parts, app: App) -> Result<Proof<'_>, IdentityError> {
+    if parts.headers.contains_key(header::AUTHORIZATION) {
+        return bearer(&parts.headers).map(Proof::Bearer);
+    }
+    cookie(&parts.headers, app).map(Proof::Cookie).ok_or(IdentityError::Unauthenticated)
+}
+
+async fn holder(city: &City, parts: &Parts, app: App, token: &str) -> Result<Holder, IdentityError> {
+    let (holder, _) = find(city, app, token).await?;
+    guard(&parts.method, &parts.headers, token)?;
+    Ok(holder)
+}
+
+async fn key(city: &City, parts: &Parts, app: App, token: &str) -> Result<Key, IdentityError> {
+    match holder(city, parts, app, token).await? {
+        Holder::Key(key) => Ok(key),
+        Holder::Resident(_) => Err(IdentityError::Unauthenticated),
+    }
+}
+
+impl FromRequestParts<City> for Resident {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, city: &City) -> Result<Self, Problem> {
+        match proof(parts, App::Resident)? {
+            Proof::Bearer(token) => Ok(authenticate_resident(city, token).await?),
+            Proof::Cookie(token) => match holder(city, parts, App::Resident, token).await? {
+                Holder::Resident(resident) => Ok(resident),
+                Holder::Key(_) => Err(IdentityError::Unauthenticated.into()),
+            },
+        }
+    }
+}
+
+impl FromRequestParts<City> for Merchant {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, city: &City) -> Result<Self, Problem> {
+        match proof(parts, App::Merchant)? {
+            Proof::Bearer(secret) => Ok(authenticate_merchant(city, secret).await?),
+            Proof::Cookie(token) => Ok(Merchant::by(&key(city, parts, App::Merchant, token).await?)),
+        }
+    }
+}
+
+impl FromRequestParts<City> for Operator {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, city: &City) -> Result<Self, Problem> {
+        match proof(parts, App::Operator)? {
+            Proof::Bearer(secret) => Ok(authenticate_operator(city, secret).await?),
+            Proof::Cookie(token) => Ok(Operator::by(&key(city, parts, App::Operator, token).await?)),
+        }
+    }
+}
+
+impl FromRequestParts<City> for Biller {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, city: &City) -> Result<Self, Problem> {
+        Ok(authenticate_biller(city, bearer(&parts.headers)?).await?)
+    }
+}
+
+/// Whether a request came by cookie, so that a person at a screen asks and not a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByCookie(pub bool);
+
+impl FromRequestParts<City> for ByCookie {
+    type Rejection = std::convert::Infallible;
+    async fn from_request_parts(parts: &mut Parts, _: &City) -> Result<Self, Self::Rejection> {
+        Ok(ByCookie(!parts.headers.contains_key(header::AUTHORIZATION)))
+    }
+}
