@@ -1,16 +1,18 @@
 //! What all routes share: problem details (RFC 9457), amounts, cursors, JSON that names what is wrong.
 
+use std::ops::Range;
+
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use kernel::{Currency, Money};
+use kernel::{Currency, Date, Money, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::Refusal;
+use crate::{City, Refusal};
 
 /// The body of every error, `application/problem+json`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema, PartialEq, Eq)]
@@ -171,6 +173,22 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
             .map(|key| IdempotencyKey(key.to_owned()))
             .ok_or_else(|| crate::wallet::WalletError::KeyMissing.into())
     }
+}
+
+/// A day as it is written everywhere, `2026-03-02`.
+pub fn day(text: &str) -> Answer<Date> {
+    text.parse().map_err(|_| Problem::new(400, "malformed_day", "a day is written like 2026-03-02"))
+}
+
+/// The instants of the local days from `from` to `to`, both included; without an end where there is none.
+pub fn days(city: &City, from: Option<&str>, to: Option<&str>) -> Answer<Range<Timestamp>> {
+    let (from, to) = (from.map(day).transpose()?, to.map(day).transpose()?);
+    if from.zip(to).is_some_and(|(from, to)| from > to) {
+        return Err(Problem::new(422, "days_unacceptable", "`from` is after `to`"));
+    }
+    let start = |day: Date| Timestamp::start_of(day, city.settings.offset);
+    let end = to.and_then(|day| day.tomorrow().ok());
+    Ok(from.map_or(Timestamp::from_nanos(0), start)..end.map_or(Timestamp::from_nanos(i64::MAX), start))
 }
 
 /// The cursor of a list that is ordered by ledger time.

@@ -6,6 +6,7 @@ use codes::mpm::MpmError;
 
 use crate::identity::IdentityError;
 use crate::merchant::MerchantError;
+use crate::wallet::WalletError;
 use crate::{Fault, Refusal};
 
 /// A refusal of the trade slice. No money moved.
@@ -17,6 +18,10 @@ pub enum TradeError {
     Code(MpmError),
     /// A sound merchant code, but of another payment system.
     ForeignCode,
+    /// A payer's payment code: only a till can take it.
+    IsPaymentCode,
+    /// The personal code is none, or the resident's own.
+    Wallet(WalletError),
     /// An order or refund number is 1 to 64 visible ASCII characters.
     NumberMalformed,
     /// A subject has at most 64 characters, none of them a control character.
@@ -74,7 +79,11 @@ impl fmt::Display for TradeError {
             Self::Code(e) => return e.fmt(f),
             Self::Merchant(e) => return e.fmt(f),
             Self::Fault(e) => return e.fmt(f),
+            Self::Wallet(e) => return e.fmt(f),
             Self::ForeignCode => "this code belongs to another payment system",
+            Self::IsPaymentCode => {
+                "this is a payment code: a till scans it; to pay a person scan their personal code"
+            }
             Self::NumberMalformed => "an order or refund number is 1 to 64 visible ASCII characters",
             Self::SubjectMalformed => "a subject has at most 64 characters without control characters",
             Self::LifetimeUnacceptable => "an order lives 10 seconds to 24 hours",
@@ -109,6 +118,8 @@ impl Refusal for TradeError {
             Self::Identity(e) => e.code(),
             Self::Code(e) => e.code(),
             Self::ForeignCode => "foreign_code",
+            Self::IsPaymentCode => "is_payment_code",
+            Self::Wallet(e) => e.code(),
             Self::NumberMalformed => "number_malformed",
             Self::SubjectMalformed => "subject_malformed",
             Self::LifetimeUnacceptable => "lifetime_unacceptable",
@@ -140,8 +151,10 @@ impl Refusal for TradeError {
         match self {
             Self::Identity(e) => e.status(),
             Self::Merchant(e) => e.status(),
+            Self::Wallet(e) => e.status(),
             Self::Code(_)
             | Self::ForeignCode
+            | Self::IsPaymentCode
             | Self::NumberMalformed
             | Self::SubjectMalformed
             | Self::LifetimeUnacceptable
@@ -164,6 +177,12 @@ impl From<IdentityError> for TradeError {
 impl From<MerchantError> for TradeError {
     fn from(e: MerchantError) -> Self {
         Self::Merchant(e)
+    }
+}
+
+impl From<WalletError> for TradeError {
+    fn from(e: WalletError) -> Self {
+        Self::Wallet(e)
     }
 }
 

@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use kernel::Timestamp;
 use kernel::ids::{MerchantId, RefundId, TillId, TradeId};
-use kernel::{Date, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -31,6 +31,8 @@ pub fn routes() -> OpenApiRouter<City> {
         .routes(routes!(refund))
         .routes(routes!(refunds, refund_trade))
         .routes(routes!(statement))
+        .merge(super::list::http::routes())
+        .merge(super::scan::http::routes())
 }
 
 /// An order to be paid by scanning.
@@ -267,7 +269,7 @@ async fn confirm(
 
 /// A trade as its shop sees it.
 #[derive(Debug, Serialize, ToSchema)]
-struct TradeAnswer {
+pub(super) struct TradeAnswer {
     #[schema(value_type = String, example = "trd_01h2xcejqtf2nbrexx3vqjhp41")]
     trade: TradeId,
     order_no: Option<String>,
@@ -278,6 +280,9 @@ struct TradeAnswer {
     fee: Amount,
     #[schema(value_type = Option<String>, format = DateTime)]
     paid_at: Option<Timestamp>,
+    /// Absent at a poster, and for a trade that was closed before anybody knew it.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    ordered_at: Option<Timestamp>,
     subject: Option<String>,
     #[schema(value_type = Option<String>)]
     till: Option<TillId>,
@@ -293,6 +298,7 @@ impl From<Trade> for TradeAnswer {
             refunded: t.refunded.into(),
             fee: t.fee.into(),
             paid_at: t.paid_at,
+            ordered_at: t.ordered_at,
             subject: t.subject,
             till: t.till,
         }
@@ -461,8 +467,7 @@ async fn refund_trade(
     params(("day" = String, Path, description = "`2026-03-02`")),
     responses((status = 200, content_type = "text/csv", body = String), (status = "default", body = Problem)))]
 async fn statement(State(city): State<City>, who: Merchant, Path(day): Path<String>) -> Answer<Response> {
-    let day: Date =
-        day.parse().map_err(|_| Problem::new(400, "malformed_day", "a day is written like 2026-03-02"))?;
+    let day = crate::http::day(&day)?;
     let csv = super::statement::statement(&city, &who, day).await?;
     let disposition = format!("attachment; filename=\"statement-{day}.csv\"");
     let headers = [

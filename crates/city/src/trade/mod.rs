@@ -15,9 +15,11 @@
 
 mod error;
 pub mod http;
+pub mod list;
 mod pay;
 mod refund;
 pub mod rules;
+pub mod scan;
 pub mod statement;
 mod store;
 
@@ -95,6 +97,8 @@ pub struct Trade {
     pub fee: Money,
     /// When it was paid.
     pub paid_at: Option<Timestamp>,
+    /// When it was ordered; absent at a poster, and for a trade that was closed before anybody knew it.
+    pub ordered_at: Option<Timestamp>,
     /// What is sold.
     pub subject: Option<String>,
     /// At which till.
@@ -301,6 +305,7 @@ pub async fn view(city: &City, who: &Merchant, trade: TradeId) -> Result<Trade, 
         refunded: Money::new(refunded, currency),
         fee: Money::new(fee, currency),
         paid_at: payment.map(|t| instant(t.timestamp)),
+        ordered_at: order.as_ref().map(|o| o.created_at),
         order_no: order.as_ref().map(|o| o.order_no.clone()),
         subject: order.as_ref().and_then(|o| o.subject.clone()),
         till: order.and_then(|o| o.till),

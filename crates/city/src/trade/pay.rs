@@ -112,7 +112,7 @@ pub async fn pay(city: &City, who: &Resident, request: Pay) -> Result<Paid, Trad
 }
 
 /// The amount that the code shows its payer, minor units. A code in another currency is not the city's.
-fn printed(city: &City, qr: &codes::mpm::MerchantQr) -> Result<Option<i64>, TradeError> {
+pub(super) fn printed(city: &City, qr: &codes::mpm::MerchantQr) -> Result<Option<i64>, TradeError> {
     let currency = city.settings.currency;
     if qr.currency != format!("{:03}", currency.numeric()) {
         return Err(TradeError::AmountDiffers);
@@ -208,7 +208,7 @@ pub async fn confirm(city: &City, who: &Resident, trade: TradeId, pin: &str) -> 
 
 /// Refuses an order whose time is over, unless it was paid in time: then the payment answers. Who was
 /// told that it is closed can rely on it: it is closed in the ledger, whatever clocks do afterwards.
-async fn refuse_expired(city: &City, order: &Order) -> Result<(), TradeError> {
+pub(super) async fn refuse_expired(city: &City, order: &Order) -> Result<(), TradeError> {
     if city.now() < order.expires_at {
         return Ok(());
     }

@@ -7,11 +7,13 @@ mod cancel;
 mod charge;
 mod confirm;
 mod http;
+mod list;
 mod nodes;
 mod pay;
 mod precreate;
 mod races;
 mod refund;
+mod scan;
 mod statement;
 
 use city::City;
