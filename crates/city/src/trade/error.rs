@@ -4,6 +4,7 @@ use std::fmt;
 
 use codes::mpm::MpmError;
 
+use super::reconcile::rules::LineFault;
 use crate::identity::IdentityError;
 use crate::merchant::MerchantError;
 use crate::wallet::WalletError;
@@ -68,6 +69,10 @@ pub enum TradeError {
     MerchantBalanceInsufficient,
     /// A statement is made when its day is over.
     DayNotOver,
+    /// The first day is after the last, or they are too many.
+    DaysUnacceptable,
+    /// A line of the shop's own list cannot be read; holds the line, from 1, and the reason.
+    LineMalformed(u64, LineFault),
     /// Something below failed.
     Fault(Fault),
 }
@@ -106,6 +111,8 @@ impl fmt::Display for TradeError {
             Self::RefundDiffers => "this refund number was used for another amount",
             Self::MerchantBalanceInsufficient => "the shop's balance does not cover the refund",
             Self::DayNotOver => "a statement is made when its day is over",
+            Self::DaysUnacceptable => "`from` is not after `to`, and they are at most 92 days",
+            Self::LineMalformed(line, why) => return write!(f, "line {line}: {why}"),
         })
     }
 }
@@ -143,6 +150,8 @@ impl Refusal for TradeError {
             Self::RefundDiffers => "refund_differs",
             Self::MerchantBalanceInsufficient => "merchant_balance_insufficient",
             Self::DayNotOver => "day_not_over",
+            Self::DaysUnacceptable => "days_unacceptable",
+            Self::LineMalformed(..) => "line_malformed",
             Self::Fault(e) => e.code(),
         }
     }
@@ -159,7 +168,9 @@ impl Refusal for TradeError {
             | Self::SubjectMalformed
             | Self::LifetimeUnacceptable
             | Self::AmountUnacceptable
-            | Self::AmountMissing => 422,
+            | Self::AmountMissing
+            | Self::DaysUnacceptable
+            | Self::LineMalformed(..) => 422,
             Self::TradeUnknown => 404,
             Self::NotForYou => 403,
             Self::Fault(e) => e.status(),

@@ -32,7 +32,9 @@ pub fn routes() -> OpenApiRouter<City> {
         .routes(routes!(refunds, refund_trade))
         .routes(routes!(statement))
         .merge(super::list::http::routes())
+        .merge(super::reconcile::http::routes())
         .merge(super::scan::http::routes())
+        .merge(super::takings::http::routes())
 }
 
 /// An order to be paid by scanning.

@@ -13,15 +13,18 @@
 //! - A payment code is used up by its first try: the marker of its use is in the chain that pays, or
 //!   is written before a refusal is answered.
 
+mod day;
 mod error;
 pub mod http;
 pub mod list;
 mod pay;
+pub mod reconcile;
 mod refund;
 pub mod rules;
 pub mod scan;
 pub mod statement;
 mod store;
+pub mod takings;
 
 use std::collections::HashMap;
 use std::sync::RwLock;
@@ -140,19 +143,24 @@ pub struct TradeInfo {
     pub till: Option<TillId>,
 }
 
-/// Orders in memory: they are asked for again within seconds, by the payer and the followers.
+/// What the trade slice keeps in memory.
 #[derive(Debug, Default)]
-pub struct State(RwLock<HashMap<TradeId, Order>>);
+pub struct State {
+    /// Orders: they are asked for again within seconds, by the payer and the followers.
+    orders: RwLock<HashMap<TradeId, Order>>,
+    /// Sums of shops' days.
+    takings: takings::Memory,
+}
 
 /// How many orders a node remembers.
 const REMEMBER_MAX: usize = 100_000;
 
 impl State {
     fn get(&self, trade: TradeId) -> Option<Order> {
-        self.0.read().expect("no panic while held").get(&trade).cloned()
+        self.orders.read().expect("no panic while held").get(&trade).cloned()
     }
     fn put(&self, order: &Order) {
-        let mut held = self.0.write().expect("no panic while held");
+        let mut held = self.orders.write().expect("no panic while held");
         if held.len() >= REMEMBER_MAX {
             held.clear(); // the table still knows
         }

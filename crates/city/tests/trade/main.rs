@@ -12,9 +12,11 @@ mod nodes;
 mod pay;
 mod precreate;
 mod races;
+mod reconcile;
 mod refund;
 mod scan;
 mod statement;
+mod takings;
 
 use city::City;
 use city::identity::{Merchant, Resident};
