@@ -73,6 +73,8 @@ pub enum TradeError {
     DaysUnacceptable,
     /// A line of the shop's own list cannot be read; holds the line, from 1, and the reason.
     LineMalformed(u64, LineFault),
+    /// No such movement of this resident.
+    PaymentUnknown,
     /// Something below failed.
     Fault(Fault),
 }
@@ -112,6 +114,7 @@ impl fmt::Display for TradeError {
             Self::MerchantBalanceInsufficient => "the shop's balance does not cover the refund",
             Self::DayNotOver => "a statement is made when its day is over",
             Self::DaysUnacceptable => "`from` is not after `to`, and they are at most 92 days",
+            Self::PaymentUnknown => "no such payment",
             Self::LineMalformed(line, why) => return write!(f, "line {line}: {why}"),
         })
     }
@@ -152,6 +155,7 @@ impl Refusal for TradeError {
             Self::DayNotOver => "day_not_over",
             Self::DaysUnacceptable => "days_unacceptable",
             Self::LineMalformed(..) => "line_malformed",
+            Self::PaymentUnknown => "payment_unknown",
             Self::Fault(e) => e.code(),
         }
     }
@@ -171,7 +175,7 @@ impl Refusal for TradeError {
             | Self::AmountMissing
             | Self::DaysUnacceptable
             | Self::LineMalformed(..) => 422,
-            Self::TradeUnknown => 404,
+            Self::TradeUnknown | Self::PaymentUnknown => 404,
             Self::NotForYou => 403,
             Self::Fault(e) => e.status(),
             _ => 409,

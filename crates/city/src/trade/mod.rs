@@ -18,6 +18,7 @@ mod error;
 pub mod http;
 pub mod list;
 mod pay;
+pub mod payment;
 pub mod reconcile;
 mod refund;
 pub mod rules;

@@ -10,6 +10,7 @@ mod http;
 mod list;
 mod nodes;
 mod pay;
+mod payment;
 mod precreate;
 mod races;
 mod reconcile;

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::rules::{BreakCode, Counts};
+use super::rules::{Counts, ListBreakCode};
 use super::{LIST_BYTES_MAX, Report, Told, money};
 use crate::City;
 use crate::http::{Amount, Answer, Json, Path, Pieces, Problem, day};
@@ -22,23 +22,23 @@ pub fn routes() -> OpenApiRouter<City> {
 
 /// Payments and what they come to.
 #[derive(Debug, Serialize, ToSchema)]
-struct PartAnswer {
+struct ListPartAnswer {
     count: u64,
     amount: Amount,
 }
 
 /// How often each kind of break occurs.
 #[derive(Debug, Serialize, ToSchema)]
-struct CountsAnswer {
+struct ListCountsAnswer {
     missing_here: u64,
     missing_there: u64,
     amount_differs: u64,
     duplicate: u64,
 }
 
-impl From<Counts> for CountsAnswer {
-    fn from(c: Counts) -> CountsAnswer {
-        CountsAnswer {
+impl From<Counts> for ListCountsAnswer {
+    fn from(c: Counts) -> ListCountsAnswer {
+        ListCountsAnswer {
             missing_here: c.missing_here,
             missing_there: c.missing_there,
             amount_differs: c.amount_differs,
@@ -49,8 +49,8 @@ impl From<Counts> for CountsAnswer {
 
 /// A disagreement.
 #[derive(Debug, Serialize, ToSchema)]
-struct BreakAnswer {
-    code: BreakCode,
+struct ListBreakAnswer {
+    code: ListBreakCode,
     /// The line in your list, from 1; absent where it is missing there.
     line: Option<u64>,
     /// Absent for a poster's payment.
@@ -70,23 +70,23 @@ struct BreakAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 struct ReconcileAnswer {
     /// The payments of the day in the ledger.
-    ours: PartAnswer,
+    ours: ListPartAnswer,
     /// The lines of your list.
-    theirs: PartAnswer,
+    theirs: ListPartAnswer,
     /// What both have, with the same amount.
-    matched: PartAnswer,
+    matched: ListPartAnswer,
     /// All breaks, counted.
-    counts: CountsAnswer,
+    counts: ListCountsAnswer,
     /// The first 1,000: in the order of your lines, then what your list lacks, by time.
-    breaks: Vec<BreakAnswer>,
+    breaks: Vec<ListBreakAnswer>,
 }
 
 impl ReconcileAnswer {
     fn of(report: Report, city: &City) -> ReconcileAnswer {
         let amount = |minor| Amount::from(money(city, minor));
-        let part = |count, minor| PartAnswer { count, amount: amount(minor) };
+        let part = |count, minor| ListPartAnswer { count, amount: amount(minor) };
         let found = &report.found;
-        let told = |Told { found, paid_at }| BreakAnswer {
+        let told = |Told { found, paid_at }| ListBreakAnswer {
             code: found.code,
             line: found.line,
             order_no: found.order_no,

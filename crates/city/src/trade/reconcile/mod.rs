@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use kernel::ids::{MerchantId, TradeId};
 use kernel::{Date, Money, Timestamp};
 
-use self::rules::{Break, BreakCode, LineFault, Lines, Match};
+use self::rules::{Break, LineFault, Lines, ListBreakCode, Match};
 use super::{TradeError, belongs_to, day, id_of, store};
 use crate::City;
 use crate::books::{self, transfer_code};
@@ -110,7 +110,7 @@ async fn tell(city: &City, shop: MerchantId, breaks: Vec<Break>) -> Result<Vec<T
         .filter(|(_, t)| t.code == transfer_code::TRADE_PAYMENT && belongs_to(t, shop))
         .map(|(trade, t)| (trade, t.timestamp))
         .collect();
-    let lacking = breaks.iter().filter(|found| found.code == BreakCode::MissingThere);
+    let lacking = breaks.iter().filter(|found| found.code == ListBreakCode::MissingThere);
     let lacking: Vec<TradeId> = lacking.map(|found| TradeId::from_u128(found.trade)).collect();
     let mut conn = city.store.read().await?;
     let orders = store::by_ids(&mut conn, &lacking).await?;

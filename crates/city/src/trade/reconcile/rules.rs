@@ -132,7 +132,7 @@ impl Lines {
 /// How the two lists disagree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum BreakCode {
+pub enum ListBreakCode {
     /// The shop lists a payment that the ledger does not have on this day.
     MissingHere,
     /// The ledger has a payment that the shop does not list.
@@ -147,7 +147,7 @@ pub enum BreakCode {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Break {
     /// How.
-    pub code: BreakCode,
+    pub code: ListBreakCode,
     /// The line in the shop's list, where it is there.
     pub line: Option<u64>,
     /// As the shop wrote it.
@@ -163,13 +163,13 @@ pub struct Break {
 /// How often each kind of break occurs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// See [`BreakCode::MissingHere`].
+    /// See [`ListBreakCode::MissingHere`].
     pub missing_here: u64,
-    /// See [`BreakCode::MissingThere`].
+    /// See [`ListBreakCode::MissingThere`].
     pub missing_there: u64,
-    /// See [`BreakCode::AmountDiffers`].
+    /// See [`ListBreakCode::AmountDiffers`].
     pub amount_differs: u64,
-    /// See [`BreakCode::Duplicate`].
+    /// See [`ListBreakCode::Duplicate`].
     pub duplicate: u64,
 }
 
@@ -230,9 +230,9 @@ impl Match {
             None => self.unknown.contains(&trade),
         };
         let code = match ours {
-            _ if again => BreakCode::Duplicate,
-            None => BreakCode::MissingHere,
-            Some(ours) if ours != theirs => BreakCode::AmountDiffers,
+            _ if again => ListBreakCode::Duplicate,
+            None => ListBreakCode::MissingHere,
+            Some(ours) if ours != theirs => ListBreakCode::AmountDiffers,
             Some(_) => {
                 self.matched += 1;
                 self.matched_minor = self.matched_minor.saturating_add(theirs);
@@ -253,7 +253,7 @@ impl Match {
             .collect();
         missing.sort_unstable();
         for (_, trade, amount) in missing {
-            let (code, ours_minor) = (BreakCode::MissingThere, Some(amount));
+            let (code, ours_minor) = (ListBreakCode::MissingThere, Some(amount));
             self.note(Break { code, line: None, order_no: None, trade, ours_minor, theirs_minor: None });
         }
     }
@@ -261,10 +261,10 @@ impl Match {
     fn note(&mut self, found: Break) {
         let Counts { missing_here, missing_there, amount_differs, duplicate } = &mut self.counts;
         *match found.code {
-            BreakCode::MissingHere => missing_here,
-            BreakCode::MissingThere => missing_there,
-            BreakCode::AmountDiffers => amount_differs,
-            BreakCode::Duplicate => duplicate,
+            ListBreakCode::MissingHere => missing_here,
+            ListBreakCode::MissingThere => missing_there,
+            ListBreakCode::AmountDiffers => amount_differs,
+            ListBreakCode::Duplicate => duplicate,
         } += 1;
         if self.breaks.len() < BREAKS_KEPT {
             self.breaks.push(found);
@@ -353,7 +353,7 @@ mod tests {
 
     #[test]
     fn finds_every_disagreement_and_invents_none() {
-        use BreakCode as C;
+        use ListBreakCode as C;
         type Row<'a> = (&'a [(u128, i64)], &'a [(u128, i64)], u64, &'a [(C, u128)]);
         let rows: &[Row<'_>] = &[
             (&[], &[], 0, &[]),

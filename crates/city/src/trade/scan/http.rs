@@ -21,7 +21,7 @@ pub fn routes() -> OpenApiRouter<City> {
 /// A scanned text.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct CodeRequest {
+struct ScannedRequest {
     /// As the camera read it, unchanged.
     payload: String,
 }
@@ -29,7 +29,7 @@ struct CodeRequest {
 /// What kind of code it is.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum CodeKind {
+enum ScannedKind {
     /// Pay it with `POST /v1/payments` and an amount of your own.
     ShopPoster,
     /// Pay it with `POST /v1/payments`.
@@ -40,8 +40,8 @@ enum CodeKind {
 
 /// What a scanned text is.
 #[derive(Debug, Serialize, ToSchema)]
-struct CodeAnswer {
-    kind: CodeKind,
+struct ScannedAnswer {
+    kind: ScannedKind,
     /// The shop's name; a person's is masked, its last character stays.
     #[schema(example = "西湖面馆")]
     payee_name: String,
@@ -64,10 +64,10 @@ struct CodeAnswer {
     needs_pin_above: Amount,
 }
 
-impl CodeAnswer {
-    fn of(scanned: Scanned, city: &City) -> CodeAnswer {
+impl ScannedAnswer {
+    fn of(scanned: Scanned, city: &City) -> ScannedAnswer {
         let limit = Money::new(city.settings.no_pin_limit_minor, city.settings.currency);
-        let blank = |kind, payee_name, amount: Option<Money>| CodeAnswer {
+        let blank = |kind, payee_name, amount: Option<Money>| ScannedAnswer {
             kind,
             payee_name,
             merchant: None,
@@ -79,18 +79,20 @@ impl CodeAnswer {
             needs_pin_above: limit.into(),
         };
         match scanned {
-            Scanned::Personal { name, amount } => blank(CodeKind::Personal, name, amount),
+            Scanned::Personal { name, amount } => blank(ScannedKind::Personal, name, amount),
             Scanned::Poster { merchant, name, amount } => {
-                CodeAnswer { merchant: Some(merchant), ..blank(CodeKind::ShopPoster, name, amount) }
+                ScannedAnswer { merchant: Some(merchant), ..blank(ScannedKind::ShopPoster, name, amount) }
             }
-            Scanned::Order { merchant, name, trade, order_no, amount, subject, expires_at } => CodeAnswer {
-                merchant: Some(merchant),
-                trade: Some(trade),
-                order_no: Some(order_no),
-                note: subject,
-                expires_at: Some(expires_at),
-                ..blank(CodeKind::ShopOrder, name, Some(amount))
-            },
+            Scanned::Order { merchant, name, trade, order_no, amount, subject, expires_at } => {
+                ScannedAnswer {
+                    merchant: Some(merchant),
+                    trade: Some(trade),
+                    order_no: Some(order_no),
+                    note: subject,
+                    expires_at: Some(expires_at),
+                    ..blank(ScannedKind::ShopOrder, name, Some(amount))
+                }
+            }
         }
     }
 }
@@ -101,13 +103,13 @@ impl CodeAnswer {
 /// money moves. A code that this resident cannot pay is refused with the reason. After 20 codes in a day that lead
 /// nowhere no code is told any more (`too_many_lookups`).
 #[utoipa::path(post, path = "/v1/codes/read", tag = "trade", security(("bearer" = [])),
-    request_body = CodeRequest,
-    responses((status = 200, body = CodeAnswer), (status = "default", body = Problem)))]
+    request_body = ScannedRequest,
+    responses((status = 200, body = ScannedAnswer), (status = "default", body = Problem)))]
 async fn read_code(
     State(city): State<City>,
     who: Resident,
-    Json(request): Json<CodeRequest>,
-) -> Answer<Json<CodeAnswer>> {
+    Json(request): Json<ScannedRequest>,
+) -> Answer<Json<ScannedAnswer>> {
     let scanned = super::scan(&city, &who, &request.payload).await?;
-    Ok(Json(CodeAnswer::of(scanned, &city)))
+    Ok(Json(ScannedAnswer::of(scanned, &city)))
 }

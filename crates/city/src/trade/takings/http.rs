@@ -29,7 +29,7 @@ struct TakingsQuery {
 
 /// Sums of one or more days.
 #[derive(Debug, Serialize, ToSchema)]
-struct SumsAnswer {
+struct TakingsSumsAnswer {
     /// How many payments.
     payments: u64,
     /// What they came to.
@@ -46,10 +46,10 @@ struct SumsAnswer {
     paid_out: Amount,
 }
 
-impl SumsAnswer {
-    fn of(sums: &Sums, currency: Currency) -> SumsAnswer {
+impl TakingsSumsAnswer {
+    fn of(sums: &Sums, currency: Currency) -> TakingsSumsAnswer {
         let amount = |minor| Amount { minor, currency };
-        SumsAnswer {
+        TakingsSumsAnswer {
             payments: sums.payments,
             gross: amount(sums.gross),
             refunds: sums.refunds,
@@ -63,19 +63,19 @@ impl SumsAnswer {
 
 /// The takings of a local day.
 #[derive(Debug, Serialize, ToSchema)]
-struct DayAnswer {
+struct TakingsDayAnswer {
     #[schema(example = "2026-03-02")]
     day: String,
     /// Whether the day is over, so that its statement says the same for ever.
     closed: bool,
     #[serde(flatten)]
-    sums: SumsAnswer,
+    sums: TakingsSumsAnswer,
 }
 
 /// Takings by day, oldest first.
 #[derive(Debug, Serialize, ToSchema)]
 struct TakingsAnswer {
-    items: Vec<DayAnswer>,
+    items: Vec<TakingsDayAnswer>,
     /// The day to ask on `from`; absent when all days asked for are here.
     next: Option<String>,
 }
@@ -95,10 +95,10 @@ async fn takings(
     let (from, to) = (day(&query.from)?, day(&query.to)?);
     let (days, next) = super::takings(&city, &who, from, to).await?;
     let currency = city.settings.currency;
-    let item = |Day { day, sums, closed }| DayAnswer {
+    let item = |Day { day, sums, closed }| TakingsDayAnswer {
         day: day.to_string(),
         closed,
-        sums: SumsAnswer::of(&sums, currency),
+        sums: TakingsSumsAnswer::of(&sums, currency),
     };
     Ok(Json(TakingsAnswer { items: days.into_iter().map(item).collect(), next: next.map(|d| d.to_string()) }))
 }
