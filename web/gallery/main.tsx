@@ -42,7 +42,7 @@ const side: k.NavItem[] = [
 /** A pattern in place of a QR code. */
 function Pattern() {
   const cells = [];
-  for (let i = 0; i < 21 * 21; i++) if ((i * 7919 + (i % 21) * 31) % 5 < 2) cells.push(`M${i % 21} ${Math.floor(i / 21)}h1v1h-1z`);
+  for (let i = 0; i < 21 * 21; i++) if (((i * 2654435761) >>> 13) % 5 < 2) cells.push(`M${i % 21} ${Math.floor(i / 21)}h1v1h-1z`);
   return (
     <svg viewBox="0 0 21 21" role="img" aria-label="A code">
       <path d={cells.join("")} fill="#1b2123" />

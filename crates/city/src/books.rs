@@ -4,6 +4,8 @@
 //! `ledger` is the ISO 4217 number of the currency; caps live on shadow ledgers of their own, so that
 //! an allowance can never be mistaken for money.
 
+use std::collections::HashMap;
+
 use kernel::ids::{BillerId, MerchantId, ResidentId};
 use kernel::{Currency, Rng, Timestamp, derive_u128};
 use ledger::{
@@ -406,6 +408,19 @@ async fn submit_at(
 pub async fn find_once(ledger: &Ledger, base: u128) -> Result<Option<Transfer>, Fault> {
     let ids = (0..=LAST_RESORT).map(|k| attempt_id(base, k)).collect();
     Ok(ledger.lookup_transfers(ids).await?.into_iter().next())
+}
+
+/// [`find_once`] for many; what is not there is left out.
+pub async fn find_each(ledger: &Ledger, bases: &[u128]) -> Result<Vec<(u128, Transfer)>, Fault> {
+    const IDS: usize = LAST_RESORT as usize + 1;
+    let mut found = Vec::new();
+    for part in bases.chunks(ledger::BATCH_MAX / IDS) {
+        let base_of: HashMap<u128, u128> =
+            part.iter().flat_map(|base| (0..=LAST_RESORT).map(|k| (attempt_id(*base, k), *base))).collect();
+        let transfers = ledger.lookup_transfers(base_of.keys().copied().collect()).await?;
+        found.extend(transfers.into_iter().filter_map(|t| Some((*base_of.get(&t.id)?, t))));
+    }
+    Ok(found)
 }
 
 /// Whether the status says that a transfer of this id is there.

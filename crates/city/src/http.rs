@@ -1,16 +1,20 @@
 //! What all routes share: problem details (RFC 9457), amounts, cursors, JSON that names what is wrong.
 
+use std::ops::Range;
+use std::pin::Pin;
+
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use kernel::{Currency, Money};
+use kernel::{Currency, Date, Money, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::Refusal;
+use crate::{City, Refusal};
 
 /// The body of every error, `application/problem+json`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema, PartialEq, Eq)]
@@ -70,7 +74,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         match axum::Json::<T>::from_request(request, state).await {
             Ok(axum::Json(value)) => Ok(Json(value)),
             Err(JsonRejection::BytesRejection(e)) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                Err(Problem::new(413, "body_too_large", "the body is larger than this route accepts"))
+                Err(BrokenBody::TooLarge.into())
             }
             Err(JsonRejection::MissingJsonContentType(_)) => {
                 Err(Problem::new(415, "not_json", "send `content-type: application/json`"))
@@ -111,6 +115,54 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
             let detail = e.body_text();
             Problem::new(400, "malformed_id", detail.strip_prefix("Invalid URL: ").unwrap_or(&detail))
         })
+    }
+}
+
+/// A request body, piece by piece, with an end: for what is too large to be in memory.
+#[derive(Debug)]
+pub struct Pieces {
+    body: Body,
+    left: u64,
+}
+
+/// Why a body has no next piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrokenBody {
+    /// It is larger than the route accepts.
+    TooLarge,
+    /// The sender went away.
+    BrokeOff,
+}
+
+impl From<BrokenBody> for Problem {
+    fn from(broken: BrokenBody) -> Problem {
+        match broken {
+            BrokenBody::TooLarge => {
+                Problem::new(413, "body_too_large", "the body is larger than this route accepts")
+            }
+            BrokenBody::BrokeOff => Problem::new(400, "malformed_body", "the body broke off"),
+        }
+    }
+}
+
+impl Pieces {
+    /// The pieces of a body of at most `max` bytes.
+    pub fn of(body: Body, max: u64) -> Pieces {
+        Pieces { body, left: max }
+    }
+
+    /// The next piece; `None` at the end.
+    pub async fn next(&mut self) -> Option<Result<Bytes, BrokenBody>> {
+        loop {
+            let frame = std::future::poll_fn(|cx| Pin::new(&mut self.body).poll_frame(cx)).await?;
+            let Ok(frame) = frame else { return Some(Err(BrokenBody::BrokeOff)) };
+            let Ok(data) = frame.into_data() else { continue };
+            let Some(left) = self.left.checked_sub(data.len() as u64) else {
+                return Some(Err(BrokenBody::TooLarge));
+            };
+            self.left = left;
+            return Some(Ok(data));
+        }
     }
 }
 
@@ -171,6 +223,22 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
             .map(|key| IdempotencyKey(key.to_owned()))
             .ok_or_else(|| crate::wallet::WalletError::KeyMissing.into())
     }
+}
+
+/// A day as it is written everywhere, `2026-03-02`.
+pub fn day(text: &str) -> Answer<Date> {
+    text.parse().map_err(|_| Problem::new(400, "malformed_day", "a day is written like 2026-03-02"))
+}
+
+/// The instants of the local days from `from` to `to`, both included; without an end where there is none.
+pub fn days(city: &City, from: Option<&str>, to: Option<&str>) -> Answer<Range<Timestamp>> {
+    let (from, to) = (from.map(day).transpose()?, to.map(day).transpose()?);
+    if from.zip(to).is_some_and(|(from, to)| from > to) {
+        return Err(Problem::new(422, "days_unacceptable", "`from` is after `to`"));
+    }
+    let start = |day: Date| Timestamp::start_of(day, city.settings.offset);
+    let end = to.and_then(|day| day.tomorrow().ok());
+    Ok(from.map_or(Timestamp::from_nanos(0), start)..end.map_or(Timestamp::from_nanos(i64::MAX), start))
 }
 
 /// The cursor of a list that is ordered by ledger time.

@@ -18,6 +18,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "bill", include_str!("../migrations/0005_bill.sql")),
     (6, "event", include_str!("../migrations/0006_event.sql")),
     (7, "identity web", include_str!("../migrations/0007_identity_web.sql")),
+    (8, "bill account", include_str!("../migrations/0008_bill_account.sql")),
 ];
 
 pub(crate) async fn run(pool: &AnyPool) -> Result<(), StoreError> {

@@ -79,11 +79,15 @@ export interface StatProps {
   children?: ComponentChildren;
 }
 
+/** A figure and what it counts. A long one is set smaller, to stay on its line. */
 export function Stat({ label, value, note, tone: t, children }: StatProps) {
+  const long = typeof value === "string" ? value.length : 0;
   return (
     <div class={cx("k-stat", tone(t))}>
       <div class="k-stat-label">{label}</div>
-      <div class="k-stat-value k-num">{value}</div>
+      <div class={cx("k-stat-value k-num", long > 6 && "k-long")} style={long > 6 ? { "--n": long } : undefined}>
+        {value}
+      </div>
       {note && <div class="k-stat-note">{note}</div>}
       {children}
     </div>

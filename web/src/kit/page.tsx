@@ -57,7 +57,7 @@ export function Page({ footer, children, ...bar }: PageProps) {
     <div class="k-page" ref={root}>
       <Bar {...bar} />
       <main class={cx("k-main", bar.wide && "k-wide")}>{children}</main>
-      {footer && <div class="k-foot">{footer}</div>}
+      {footer && <footer class="k-foot">{footer}</footer>}
     </div>
   );
 }
@@ -107,15 +107,13 @@ export function SideNav({ items: list, current, label, head, foot }: NavProps & 
     nav.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }, [current]);
   return (
-    <div class="k-side">
+    <nav class="k-side" aria-label={label}>
       {head && <div class="k-side-head">{head}</div>}
-      <nav aria-label={label}>
-        <ul role="list" ref={nav}>
-          {items(list, current)}
-        </ul>
-      </nav>
+      <ul role="list" ref={nav}>
+        {items(list, current)}
+      </ul>
       {foot && <div class="k-side-foot">{foot}</div>}
-    </div>
+    </nav>
   );
 }
 

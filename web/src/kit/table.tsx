@@ -39,7 +39,8 @@ export function Table<R>({ caption, columns, rows, rowKey, empty, onRow, sort, s
     seen.observe(el);
     if (el.firstElementChild) seen.observe(el.firstElementChild);
     return () => seen.disconnect();
-  }, []);
+  }, [rows.length === 0]);
+  if (rows.length === 0 && empty) return <div class="k-table">{empty}</div>;
   return (
     <div class="k-table">
       <div class="k-table-in" ref={box} role={scrolls ? "region" : undefined} aria-labelledby={scrolls ? id : undefined} tabIndex={scrolls ? 0 : undefined}>
@@ -98,7 +99,6 @@ export function Table<R>({ caption, columns, rows, rowKey, empty, onRow, sort, s
           </tbody>
         </table>
       </div>
-      {rows.length === 0 && empty}
     </div>
   );
 }

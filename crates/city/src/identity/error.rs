@@ -33,7 +33,7 @@ pub enum IdentityError {
     CodeWrong,
     /// No live one-time code: none sent, used, too old, or guessed at too often.
     CodeGone,
-    /// Twenty unknown phones were asked for today.
+    /// Twenty unknown phones, or twenty codes that lead nowhere, were asked for today.
     TooManyLookups,
     /// No such resident.
     ResidentUnknown,
@@ -90,7 +90,7 @@ impl fmt::Display for IdentityError {
             Self::CodeWrong => f.write_str("the one-time code is wrong"),
             Self::CodeGone => f.write_str("there is no live one-time code for this phone; request one"),
             Self::TooManyLookups => {
-                f.write_str("too many unknown phone numbers today; use a personal code, or try tomorrow")
+                f.write_str("too many unknown phone numbers or codes today; try again tomorrow")
             }
             Self::ResidentUnknown => f.write_str("no such resident"),
             Self::TierLower => f.write_str("the resident has a higher tier; tiers are never lowered"),

@@ -41,6 +41,7 @@ pub use key::{
     NewKey, add_operator, bootstrap_operator, create_key, keys, require_operator, revoke_any_key, revoke_key,
     revoke_till_keys,
 };
+pub use lookups::{Lookup, may_tell};
 pub use pin::{change_pin, require_pin, reset_pin, set_first_pin};
 pub use rules::Tier;
 pub use sender::{ConsoleSender, FileSender, Message, MessageSender};
@@ -473,8 +474,7 @@ pub async fn resident_by_phone(
         }
         found
     };
-    let day = now.date(city.settings.offset);
-    city.identity.lookups.lock().expect("no panic while held").judge(who.id, day, found.is_some())?;
+    may_tell(city, who, Lookup::Phone, found.is_some())?;
     found.ok_or(IdentityError::ResidentUnknown)
 }
 

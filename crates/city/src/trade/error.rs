@@ -4,8 +4,10 @@ use std::fmt;
 
 use codes::mpm::MpmError;
 
+use super::reconcile::rules::LineFault;
 use crate::identity::IdentityError;
 use crate::merchant::MerchantError;
+use crate::wallet::WalletError;
 use crate::{Fault, Refusal};
 
 /// A refusal of the trade slice. No money moved.
@@ -17,6 +19,10 @@ pub enum TradeError {
     Code(MpmError),
     /// A sound merchant code, but of another payment system.
     ForeignCode,
+    /// A payer's payment code: only a till can take it.
+    IsPaymentCode,
+    /// The personal code is none, or the resident's own.
+    Wallet(WalletError),
     /// An order or refund number is 1 to 64 visible ASCII characters.
     NumberMalformed,
     /// A subject has at most 64 characters, none of them a control character.
@@ -63,6 +69,12 @@ pub enum TradeError {
     MerchantBalanceInsufficient,
     /// A statement is made when its day is over.
     DayNotOver,
+    /// The first day is after the last, or they are too many.
+    DaysUnacceptable,
+    /// A line of the shop's own list cannot be read; holds the line, from 1, and the reason.
+    LineMalformed(u64, LineFault),
+    /// No such movement of this resident.
+    PaymentUnknown,
     /// Something below failed.
     Fault(Fault),
 }
@@ -74,7 +86,11 @@ impl fmt::Display for TradeError {
             Self::Code(e) => return e.fmt(f),
             Self::Merchant(e) => return e.fmt(f),
             Self::Fault(e) => return e.fmt(f),
+            Self::Wallet(e) => return e.fmt(f),
             Self::ForeignCode => "this code belongs to another payment system",
+            Self::IsPaymentCode => {
+                "this is a payment code: a till scans it; to pay a person scan their personal code"
+            }
             Self::NumberMalformed => "an order or refund number is 1 to 64 visible ASCII characters",
             Self::SubjectMalformed => "a subject has at most 64 characters without control characters",
             Self::LifetimeUnacceptable => "an order lives 10 seconds to 24 hours",
@@ -97,6 +113,9 @@ impl fmt::Display for TradeError {
             Self::RefundDiffers => "this refund number was used for another amount",
             Self::MerchantBalanceInsufficient => "the shop's balance does not cover the refund",
             Self::DayNotOver => "a statement is made when its day is over",
+            Self::DaysUnacceptable => "`from` is not after `to`, and they are at most 92 days",
+            Self::PaymentUnknown => "no such payment",
+            Self::LineMalformed(line, why) => return write!(f, "line {line}: {why}"),
         })
     }
 }
@@ -109,6 +128,8 @@ impl Refusal for TradeError {
             Self::Identity(e) => e.code(),
             Self::Code(e) => e.code(),
             Self::ForeignCode => "foreign_code",
+            Self::IsPaymentCode => "is_payment_code",
+            Self::Wallet(e) => e.code(),
             Self::NumberMalformed => "number_malformed",
             Self::SubjectMalformed => "subject_malformed",
             Self::LifetimeUnacceptable => "lifetime_unacceptable",
@@ -132,6 +153,9 @@ impl Refusal for TradeError {
             Self::RefundDiffers => "refund_differs",
             Self::MerchantBalanceInsufficient => "merchant_balance_insufficient",
             Self::DayNotOver => "day_not_over",
+            Self::DaysUnacceptable => "days_unacceptable",
+            Self::LineMalformed(..) => "line_malformed",
+            Self::PaymentUnknown => "payment_unknown",
             Self::Fault(e) => e.code(),
         }
     }
@@ -140,14 +164,18 @@ impl Refusal for TradeError {
         match self {
             Self::Identity(e) => e.status(),
             Self::Merchant(e) => e.status(),
+            Self::Wallet(e) => e.status(),
             Self::Code(_)
             | Self::ForeignCode
+            | Self::IsPaymentCode
             | Self::NumberMalformed
             | Self::SubjectMalformed
             | Self::LifetimeUnacceptable
             | Self::AmountUnacceptable
-            | Self::AmountMissing => 422,
-            Self::TradeUnknown => 404,
+            | Self::AmountMissing
+            | Self::DaysUnacceptable
+            | Self::LineMalformed(..) => 422,
+            Self::TradeUnknown | Self::PaymentUnknown => 404,
             Self::NotForYou => 403,
             Self::Fault(e) => e.status(),
             _ => 409,
@@ -164,6 +192,12 @@ impl From<IdentityError> for TradeError {
 impl From<MerchantError> for TradeError {
     fn from(e: MerchantError) -> Self {
         Self::Merchant(e)
+    }
+}
+
+impl From<WalletError> for TradeError {
+    fn from(e: WalletError) -> Self {
+        Self::Wallet(e)
     }
 }
 

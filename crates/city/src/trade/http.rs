@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use kernel::ids::{MerchantId, RefundId, TillId, TradeId};
-use kernel::{Date, Timestamp};
+use kernel::Timestamp;
+use kernel::ids::{MerchantId, PaymentId, RefundId, TillId, TradeId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -31,6 +31,11 @@ pub fn routes() -> OpenApiRouter<City> {
         .routes(routes!(refund))
         .routes(routes!(refunds, refund_trade))
         .routes(routes!(statement))
+        .merge(super::list::http::routes())
+        .merge(super::payment::http::routes())
+        .merge(super::reconcile::http::routes())
+        .merge(super::scan::http::routes())
+        .merge(super::takings::http::routes())
 }
 
 /// An order to be paid by scanning.
@@ -178,10 +183,17 @@ struct PayRequest {
 /// A payment that happened.
 #[derive(Debug, Serialize, ToSchema)]
 struct PaidAnswer {
+    /// Reads it again: `GET /v1/payments/{id}`.
+    #[schema(value_type = String, example = "pay_01h2xcejqtf2nbrexx3vqjhp41")]
+    id: PaymentId,
     #[schema(value_type = String, example = "trd_01h2xcejqtf2nbrexx3vqjhp41")]
     trade: TradeId,
     #[schema(value_type = String, example = "mch_01h2xcejqtf2nbrexx3vqjhp41")]
     merchant: MerchantId,
+    /// The shop's name.
+    #[schema(example = "西湖面馆")]
+    payee_name: String,
+    /// What the payer paid: payers pay no fee.
     amount: Amount,
     #[schema(value_type = String, format = DateTime)]
     paid_at: Timestamp,
@@ -189,15 +201,19 @@ struct PaidAnswer {
     repeated: bool,
 }
 
-impl From<Paid> for PaidAnswer {
-    fn from(p: Paid) -> PaidAnswer {
-        PaidAnswer {
-            trade: p.trade,
-            merchant: p.merchant,
-            amount: p.amount.into(),
-            paid_at: p.at,
-            repeated: p.repeated,
-        }
+impl PaidAnswer {
+    /// The shop is in memory: it was just paid.
+    async fn of(city: &City, paid: Paid) -> Answer<PaidAnswer> {
+        let shop = crate::merchant::get(city, paid.merchant).await?;
+        Ok(PaidAnswer {
+            id: paid.payment,
+            trade: paid.trade,
+            merchant: paid.merchant,
+            payee_name: shop.name.clone(),
+            amount: paid.amount.into(),
+            paid_at: paid.at,
+            repeated: paid.repeated,
+        })
     }
 }
 
@@ -215,7 +231,8 @@ async fn pay(
 ) -> Answer<Json<PaidAnswer>> {
     let amount = request.amount.map(Into::into);
     let request = Pay { code: request.code, amount, pin: request.pin, key: key.0 };
-    Ok(Json(super::pay(&city, &who, request).await?.into()))
+    let paid = super::pay(&city, &who, request).await?;
+    Ok(Json(PaidAnswer::of(&city, paid).await?))
 }
 
 /// A charge that waits for its payer's PIN.
@@ -262,12 +279,13 @@ async fn confirm(
     Path(trade): Path<TradeId>,
     Json(request): Json<ConfirmRequest>,
 ) -> Answer<Json<PaidAnswer>> {
-    Ok(Json(super::confirm(&city, &who, trade, &request.pin).await?.into()))
+    let paid = super::confirm(&city, &who, trade, &request.pin).await?;
+    Ok(Json(PaidAnswer::of(&city, paid).await?))
 }
 
 /// A trade as its shop sees it.
 #[derive(Debug, Serialize, ToSchema)]
-struct TradeAnswer {
+pub(super) struct TradeAnswer {
     #[schema(value_type = String, example = "trd_01h2xcejqtf2nbrexx3vqjhp41")]
     trade: TradeId,
     order_no: Option<String>,
@@ -278,6 +296,9 @@ struct TradeAnswer {
     fee: Amount,
     #[schema(value_type = Option<String>, format = DateTime)]
     paid_at: Option<Timestamp>,
+    /// Absent at a poster, and for a trade that was closed before anybody knew it.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    ordered_at: Option<Timestamp>,
     subject: Option<String>,
     #[schema(value_type = Option<String>)]
     till: Option<TillId>,
@@ -293,6 +314,7 @@ impl From<Trade> for TradeAnswer {
             refunded: t.refunded.into(),
             fee: t.fee.into(),
             paid_at: t.paid_at,
+            ordered_at: t.ordered_at,
             subject: t.subject,
             till: t.till,
         }
@@ -461,8 +483,7 @@ async fn refund_trade(
     params(("day" = String, Path, description = "`2026-03-02`")),
     responses((status = 200, content_type = "text/csv", body = String), (status = "default", body = Problem)))]
 async fn statement(State(city): State<City>, who: Merchant, Path(day): Path<String>) -> Answer<Response> {
-    let day: Date =
-        day.parse().map_err(|_| Problem::new(400, "malformed_day", "a day is written like 2026-03-02"))?;
+    let day = crate::http::day(&day)?;
     let csv = super::statement::statement(&city, &who, day).await?;
     let disposition = format!("attachment; filename=\"statement-{day}.csv\"");
     let headers = [

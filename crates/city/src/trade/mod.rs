@@ -13,13 +13,19 @@
 //! - A payment code is used up by its first try: the marker of its use is in the chain that pays, or
 //!   is written before a refusal is answered.
 
+mod day;
 mod error;
 pub mod http;
+pub mod list;
 mod pay;
+pub mod payment;
+pub mod reconcile;
 mod refund;
 pub mod rules;
+pub mod scan;
 pub mod statement;
 mod store;
+pub mod takings;
 
 use std::collections::HashMap;
 use std::sync::RwLock;
@@ -95,6 +101,8 @@ pub struct Trade {
     pub fee: Money,
     /// When it was paid.
     pub paid_at: Option<Timestamp>,
+    /// When it was ordered; absent at a poster, and for a trade that was closed before anybody knew it.
+    pub ordered_at: Option<Timestamp>,
     /// What is sold.
     pub subject: Option<String>,
     /// At which till.
@@ -136,19 +144,24 @@ pub struct TradeInfo {
     pub till: Option<TillId>,
 }
 
-/// Orders in memory: they are asked for again within seconds, by the payer and the followers.
+/// What the trade slice keeps in memory.
 #[derive(Debug, Default)]
-pub struct State(RwLock<HashMap<TradeId, Order>>);
+pub struct State {
+    /// Orders: they are asked for again within seconds, by the payer and the followers.
+    orders: RwLock<HashMap<TradeId, Order>>,
+    /// Sums of shops' days.
+    takings: takings::Memory,
+}
 
 /// How many orders a node remembers.
 const REMEMBER_MAX: usize = 100_000;
 
 impl State {
     fn get(&self, trade: TradeId) -> Option<Order> {
-        self.0.read().expect("no panic while held").get(&trade).cloned()
+        self.orders.read().expect("no panic while held").get(&trade).cloned()
     }
     fn put(&self, order: &Order) {
-        let mut held = self.0.write().expect("no panic while held");
+        let mut held = self.orders.write().expect("no panic while held");
         if held.len() >= REMEMBER_MAX {
             held.clear(); // the table still knows
         }
@@ -301,6 +314,7 @@ pub async fn view(city: &City, who: &Merchant, trade: TradeId) -> Result<Trade, 
         refunded: Money::new(refunded, currency),
         fee: Money::new(fee, currency),
         paid_at: payment.map(|t| instant(t.timestamp)),
+        ordered_at: order.as_ref().map(|o| o.created_at),
         order_no: order.as_ref().map(|o| o.order_no.clone()),
         subject: order.as_ref().and_then(|o| o.subject.clone()),
         till: order.and_then(|o| o.till),

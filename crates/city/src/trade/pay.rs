@@ -5,7 +5,7 @@
 //! trade which is decided already is answered as such whatever else is wrong.
 
 use kernel::Money;
-use kernel::ids::{MerchantId, ResidentId, TillId, TradeId};
+use kernel::ids::{MerchantId, PaymentId, ResidentId, TillId, TradeId};
 use ledger::{CreateTransferStatus, Transfer};
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ use crate::{City, Fault};
 /// A payment that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Paid {
+    /// Its id in the ledger.
+    pub payment: PaymentId,
     /// The trade.
     pub trade: TradeId,
     /// The shop.
@@ -112,7 +114,7 @@ pub async fn pay(city: &City, who: &Resident, request: Pay) -> Result<Paid, Trad
 }
 
 /// The amount that the code shows its payer, minor units. A code in another currency is not the city's.
-fn printed(city: &City, qr: &codes::mpm::MerchantQr) -> Result<Option<i64>, TradeError> {
+pub(super) fn printed(city: &City, qr: &codes::mpm::MerchantQr) -> Result<Option<i64>, TradeError> {
     let currency = city.settings.currency;
     if qr.currency != format!("{:03}", currency.numeric()) {
         return Err(TradeError::AmountDiffers);
@@ -208,7 +210,7 @@ pub async fn confirm(city: &City, who: &Resident, trade: TradeId, pin: &str) -> 
 
 /// Refuses an order whose time is over, unless it was paid in time: then the payment answers. Who was
 /// told that it is closed can rely on it: it is closed in the ledger, whatever clocks do afterwards.
-async fn refuse_expired(city: &City, order: &Order) -> Result<(), TradeError> {
+pub(super) async fn refuse_expired(city: &City, order: &Order) -> Result<(), TradeError> {
     if city.now() < order.expires_at {
         return Ok(());
     }
@@ -294,10 +296,14 @@ async fn settle(city: &City, parties: Parties) -> Result<Paid, TradeError> {
         chain
     });
     match once.await? {
-        Once::Done { timestamp, .. } => {
-            let at = instant(timestamp);
-            Ok(Paid { trade, merchant, amount: Money::new(amount, currency), at, repeated: false })
-        }
+        Once::Done { id, timestamp } => Ok(Paid {
+            payment: PaymentId::from_u128(id),
+            trade,
+            merchant,
+            amount: Money::new(amount, currency),
+            at: instant(timestamp),
+            repeated: false,
+        }),
         Once::Already(found) => decided_already(city, merchant, trade, amount, Some(payer), &found),
         Once::Refused(
             0,
@@ -335,6 +341,12 @@ fn decided_already(
     {
         return Err(TradeError::KeyUsedDifferently);
     }
-    let at = instant(found.timestamp);
-    Ok(Paid { trade, merchant, amount: Money::new(amount, city.settings.currency), at, repeated: true })
+    Ok(Paid {
+        payment: PaymentId::from_u128(found.id),
+        trade,
+        merchant,
+        amount: Money::new(amount, city.settings.currency),
+        at: instant(found.timestamp),
+        repeated: true,
+    })
 }

@@ -5,6 +5,8 @@
 //! race cannot exceed it. The fee's share goes back to the shop, and the payer's allowance is given
 //! back, in the same chain.
 
+use std::collections::HashMap;
+
 use kernel::ids::{MerchantId, RefundId, TradeId};
 use kernel::{Money, Timestamp, derive_u128};
 use ledger::{AccountFilter, AccountFilterFlags, CreateTransferStatus, QueryFilter, Transfer};
@@ -107,6 +109,17 @@ pub(super) async fn refund_rest(
 pub async fn refunded(city: &City, trade: TradeId) -> Result<i64, Fault> {
     let found = city.ledger.lookup_accounts(vec![refundable(trade)]).await?;
     Ok(found.first().map_or(0, |a| i64::try_from(a.debits_posted).unwrap_or(i64::MAX)))
+}
+
+/// [`refunded`] of many trades, in their order.
+pub(super) async fn refunded_of(city: &City, trades: &[TradeId]) -> Result<Vec<i64>, Fault> {
+    let mut sums: HashMap<u128, i64> = HashMap::new();
+    for part in trades.chunks(ledger::BATCH_MAX) {
+        let ids = part.iter().map(|trade| refundable(*trade)).collect();
+        let accounts = city.ledger.lookup_accounts(ids).await?;
+        sums.extend(accounts.iter().map(|a| (a.id, i64::try_from(a.debits_posted).unwrap_or(i64::MAX))));
+    }
+    Ok(trades.iter().map(|trade| sums.get(&refundable(*trade)).copied().unwrap_or(0)).collect())
 }
 
 /// What a payment cost the shop, minor units: the fee transfer that names it.

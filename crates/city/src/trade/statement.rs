@@ -6,10 +6,10 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use kernel::ids::TradeId;
-use kernel::{Date, Money, Timestamp};
-use ledger::{AccountFilter, AccountFilterFlags, Transfer};
+use kernel::{Date, Money};
+use ledger::Transfer;
 
-use super::{Order, TradeError, store};
+use super::{Order, TradeError, day, store};
 use crate::City;
 use crate::books::{self, transfer_code};
 use crate::identity::Merchant;
@@ -26,52 +26,18 @@ struct Line<'a> {
 
 /// The statement of `day`.
 pub async fn statement(city: &City, who: &Merchant, day: Date) -> Result<Vec<u8>, TradeError> {
-    let offset = city.settings.offset;
-    let next = day.tomorrow().map_err(|_| TradeError::DayNotOver)?;
-    let (from, to) = (Timestamp::start_of(day, offset), Timestamp::start_of(next, offset));
-    if city.now() < to || !books::passed(&city.ledger, &*city.rng, to).await? {
+    let at = day::span(city, day).ok_or(TradeError::DayNotOver)?;
+    if !day::is_over(city, at.end).await? {
         return Err(TradeError::DayNotOver);
     }
-    let transfers = day_transfers(city, books::merchant(who.id), from, to).await?;
+    let mut transfers = Vec::new();
+    day::each(city, books::merchant(who.id), &at, 0, 0, |t| transfers.push(*t)).await?;
     let trades: Vec<TradeId> = transfers.iter().filter_map(trade_of).collect();
     let mut conn = city.store.read().await?;
     let orders = store::by_ids(&mut conn, &trades).await?;
     drop(conn);
     let orders = orders.into_iter().map(|order| (order.id, order)).collect();
     Ok(write(city, who, &transfers, &orders))
-}
-
-/// Every transfer of an account from `from` up to, but not including, `to`, oldest first.
-async fn day_transfers(
-    city: &City,
-    account_id: u128,
-    from: Timestamp,
-    to: Timestamp,
-) -> Result<Vec<Transfer>, TradeError> {
-    // A bound of zero would mean none.
-    let Some(timestamp_max) = books::ledger_time(to).checked_sub(1).filter(|max| *max > 0) else {
-        return Ok(Vec::new());
-    };
-    let mut all: Vec<Transfer> = Vec::new();
-    let mut timestamp_min = books::ledger_time(from).max(1);
-    loop {
-        let filter = AccountFilter {
-            account_id,
-            timestamp_min,
-            timestamp_max,
-            limit: 8_000,
-            flags: AccountFilterFlags::Debits | AccountFilterFlags::Credits,
-            ..AccountFilter::default()
-        };
-        let page = city.ledger.get_account_transfers(filter).await?;
-        let Some(last) = page.last() else { return Ok(all) };
-        timestamp_min = last.timestamp + 1;
-        let full = page.len() == 8_000;
-        all.extend(page);
-        if !full {
-            return Ok(all);
-        }
-    }
 }
 
 /// The trade that a payment or refund belongs to.

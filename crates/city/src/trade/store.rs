@@ -1,7 +1,7 @@
 //! The table of trades: trade_order.
 
 use kernel::Timestamp;
-use kernel::ids::{ResidentId, TillId, TradeId};
+use kernel::ids::{MerchantId, ResidentId, TillId, TradeId};
 use store::{AssertSqlSafe, Conn, Row as _, StoreError, id, id_opt, query};
 
 use super::Order;
@@ -71,6 +71,30 @@ pub async fn by_ids(conn: &mut Conn, trades: &[TradeId]) -> Result<Vec<Order>> {
         }
     }
     Ok(found)
+}
+
+/// Orders of a shop, newest first: made between two instants (the later one excluded), and before the order
+/// `before` (made at, id; of those made at the same instant the one with the lesser id comes later).
+pub async fn of_shop(
+    conn: &mut Conn,
+    merchant: MerchantId,
+    made: std::ops::Range<Timestamp>,
+    before: (Timestamp, u128),
+    limit: u32,
+) -> Result<Vec<Order>> {
+    let rows = query(
+        "SELECT * FROM trade_order WHERE merchant_id = $1 AND created_at >= $2 AND created_at < $3
+         AND (created_at < $4 OR (created_at = $4 AND id < $5)) ORDER BY created_at DESC, id DESC LIMIT $6",
+    )
+    .bind(merchant.to_bytes())
+    .bind(made.start.as_millis())
+    .bind(made.end.as_millis())
+    .bind(before.0.as_millis())
+    .bind(TradeId::from_u128(before.1).to_bytes())
+    .bind(i64::from(limit))
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(order).collect()
 }
 
 /// Lets an order wait for this payer until `expires`, unless it waits for another already: `Guard`.

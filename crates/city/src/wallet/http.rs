@@ -22,6 +22,7 @@ pub fn routes() -> OpenApiRouter<City> {
         .routes(routes!(history))
         .routes(routes!(payee))
         .routes(routes!(personal_code))
+        .routes(routes!(personal_code_svg))
         .routes(routes!(transfer))
         .routes(routes!(deposit))
         .routes(routes!(withdraw))
@@ -139,29 +140,55 @@ struct PersonalCodeQuery {
     amount: Option<i64>,
 }
 
+impl PersonalCodeQuery {
+    /// The text of the code.
+    fn text(&self, city: &City, who: &Resident) -> Answer<String> {
+        let money = |minor| kernel::Money::new(minor, city.settings.currency);
+        if self.amount.is_some_and(|minor| !rules::amount_acceptable(money(minor), city.settings.currency)) {
+            return Err(WalletError::AmountUnacceptable.into());
+        }
+        Ok(rules::personal_code(who.id, self.amount))
+    }
+}
+
 /// Draw my personal code
 ///
 /// A QR code, SVG, that another resident scans to send me money.
 #[utoipa::path(get, path = "/v1/wallet/personal-code.svg", tag = "wallet", security(("bearer" = [])),
     params(PersonalCodeQuery),
     responses((status = 200, content_type = "image/svg+xml", body = String), (status = "default", body = Problem)))]
-async fn personal_code(
+async fn personal_code_svg(
     State(city): State<City>,
     who: Resident,
     Query(query): Query<PersonalCodeQuery>,
 ) -> Answer<impl IntoResponse> {
-    let currency = city.settings.currency;
-    if query
-        .amount
-        .is_some_and(|minor| !rules::amount_acceptable(kernel::Money::new(minor, currency), currency))
-    {
-        return Err(WalletError::AmountUnacceptable.into());
-    }
-    let text = rules::personal_code(who.id, query.amount);
+    let text = query.text(&city, &who)?;
     let svg = codes::draw::qr(&text, codes::draw::ErrorCorrection::Medium)
         .and_then(|symbol| symbol.to_svg(&codes::draw::Options::default()))
         .map_err(|e| Problem::new(422, e.code(), e.to_string()))?;
     Ok(([(header::CONTENT_TYPE, "image/svg+xml")], svg))
+}
+
+/// A personal code.
+#[derive(Debug, Serialize, ToSchema)]
+struct PersonalCodeAnswer {
+    /// To be drawn as a QR code; whoever reads it may send money with `POST /v1/transfers`.
+    #[schema(example = "yima:res_01h2xcejqtf2nbrexx3vqjhp41?amount=1250")]
+    payload: String,
+}
+
+/// Read my personal code
+///
+/// Its text, for an app that draws it itself. The amount is minor units.
+#[utoipa::path(get, path = "/v1/wallet/personal-code", tag = "wallet", security(("bearer" = [])),
+    params(PersonalCodeQuery),
+    responses((status = 200, body = PersonalCodeAnswer), (status = "default", body = Problem)))]
+async fn personal_code(
+    State(city): State<City>,
+    who: Resident,
+    Query(query): Query<PersonalCodeQuery>,
+) -> Answer<Json<PersonalCodeAnswer>> {
+    Ok(Json(PersonalCodeAnswer { payload: query.text(&city, &who)? }))
 }
 
 /// Money to another resident.
@@ -195,21 +222,42 @@ impl From<Moved> for MovedAnswer {
     }
 }
 
+/// Money that was sent.
+#[derive(Debug, Serialize, ToSchema)]
+struct TransferAnswer {
+    /// Reads it again: `GET /v1/payments/{id}`.
+    #[schema(value_type = String, example = "pay_01h2xcejqtf2nbrexx3vqjhp41")]
+    id: PaymentId,
+    /// Masked: the last character stays.
+    #[schema(example = "**明")]
+    payee_name: String,
+    /// What the payer paid and the payee got: there is no fee.
+    amount: Amount,
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// Whether it had happened before this request.
+    repeated: bool,
+}
+
 /// Send money
 ///
 /// To a phone number or a personal code. The same `Idempotency-Key` moves money once.
 #[utoipa::path(post, path = "/v1/transfers", tag = "wallet", security(("bearer" = [])),
     params(("idempotency-key" = String, Header)), request_body = TransferRequest,
-    responses((status = 200, body = MovedAnswer), (status = "default", body = Problem)))]
+    responses((status = 200, body = TransferAnswer), (status = "default", body = Problem)))]
 async fn transfer(
     State(city): State<City>,
     who: Resident,
     key: IdempotencyKey,
     Json(request): Json<TransferRequest>,
-) -> Answer<Json<MovedAnswer>> {
+) -> Answer<Json<TransferAnswer>> {
     let to = one_payee(request.phone, request.code)?;
     let pin = request.pin.as_deref();
-    Ok(Json(super::transfer(&city, &who, &to, request.amount.into(), &key.0, pin).await?.into()))
+    // Asked before money moves: a name that cannot be had must not hide that it did.
+    let (_, payee_name, _) = super::payee(&city, &who, &to).await?;
+    let Moved { payment, amount, at, repeated } =
+        super::transfer(&city, &who, &to, request.amount.into(), &key.0, pin).await?;
+    Ok(Json(TransferAnswer { id: payment, payee_name, amount: amount.into(), at, repeated }))
 }
 
 /// Money that came in or went out at the bank.

@@ -13,14 +13,18 @@ pub fn amount_acceptable(amount: Money, currency: Currency) -> bool {
     amount.currency == currency && (1..=AMOUNT_MAX).contains(&amount.minor)
 }
 
+/// What every personal code begins with.
+pub const PERSONAL_CODE: &str = "yima:";
+
 /// The text of a personal code: who is to be paid, and how much if that is set.
 pub fn personal_code(resident: ResidentId, amount_minor: Option<i64>) -> String {
-    amount_minor.map_or_else(|| format!("yima:{resident}"), |minor| format!("yima:{resident}?amount={minor}"))
+    let who = format!("{PERSONAL_CODE}{resident}");
+    amount_minor.map_or_else(|| who.clone(), |minor| format!("{who}?amount={minor}"))
 }
 
 /// Reads a personal code.
 pub fn parse_personal_code(text: &str) -> Option<(ResidentId, Option<i64>)> {
-    let rest = text.strip_prefix("yima:")?;
+    let rest = text.strip_prefix(PERSONAL_CODE)?;
     let (resident, amount) = match rest.split_once("?amount=") {
         None => (rest, None),
         Some((resident, amount)) if amount.bytes().all(|b| b.is_ascii_digit()) => {

@@ -7,12 +7,17 @@ mod cancel;
 mod charge;
 mod confirm;
 mod http;
+mod list;
 mod nodes;
 mod pay;
+mod payment;
 mod precreate;
 mod races;
+mod reconcile;
 mod refund;
+mod scan;
 mod statement;
+mod takings;
 
 use city::City;
 use city::identity::{Merchant, Resident};

@@ -56,6 +56,7 @@ async fn money_in_on_and_out() {
     let (_, first) = send(&c, Some("key-1"), body.clone()).await;
     let (_, again) = send(&c, Some("key-1"), body).await;
     assert_eq!((&first["id"], &first["at"]), (&again["id"], &again["at"]));
+    assert_eq!((&first["payee_name"], &first["amount"]), (&json!("**明"), &cny(1_250)));
     assert_eq!((&first["repeated"], &again["repeated"]), (&json!(false), &json!(true)));
     let withdrawal = json!({"resident": id, "amount": cny(750), "reference": "OUT-1"});
     let (status, _) = call(&c.router, "POST", "/v1/withdrawals", &c.clerk, withdrawal).await;
@@ -133,6 +134,9 @@ async fn what_is_refused_has_a_code() {
         ("GET", "/v1/wallet/payee?phone=1", c.ming.as_str(), None, 422, "phone_malformed"),
         ("GET", "/v1/wallet/payee?phone=13800003333", c.ming.as_str(), None, 404, "resident_unknown"),
         ("GET", "/v1/wallet/personal-code.svg?amount=0", c.ming.as_str(), None, 422, "amount_unacceptable"),
+        ("GET", "/v1/wallet/personal-code?amount=-1", c.ming.as_str(), None, 422, "amount_unacceptable"),
+        ("GET", "/v1/wallet/personal-code?amount=x", c.ming.as_str(), None, 400, "malformed_query"),
+        ("GET", "/v1/wallet/personal-code", c.clerk.as_str(), None, 403, "wrong_key"),
         ("POST", "/v1/deposits", c.ming.as_str(), Some(&booking), 403, "wrong_key"),
         ("POST", "/v1/deposits", c.viewer.as_str(), Some(&booking), 403, "forbidden"),
         ("POST", "/v1/withdrawals", c.viewer.as_str(), Some(&booking), 403, "forbidden"),
@@ -157,6 +161,11 @@ async fn a_personal_code_is_drawn_and_names_its_owner_masked() {
         call_raw(&c.router, "GET", "/v1/wallet/personal-code.svg?amount=250", &headers, ()).await;
     assert_eq!(status, 200);
     assert!(String::from_utf8(svg).expect("text").starts_with("<svg"));
+    for (query, payload) in [("", format!("yima:{id}")), ("?amount=250", format!("yima:{id}?amount=250"))] {
+        let (status, answer) =
+            call(&c.router, "GET", &format!("/v1/wallet/personal-code{query}"), &c.ming, ()).await;
+        assert_eq!((status, answer), (200, json!({ "payload": payload })));
+    }
     let path = format!("/v1/wallet/payee?code=yima:{id}%3Famount=250");
     let (_, payee) = call(&c.router, "GET", &path, &c.hua, ()).await;
     assert_eq!(payee, json!({"name": "**明", "amount": cny(250)}));

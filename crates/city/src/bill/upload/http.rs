@@ -2,7 +2,7 @@
 
 use std::io;
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 use super::Upload;
 use crate::City;
 use crate::bill::{self, BillError, Import, RowError};
-use crate::http::{Answer, Json, Page, Path, Problem, Query, ledger_cursor};
+use crate::http::{Answer, BrokenBody, Json, Page, Path, Pieces, Problem, Query, ledger_cursor};
 use crate::identity::Biller;
 
 /// The largest bill file, in bytes.
@@ -85,43 +85,21 @@ struct UploadQuery {
     name: Option<String>,
 }
 
-/// A request body, piece by piece, with an end.
-struct Pieces {
-    body: Body,
-    left: u64,
-}
-
 impl Upload for Pieces {
     async fn next(&mut self) -> Option<Result<Vec<u8>, io::Error>> {
-        loop {
-            let frame = std::future::poll_fn(|cx| std::pin::Pin::new(&mut self.body).poll_frame(cx)).await?;
-            let Ok(frame) = frame else {
-                return Some(Err(io::Error::other("the upload broke off")));
-            };
-            let Ok(data) = frame.into_data() else { continue };
-            let Some(left) = self.left.checked_sub(data.len() as u64) else {
-                return Some(Err(io::Error::new(io::ErrorKind::FileTooLarge, "the file is too large")));
-            };
-            self.left = left;
-            return Some(Ok(data.to_vec()));
-        }
+        Some(Pieces::next(self).await?.map(|data| data.to_vec()).map_err(|broken| match broken {
+            BrokenBody::TooLarge => io::Error::new(io::ErrorKind::FileTooLarge, "the file is too large"),
+            BrokenBody::BrokeOff => io::Error::other("the upload broke off"),
+        }))
     }
-}
-
-fn too_large() -> Problem {
-    Problem::new(413, "body_too_large", "the body is larger than this route accepts")
 }
 
 /// Reads a body of at most `max` bytes.
 pub(in crate::bill) async fn read_all(body: Body, max: u64) -> Answer<Vec<u8>> {
-    let mut pieces = Pieces { body, left: max };
+    let mut pieces = Pieces::of(body, max);
     let mut bytes = Vec::new();
-    while let Some(piece) = pieces.next().await {
-        match piece {
-            Ok(piece) => bytes.extend_from_slice(&piece),
-            Err(e) if e.kind() == io::ErrorKind::FileTooLarge => return Err(too_large()),
-            Err(_) => return Err(Problem::new(400, "malformed_body", "the body broke off")),
-        }
+    while let Some(piece) = Pieces::next(&mut pieces).await {
+        bytes.extend_from_slice(&piece?);
     }
     Ok(bytes)
 }
@@ -143,9 +121,9 @@ async fn upload(
 ) -> Answer<impl IntoResponse> {
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|bytes| bytes > IMPORT_BYTES_MAX) {
-        return Err(too_large());
+        return Err(BrokenBody::TooLarge.into());
     }
-    let pieces = Pieces { body, left: IMPORT_BYTES_MAX };
+    let pieces = Pieces::of(body, IMPORT_BYTES_MAX);
     let name = query.name.as_deref().unwrap_or("upload");
     let import = bill::receive(&city, &who, name, pieces).await?;
     Ok((StatusCode::ACCEPTED, Json(ImportAnswer::from(import))))

@@ -1,0 +1,155 @@
+/** One biller's day: what was collected, what is paid out, and how the lists agree. */
+import { useState } from 'preact/hooks';
+import { Badge, Banner, Button, Card, Columns, DateField, Empty, FileField, Row, Section, Stack, Stat, toast } from '../kit';
+import { download } from '../lib/call';
+import { day as dayText, number, today } from '../lib/format';
+import { useAct, useLoad } from '../lib/load';
+import { type Report, type Totals, bankStatement, reconcile, report, settlementFile } from './api';
+import { Breaks } from './breaks';
+import { ActDialog, Loaded, Money, Refused, State, When, dayBy, inCny } from './parts';
+import { t } from './text';
+import { useMay } from './who';
+
+const listed = (totals: Totals | null | undefined) =>
+  totals ? (
+    <>
+      <Money of={inCny(totals.amount_minor)} /> <span class="o-note">{t('bills.n', { n: number(totals.count) })}</span>
+    </>
+  ) : (
+    <Badge>{t('settle.not.returned')}</Badge>
+  );
+
+export function SettlementDay({ biller, name, day, onDay }: { biller: string; name: string; day: string; onDay: (day: string) => void }) {
+  const may = useMay('staff');
+  const found = useLoad(async (signal) => ({ report: await report(biller, day, signal) }), [biller, day]);
+  const [closing, setClosing] = useState(false);
+  const [turn, setTurn] = useState(0);
+  const run = async () => {
+    const made = await reconcile(biller, day);
+    found.set({ report: made });
+    setTurn((n) => n + 1);
+  };
+  const again = useAct(async () => {
+    await run();
+    toast(t('settle.ran'), 'ok');
+  });
+  const bank = useAct(async (file: File) => {
+    const totals = await bankStatement(biller, day, file);
+    toast(t('settle.bank.taken', { n: number(totals.count) }), 'ok');
+  });
+  const file = useAct(() => download(settlementFile(biller, day), `${biller}-${day}.txt`));
+  const over = day < today();
+  return (
+    <Stack>
+      <Row>
+        <Button small icon="back" label={t('day.before')} onClick={() => onDay(dayBy(day, -1))} />
+        <DateField label={t('day')} hideLabel value={day} max={today()} onChange={(to) => to && onDay(to)} />
+        <Button small icon="chevron-right" label={t('day.after')} disabled={!over} onClick={() => onDay(dayBy(day, 1))} />
+      </Row>
+      <Loaded load={found} shape="card">
+        {({ report: made }) =>
+          !made ? (
+            <Empty
+              icon="settlement"
+              title={t('settle.none', { day: dayText(day) })}
+              note={over ? t('settle.none.note') : t('settle.not.over')}
+              action={
+                may && (
+                  <Button kind="primary" disabled={!over} onClick={() => setClosing(true)}>
+                    {t('settle.run')}
+                  </Button>
+                )
+              }
+            />
+          ) : (
+            <Stack>
+              <Figures of={made} />
+              <Row>
+                {may && (
+                  <Button icon="refresh" busy={again.busy} onClick={again.run}>
+                    {t('settle.again')}
+                  </Button>
+                )}
+                <Button icon="download" busy={file.busy} onClick={file.run}>
+                  {t('settle.file')}
+                </Button>
+              </Row>
+              <Refused failure={again.failure ?? file.failure} />
+              <Section title={t('breaks')}>
+                {made.breaks === 0 ? (
+                  <Banner tone="ok">{t('breaks.none')}</Banner>
+                ) : (
+                  <Breaks key={`${day} ${turn}`} biller={biller} day={day} />
+                )}
+              </Section>
+            </Stack>
+          )
+        }
+      </Loaded>
+      {may && over && (
+        <Section title={t('settle.bank')}>
+          <Card>
+            <Stack>
+              <FileField
+                label={t('settle.bank.file')}
+                hint={t('settle.bank.hint')}
+                buttonLabel={bank.busy ? t('uploading') : t('choose.file')}
+                accept=".csv,.txt,text/csv,text/plain"
+                disabled={bank.busy}
+                onFiles={([chosen]) => chosen && bank.run(chosen)}
+              />
+              <Refused failure={bank.failure} />
+            </Stack>
+          </Card>
+        </Section>
+      )}
+      <ActConfirm open={closing} onClose={() => setClosing(false)} name={name} day={day} run={run} />
+    </Stack>
+  );
+}
+
+function Figures({ of }: { of: Report }) {
+  const open = of.breaks > 0;
+  return (
+    <>
+      <Columns min="s">
+        <Stat label={t('settle.ledger')} value={<Money of={inCny(of.ledger.amount_minor)} />} note={t('bills.n', { n: number(of.ledger.count) })} />
+        <Stat label={t('settle.fee')} value={<Money of={inCny(of.fee_minor)} />} note={t(`settle.${of.method}`)} />
+        <Stat label={t('settle.payout')} value={<Money of={inCny(of.payout_minor)} />} note={t('settle.payout.on', { day: dayText(of.payout_on) })} />
+        <Stat label={t('breaks')} value={number(of.breaks)} note={t('settle.matched', { n: number(of.matched) })} tone={open ? 'warn' : 'ok'} />
+      </Columns>
+      <Card>
+        <dl class="o-lists">
+          <div>
+            <dt>{t('settle.biller.list')}</dt>
+            <dd>{listed(of.billers)}</dd>
+          </div>
+          <div>
+            <dt>{t('settle.bank.list')}</dt>
+            <dd>{listed(of.banks)}</dd>
+          </div>
+          <div>
+            <dt>{t('state')}</dt>
+            <dd>
+              <State tone={open ? 'warn' : 'ok'}>{t(open ? 'settled.breaks' : 'settled.matched')}</State>
+            </dd>
+          </div>
+          <div>
+            <dt>{t('settle.run.at')}</dt>
+            <dd>
+              <When at={of.run_at} />
+            </dd>
+          </div>
+        </dl>
+      </Card>
+    </>
+  );
+}
+
+function ActConfirm({ open, onClose, name, day, run }: { open: boolean; onClose: () => void; name: string; day: string; run: () => Promise<void> }) {
+  return (
+    <ActDialog open={open} onClose={onClose} title={t('settle.run.title', { name, day: dayText(day) })} confirm={t('settle.run')} done={t('settle.ran')} noReason act={run}>
+      <p>{t('settle.run.what')}</p>
+    </ActDialog>
+  );
+}

@@ -1,0 +1,109 @@
+/** All billers of a day: who is settled, who is not, and where lists disagree. */
+import { useState } from 'preact/hooks';
+import { Banner, Button, Columns, DateField, Empty, Page, Row, Section, Segmented, Stat, Table, type Tone } from '../kit';
+import { number, today } from '../lib/format';
+import { useLoad } from '../lib/load';
+import { href, replace } from '../lib/router';
+import { type SettlementRow, settlements } from './api';
+import type { ScreenProps } from './app';
+import { Breaks } from './breaks';
+import { Loaded, Money, State, billerName, dayBy, inCny, isDay } from './parts';
+import { t } from './text';
+
+const TONE: Record<SettlementRow['state'], Tone> = { open: 'neutral', closed: 'info', matched: 'ok', breaks: 'warn' };
+
+export default function Settlements({ query }: ScreenProps) {
+  const given = query.get('day');
+  const day = isDay(given) ? given : dayBy(today(), -1);
+  const found = useLoad((signal) => settlements(day, signal), [day]);
+  const [view, setView] = useState('billers');
+  const to = (next: string) => replace('/settlements', { day: next });
+  return (
+    <Page title={t('nav.settlements')} wide>
+      <Row>
+        <Button small icon="back" label={t('day.before')} onClick={() => to(dayBy(day, -1))} />
+        <DateField label={t('day')} hideLabel value={day} max={today()} onChange={(next) => next && to(next)} />
+        <Button small icon="chevron-right" label={t('day.after')} disabled={day >= today()} onClick={() => to(dayBy(day, 1))} />
+        <Segmented
+          label={t('settlements.view')}
+          value={view}
+          options={[
+            { value: 'billers', label: t('nav.billers') },
+            { value: 'breaks', label: t('breaks') },
+          ]}
+          onChange={setView}
+        />
+      </Row>
+      <Loaded load={found}>
+        {({ items }) =>
+          items.length === 0 ? (
+            <Empty icon="settlement" title={t('settlements.none')} note={t('settlements.none.note')} action={<Button href={href('/billers')}>{t('nav.billers')}</Button>} />
+          ) : view === 'breaks' ? (
+            <AllBreaks key={day} rows={items} day={day} onAccepted={found.reload} />
+          ) : (
+            <Day rows={items} day={day} />
+          )
+        }
+      </Loaded>
+    </Page>
+  );
+}
+
+function Day({ rows, day }: { rows: SettlementRow[]; day: string }) {
+  const total = (pick: (row: SettlementRow) => number) => rows.reduce((sum, row) => sum + pick(row), 0);
+  return (
+    <>
+      <Columns min="s">
+        <Stat label={t('settlements.done')} value={t('n.of', { n: number(rows.filter((r) => r.state !== 'open').length), all: number(rows.length) })} />
+        <Stat label={t('settle.ledger')} value={<Money of={inCny(total((r) => r.report?.ledger.amount_minor ?? 0))} />} />
+        <Stat label={t('settle.payout')} value={<Money of={inCny(total((r) => r.report?.payout_minor ?? 0))} />} />
+        <Stat label={t('breaks')} value={number(total((r) => r.report?.breaks ?? 0))} tone={total((r) => r.undecided ?? r.report?.breaks ?? 0) > 0 ? 'warn' : undefined} />
+      </Columns>
+      <Table
+        caption={t('nav.settlements')}
+        rows={rows}
+        rowKey={(row) => row.biller}
+        columns={[
+          {
+            key: 'biller',
+            label: t('biller'),
+            cell: (row) => (
+              <a class="k-link" href={href(`/billers/${row.pack || row.biller}`, { tab: 'settlements', day })}>
+                {billerName(row.name)}
+              </a>
+            ),
+          },
+          { key: 'state', label: t('state'), cell: (row) => <State tone={TONE[row.state]}>{t(`settled.${row.state}`)}</State> },
+          { key: 'count', label: t('bills'), align: 'end', cell: (row) => (row.report ? number(row.report.ledger.count) : t('none')) },
+          { key: 'sum', label: t('settle.ledger'), align: 'end', cell: (row) => <Money of={row.report && inCny(row.report.ledger.amount_minor)} /> },
+          { key: 'payout', label: t('settle.payout'), align: 'end', cell: (row) => <Money of={row.report && inCny(row.report.payout_minor)} /> },
+          { key: 'breaks', label: t('breaks'), align: 'end', cell: (row) => (row.report ? number(row.report.breaks) : t('none')) },
+          { key: 'open', label: t('breaks.undecided'), align: 'end', cell: (row) => (row.report ? number(row.undecided ?? row.report.breaks) : t('none')) },
+        ]}
+      />
+    </>
+  );
+}
+
+function AllBreaks({ rows, day, onAccepted }: { rows: SettlementRow[]; day: string; onAccepted: () => void }) {
+  // Which billers had breaks when the day was opened: what is accepted stays where it was read.
+  const [broken] = useState(() => rows.filter((row) => (row.report?.breaks ?? 0) > 0));
+  if (broken.length === 0) return <Banner tone="ok">{t('breaks.none.day')}</Banner>;
+  return (
+    <>
+      {broken.map((row) => (
+        <Section
+          key={row.biller}
+          title={billerName(row.name)}
+          action={
+            <Button small kind="quiet" href={href(`/billers/${row.pack || row.biller}`, { tab: 'settlements', day })}>
+              {t('settlements.open')}
+            </Button>
+          }
+        >
+          <Breaks biller={row.biller} day={day} onAccepted={onAccepted} />
+        </Section>
+      ))}
+    </>
+  );
+}

@@ -1,0 +1,83 @@
+/** Collecting: a code of one's own, with an amount or without. */
+import { useState } from 'preact/hooks';
+import { c } from '../../common/text';
+import { Amount, AmountInput, Button, CodeCard, Row, Sheet, Skeleton, Stack } from '../../kit';
+import { Qr } from '../../lib/codes';
+import { money, parseAmount, places } from '../../lib/format';
+import * as api from '../api';
+import { useKept } from '../kept';
+import { SubScreen } from '../screen';
+import { useMe, useSession } from '../state';
+import { Loaded } from '../states';
+import { t } from '../text';
+import { sign } from '../paying';
+
+export default function Collect() {
+  const session = useSession();
+  const me = useMe();
+  const currency = me.data?.no_pin_limit.currency ?? 'CNY';
+  const [minor, setMinor] = useState<number>();
+  const [asking, setAsking] = useState(false);
+  const [typed, setTyped] = useState('');
+  const wanted = parseAmount(typed, currency);
+  // The kept one serves without a network; one with an amount is made when it is asked for.
+  const code = useKept(minor === undefined ? 'collect' : `collect.${minor}`, (signal) => api.personalCode(minor, signal), [minor]);
+  return (
+    <SubScreen title={t('home.collect')} back="#/">
+      <Loaded of={code} shape="code">
+        {(payload) => (
+          <CodeCard
+            title={t('collect.lead')}
+            note={
+              <>
+                {session.at === 'in' && <span>{session.who.name}</span>}
+                {minor !== undefined && <Amount text={money({ minor, currency })} size="l" />}
+              </>
+            }
+          >
+            {code.busy && code.at !== undefined ? <Skeleton shape="code" /> : <Qr text={payload} label={t('collect.qr')} />}
+          </CodeCard>
+        )}
+      </Loaded>
+      <p class="center">
+        <Button
+          kind="quiet"
+          onClick={() => {
+            if (minor === undefined) setAsking(true);
+            else setMinor(undefined);
+          }}
+        >
+          {t(minor === undefined ? 'collect.set' : 'collect.clear')}
+        </Button>
+      </p>
+      <p class="center muted">{t('collect.note')}</p>
+      <Sheet open={asking} onClose={() => setAsking(false)} title={t('collect.set')} closeLabel={c('close')}>
+        <form
+          onSubmit={(e) => {
+            e.preventDefault();
+            if (!wanted) return;
+            setMinor(wanted);
+            setAsking(false);
+          }}
+        >
+          <Stack>
+            <AmountInput
+              label={t('pay.amount')}
+              currency={sign(currency)}
+              decimals={places(currency)}
+              value={typed}
+              onInput={setTyped}
+              ownKeys
+              error={typed !== '' && wanted === undefined ? c('error.amount_unacceptable') : undefined}
+            />
+            <Row end>
+              <Button kind="primary" type="submit" disabled={!wanted}>
+                {c('ok')}
+              </Button>
+            </Row>
+          </Stack>
+        </form>
+      </Sheet>
+    </SubScreen>
+  );
+}

@@ -1,0 +1,83 @@
+/** Passkeys: signing in by fingerprint, face or the screen lock. */
+import { useState } from 'preact/hooks';
+import { c } from '../../common/text';
+import { Banner, Button, Cell, Dialog, Empty, List, toast } from '../../kit';
+import { day } from '../../lib/format';
+import { useAct, useLoad, useOnline } from '../../lib/load';
+import * as api from '../api';
+import { deviceName } from '../device';
+import { createPasskey } from '../passkey';
+import { SubScreen } from '../screen';
+import { Loaded, Refused } from '../states';
+import { t } from '../text';
+
+export default function Passkeys() {
+  const online = useOnline();
+  const keys = useLoad(api.passkeys, []);
+  const [removing, setRemoving] = useState<api.Passkey>();
+  const add = useAct(async () => {
+    await createPasskey(deviceName());
+    toast(t('passkeys.added'), 'ok');
+    keys.reload();
+  });
+  const remove = useAct(async (id: string) => {
+    await api.removePasskey(id);
+    setRemoving(undefined);
+    keys.reload();
+  });
+  const code = add.failure?.code;
+  return (
+    <SubScreen title={t('passkeys.title')} back="#/me">
+      <p class="lead">{t('passkeys.lead')}</p>
+      <Loaded of={keys}>
+        {(list) =>
+          list.length === 0 ? (
+            <Empty icon="passkey" title={t('passkeys.none')} />
+          ) : (
+            <List>
+              {list.map((one) => (
+                <Cell
+                  key={one.id}
+                  icon="passkey"
+                  title={one.name}
+                  note={t('added.on', { day: day(one.created_at) })}
+                  trailing={
+                    <Button kind="quiet" small onClick={() => setRemoving(one)}>
+                      {t('remove')}
+                    </Button>
+                  }
+                />
+              ))}
+            </List>
+          )
+        }
+      </Loaded>
+      {code === 'passkey_here' ? (
+        <Banner tone="info" role="alert">
+          {t('passkeys.here')}
+        </Banner>
+      ) : code === 'cancelled' ? null : (
+        <Refused failure={add.failure} />
+      )}
+      <Button kind="primary" block icon="plus" busy={add.busy} disabled={!online} onClick={() => add.run()}>
+        {t('passkeys.add')}
+      </Button>
+      <Dialog
+        open={removing !== undefined}
+        title={t('passkeys.remove')}
+        onClose={() => setRemoving(undefined)}
+        actions={
+          <>
+            <Button onClick={() => setRemoving(undefined)}>{c('cancel')}</Button>
+            <Button kind="danger" busy={remove.busy} onClick={() => removing && remove.run(removing.id)}>
+              {t('remove')}
+            </Button>
+          </>
+        }
+      >
+        <p>{t('passkeys.remove.note', { name: removing?.name ?? '' })}</p>
+        <Refused failure={remove.failure} />
+      </Dialog>
+    </SubScreen>
+  );
+}

@@ -1,0 +1,44 @@
+/** The kinds of bills as people know them, in the order of a new user. */
+import type { IconName } from '../kit';
+import type { Biller, Category, Entry, Name } from './api';
+import { prefs } from '../lib/prefs';
+
+export const CATEGORIES: Category[] = ['power', 'water', 'gas', 'broadband', 'mobile', 'property', 'heating', 'traffic_fine', 'tax', 'other'];
+
+export const categoryIcon = (category: Category | null | undefined): IconName =>
+  ({
+    power: 'power',
+    water: 'water',
+    gas: 'gas',
+    broadband: 'broadband',
+    mobile: 'mobile',
+    property: 'property',
+    heating: 'heating',
+    traffic_fine: 'fine',
+    tax: 'tax',
+    other: 'bill',
+  })[category ?? 'other'] as IconName;
+
+/** A name in the language of the screen. */
+export const named = (name: Name | null | undefined): string => (name ? name[prefs().lang] : '');
+
+/** The kinds that some biller bills, the most used first. */
+export function used(billers: Biller[] | undefined, uses: Record<string, number>): Category[] {
+  const there = new Set(billers?.map((one) => one.category));
+  const shown = CATEGORIES.filter((category) => !billers || there.has(category));
+  return shown.sort((a, b) => (uses[b] ?? 0) - (uses[a] ?? 0));
+}
+
+/** The sign of a movement of the wallet. */
+export const kindIcon = (entry: Pick<Entry, 'kind' | 'direction'>): IconName =>
+  entry.kind === 'trade_payment'
+    ? 'shop'
+    : entry.kind === 'bill_payment'
+      ? 'bill'
+      : entry.kind === 'trade_refund'
+        ? 'refund'
+        : entry.kind === 'transfer'
+          ? 'transfer'
+          : entry.direction === 'in'
+            ? 'plus'
+            : 'minus';

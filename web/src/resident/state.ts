@@ -1,0 +1,71 @@
+/** Who is signed in on this device. The last one is remembered, so that the app opens without a network. */
+import { useEffect, useState } from 'preact/hooks';
+import { onSignedOut } from '../lib/call';
+import { asFailure } from '../lib/load';
+import { type Session, current, signOut } from '../lib/session';
+import * as vault from '../lib/vault';
+import type { Me } from './api';
+import * as api from './api';
+import { type KeptLoad, keep, recall, useKept } from './kept';
+
+type Who = Session['who'];
+export type State = { at: 'starting' | 'out' } | { at: 'in'; who: Who; live: boolean };
+
+let state: State = { at: 'starting' };
+const listeners = new Set<(state: State) => void>();
+
+function set(next: State): void {
+  state = next;
+  for (const listener of listeners) listener(next);
+}
+
+export function useSession(): State {
+  const [held, setHeld] = useState(state);
+  useEffect(() => {
+    listeners.add(setHeld);
+    setHeld(state);
+    return () => void listeners.delete(setHeld);
+  }, []);
+  return held;
+}
+
+/** The id of the person; only asked for on screens of somebody who is signed in. */
+export const myId = (): string => (state.at === 'in' ? state.who.id : '');
+
+/** Takes up a session. What another person left on this device is forgotten first. */
+export async function enter(session: Session): Promise<void> {
+  const last = await recall<Who>('who');
+  if (last && last.data.id !== session.who.id) await vault.wipe();
+  await keep('who', session.who);
+  set({ at: 'in', who: session.who, live: true });
+}
+
+/** Finds out who is signed in; without a network it is who was so last. */
+export async function start(): Promise<void> {
+  const last = await recall<Who>('who');
+  if (last && state.at === 'starting') set({ at: 'in', who: last.data, live: false });
+  try {
+    const session = await current('resident');
+    if (session) await enter(session);
+    else set({ at: 'out' });
+  } catch (error) {
+    if (!last) set({ at: 'out' });
+    asFailure(error);
+  }
+}
+
+/** Ends the session, and forgets everything that this device kept for it. */
+export async function leave(): Promise<void> {
+  await signOut('resident');
+  await vault.wipe();
+  set({ at: 'out' });
+}
+
+onSignedOut(() => state.at === 'in' && set({ at: 'out' }));
+for (const event of ['online', 'focus'])
+  addEventListener(event, () => {
+    if (state.at === 'in' && !state.live) void start();
+  });
+
+export const useMe = (): KeptLoad<Me> => useKept('me', api.me);
+export const useBillers = (): KeptLoad<api.Biller[]> => useKept('billers', api.billers);

@@ -1,0 +1,278 @@
+/**
+ * One charge from the amount to its end. The order number is made once, here, and written down before anything is sent: an answer
+ * that was lost is asked for again with the same number, so that nobody is ever charged twice, also after the page was reloaded.
+ *
+ * scan → asking → paid | waiting → paid | ended
+ *      → code (the payer scans the till) → paid | ended
+ *      → refused → scan, with the same number
+ *
+ * Never keeps a payer's code.
+ */
+import { Failure } from '../lib/call';
+import { asFailure } from '../lib/load';
+import { type Status, type Trade, type Wanted, cancelOrder, charge as send, closeOrder, makeOrder, readOrder } from './api';
+import { me } from './me';
+import { kept, store } from './store';
+
+export type Phase =
+  | { at: 'scan' }
+  /** An answer is awaited; `turn` counts those that were lost. */
+  | { at: 'asking'; what: 'charge' | 'code' | 'end' | 'state'; turn: number }
+  | { at: 'code'; qr: string; until: string }
+  | { at: 'waiting'; until: string | undefined }
+  | { at: 'refused'; failure: Failure }
+  | { at: 'paid'; paidAt: string | undefined }
+  | { at: 'ended'; why: 'cancelled' | 'expired' | 'refunded' };
+
+export interface Charge {
+  orderNo: string;
+  minor: number;
+  currency: string;
+  till: string | undefined;
+  /** Whether the server may know of it. */
+  sent: boolean;
+  phase: Phase;
+}
+type Note = Omit<Charge, 'phase'> & { shop: string };
+
+const NAME = 'charge';
+const CODE_LIFE_S = 300;
+const WAIT_MS = [1_000, 2_000, 4_000, 8_000];
+const POLL_MS = 2_000;
+
+export const charge = store<Charge | undefined>(undefined);
+
+let going = new AbortController();
+
+/** Ends what is under way for the charge, and begins something else. */
+function turnTo(phase: Phase): AbortSignal {
+  going.abort();
+  going = new AbortController();
+  const now = charge.get();
+  if (now) charge.set({ ...now, phase });
+  return going.signal;
+}
+
+const pause = (ms: number, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      removeEventListener('online', done);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    addEventListener('online', done);
+    signal.addEventListener('abort', done);
+  });
+
+function number(now = new Date()): string {
+  const two = (n: number) => String(n).padStart(2, '0');
+  const day = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`;
+  const time = `${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`;
+  const letters = Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => '0123456789ABCDEFGHJKMNPQRSTVWXYZ'[b & 31]);
+  return `${day}-${time}-${letters.join('')}`;
+}
+
+/** Begins a charge. Nothing is sent yet. */
+export function begin(minor: number): void {
+  const who = me.get();
+  if (!who) return;
+  going.abort();
+  charge.set({ orderNo: number(), minor, currency: who.currency, till: who.till, sent: false, phase: { at: 'scan' } });
+}
+
+/** What an earlier visit of this page left unfinished. */
+export function takeUp(): void {
+  const note = kept.read<Note>(NAME);
+  if (!note || charge.get() || me.get()?.shop.id !== note.shop) return;
+  const { shop: _, ...rest } = note;
+  charge.set({ ...rest, phase: { at: 'asking', what: 'state', turn: 0 } });
+  void look();
+}
+
+function writeDown(): void {
+  const now = charge.get();
+  const shop = me.get()?.shop.id;
+  if (!now || now.sent || shop === undefined) return;
+  const { phase, ...rest } = now;
+  kept.write(NAME, { ...rest, sent: true, shop } satisfies Note);
+  charge.set({ ...now, sent: true });
+}
+
+/** Nothing left the device: there is nothing to be closed or asked about. */
+function unsent(): void {
+  kept.write(NAME, undefined);
+  const now = charge.get();
+  if (now) charge.set({ ...now, sent: false });
+}
+
+function over(phase: Phase): void {
+  kept.write(NAME, undefined);
+  turnTo(phase);
+}
+
+const wanted = (now: Charge): Wanted => ({
+  order_no: now.orderNo,
+  amount: { minor: now.minor, currency: now.currency },
+  till: now.till,
+});
+
+/** Asks until there is an answer, telling how many were lost. A refusal is an answer. */
+async function insist<T>(what: 'charge' | 'code' | 'end' | 'state', act: (signal: AbortSignal) => Promise<T>): Promise<{ answer: T; lost: number }> {
+  const known = charge.get()?.sent ?? false;
+  writeDown();
+  const signal = turnTo({ at: 'asking', what, turn: 0 });
+  for (let turn = 0; ; turn += 1) {
+    try {
+      const answer = await act(signal);
+      signal.throwIfAborted();
+      return { answer, lost: turn };
+    } catch (error) {
+      signal.throwIfAborted();
+      const failure = asFailure(error);
+      const decided = failure.kind === 'refused' && failure.status !== 429;
+      if (failure.kind === 'offline' && turn === 0 && !known) {
+        unsent();
+        throw failure;
+      }
+      if (decided) throw Object.assign(failure, { lost: turn });
+      charge.set({ ...(charge.get() as Charge), phase: { at: 'asking', what, turn: turn + 1 } });
+      await pause(WAIT_MS[Math.min(turn, WAIT_MS.length - 1)] ?? POLL_MS, signal);
+      signal.throwIfAborted();
+    }
+  }
+}
+
+/** Does something for the charge; what the person has turned away from meanwhile says nothing. */
+async function during(act: () => Promise<void>): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') return;
+    const failure = asFailure(error);
+    if (failure.code === 'trade_closed') over({ at: 'ended', why: 'expired' });
+    else turnTo({ at: 'refused', failure });
+  }
+}
+
+/** Charges the payer who shows this code. */
+export function take(code: string): void {
+  const now = charge.get();
+  if (!now || !['scan', 'code', 'refused'].includes(now.phase.at)) return;
+  void during(async () => {
+    try {
+      const { answer } = await insist('charge', (signal) => send(wanted(now), code, signal));
+      if (answer.status === 'paid') over({ at: 'paid', paidAt: answer.paid_at ?? undefined });
+      else wait(answer.waits_until ?? undefined);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      // What was refused after an answer was lost, or for somebody else's sake, may have been done by the question before.
+      const lost = (error as Failure & { lost?: number }).lost ?? 0;
+      if (lost > 0 || error.code === 'trade_not_for_you' || error.code === 'payment_code_used') await settle(error);
+      else throw error;
+    }
+  });
+}
+
+/** Shows a code that the payer scans. */
+export function showCode(): void {
+  const now = charge.get();
+  if (!now || !['scan', 'refused'].includes(now.phase.at)) return;
+  void during(async () => {
+    const { answer } = await insist('code', (signal) => makeOrder(wanted(now), CODE_LIFE_S, signal));
+    const signal = turnTo({ at: 'code', qr: answer.qr, until: answer.expires_at });
+    await poll(signal);
+  });
+}
+
+function wait(until: string | undefined): void {
+  const signal = turnTo({ at: 'waiting', until });
+  void during(() => poll(signal));
+}
+
+/** Asks now and then how the order stands; the live events are faster where they come. */
+async function poll(signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await pause(POLL_MS, signal);
+    const now = charge.get();
+    if (signal.aborted || !now) return;
+    try {
+      const trade = await readOrder(now.orderNo, signal);
+      if (signal.aborted) return;
+      if (trade.status === 'waiting' && now.phase.at === 'code') return wait(undefined);
+      if (trade.status !== 'open' && trade.status !== 'waiting') return stands(trade);
+    } catch (error) {
+      if (signal.aborted) return;
+      const failure = asFailure(error);
+      if (failure.kind === 'refused' && failure.status !== 429 && failure.status !== 401) throw failure;
+    }
+  }
+}
+
+const ENDED: Partial<Record<Status, 'expired' | 'refunded'>> = { closed: 'expired', refunded: 'refunded' };
+
+function stands(trade: Trade, closedBecause: 'cancelled' | 'expired' = 'expired'): void {
+  if (trade.status === 'paid') over({ at: 'paid', paidAt: trade.paid_at ?? undefined });
+  else if (trade.status === 'waiting') wait(undefined);
+  else if (trade.status === 'open') turnTo({ at: 'scan' });
+  else over({ at: 'ended', why: trade.status === 'closed' ? closedBecause : (ENDED[trade.status] ?? 'expired') });
+}
+
+/** What became of the order; where nothing did, `refusal` stands. */
+async function settle(refusal?: Failure): Promise<void> {
+  const orderNo = charge.get()?.orderNo ?? '';
+  try {
+    const { answer } = await insist('state', (signal) => readOrder(orderNo, signal));
+    if (answer.status === 'open' && refusal) turnTo({ at: 'refused', failure: refusal });
+    else stands(answer);
+  } catch (error) {
+    // Nobody knows the order: nothing of it has arrived, and with the same number it is the same charge.
+    if (error instanceof Failure && error.code === 'trade_unknown') turnTo(refusal ? { at: 'refused', failure: refusal } : { at: 'scan' });
+    else throw error;
+  }
+}
+
+/** Asks again how the charge stands. */
+export const look = (): Promise<void> => during(() => settle());
+
+/** Gives the charge up: it can never be paid after this. If it was paid meanwhile, that is what is shown. */
+export function end(): void {
+  const now = charge.get();
+  if (!now) return;
+  if (!now.sent) {
+    going.abort();
+    charge.set(undefined);
+    return;
+  }
+  void during(async () => {
+    try {
+      const { answer } = await insist('end', (signal) => closeOrder(now.orderNo, signal));
+      stands(answer, 'cancelled');
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      if (error.code === 'trade_already_paid') await settle();
+      // What has not arrived might still: cancelling closes the number for good.
+      else if (error.code === 'trade_unknown')
+        stands((await insist('end', (signal) => cancelOrder(now.orderNo, signal))).answer, 'cancelled');
+      else throw error;
+    }
+  });
+}
+
+/** Back to the payer's next code, with the same number. */
+export function again(): void {
+  if (charge.get()?.phase.at === 'refused') turnTo({ at: 'scan' });
+}
+
+/** Clears the result away for the next charge. */
+export function next(): void {
+  const now = charge.get();
+  if (now && (now.phase.at === 'paid' || now.phase.at === 'ended')) charge.set(undefined);
+}
+
+/** A live event said that this order was paid. */
+export function heardPaid(orderNo: string | null | undefined, at: string): void {
+  const now = charge.get();
+  if (now && orderNo === now.orderNo && now.phase.at !== 'paid' && now.phase.at !== 'ended') over({ at: 'paid', paidAt: at });
+}

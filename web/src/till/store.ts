@@ -1,0 +1,63 @@
+/** A value that several components draw: what it is now, and who is to be told when it changes. */
+import { useEffect, useState } from 'preact/hooks';
+
+export interface Store<T> {
+  get: () => T;
+  set: (next: T) => void;
+  /** Changes some of it. */
+  change: (part: Partial<T>) => void;
+  /** The value; the component is drawn again when it changes. */
+  use: () => T;
+  /** Tells `listener` of every change, until the answer is called. */
+  watch: (listener: (now: T) => void) => () => void;
+}
+
+export function store<T>(first: T): Store<T> {
+  let held = first;
+  const listeners = new Set<(now: T) => void>();
+  const watch = (listener: (now: T) => void) => {
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  };
+  const set = (next: T) => {
+    if (Object.is(next, held)) return;
+    held = next;
+    for (const listener of [...listeners]) listener(held);
+  };
+  return {
+    get: () => held,
+    set,
+    change: (part) => set({ ...held, ...part }),
+    watch,
+    use: () => {
+      const [, draw] = useState(0);
+      useEffect(() => {
+        const seen = held;
+        const stop = watch(() => draw((n) => n + 1));
+        if (!Object.is(seen, held)) draw((n) => n + 1);
+        return stop;
+      }, []);
+      return held;
+    },
+  };
+}
+
+/** What this browser keeps for the till between visits. Never a secret, never a payer's code. */
+export const kept = {
+  read<T>(name: string): T | undefined {
+    try {
+      const text = localStorage.getItem(`yima.till.${name}`);
+      return text === null ? undefined : (JSON.parse(text) as T);
+    } catch {
+      return undefined; // a browser that keeps nothing, or something else's text
+    }
+  },
+  write(name: string, value: unknown): void {
+    try {
+      if (value === undefined) localStorage.removeItem(`yima.till.${name}`);
+      else localStorage.setItem(`yima.till.${name}`, JSON.stringify(value));
+    } catch {
+      // kept for this page only
+    }
+  },
+};
