@@ -25,7 +25,11 @@ const say = (...what) => {
 for (const width of [320, 360, 768, 1440]) {
   for (const [name, set] of Object.entries(themes)) {
     for (const part of parts) {
-      const context = await browser.newContext({ viewport: { width, height: 800 }, reducedMotion: 'reduce', bypassCSP: true });
+      const context = await browser.newContext({
+        viewport: { width, height: 800 },
+        reducedMotion: 'reduce',
+        bypassCSP: true,
+      });
       const page = await context.newPage();
       page.on('pageerror', (e) => say(name, width, part, String(e)));
       page.on('console', (m) => m.type() === 'error' && say(name, width, part, m.text()));
@@ -36,24 +40,53 @@ for (const width of [320, 360, 768, 1440]) {
         const out = [];
         const wide = document.documentElement.scrollWidth - innerWidth;
         if (wide > 0) {
-          const who = [...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.k-side ul, .k-table-in, .k-vh'));
-          out.push(`page is ${wide} px too wide: ${who.slice(0, 4).map((e) => `${e.tagName}.${e.className}`)}`);
+          const who = [...document.querySelectorAll('body *')].filter(
+            (e) =>
+              e.getBoundingClientRect().right > innerWidth + 1 &&
+              !e.closest('.k-side ul, .k-table-in, .k-vh'),
+          );
+          out.push(
+            `page is ${wide} px too wide: ${who.slice(0, 4).map((e) => `${e.tagName}.${e.className}`)}`,
+          );
         }
         const least = 43.9;
-        for (const e of document.querySelectorAll('button, a, select, .k-tick, .k-seg label, .k-input input')) {
+        for (const e of document.querySelectorAll(
+          'button, a, select, .k-tick, .k-seg label, .k-input input',
+        )) {
           if (e.matches('.k-link, .k-row-btn') || !e.checkVisibility()) continue;
           const r = e.getBoundingClientRect();
-          if (r.width > 2 && (r.height < least || r.width < least)) out.push(`target ${Math.round(r.width)}×${Math.round(r.height)}: ${e.className || e.textContent}`);
+          if (r.width > 2 && (r.height < least || r.width < least))
+            out.push(
+              `target ${Math.round(r.width)}×${Math.round(r.height)}: ${e.className || e.textContent}`,
+            );
         }
         return [...new Set(out)];
       });
       for (const s of seen) say(name, width, part, s);
       if (width === 360 || width === 1440) {
         await page.evaluate(axe);
-        const result = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
-        for (const v of result.violations) say(name, width, part, v.id, v.nodes.slice(0, 3).map((n) => `${n.target} ${n.any[0]?.message ?? ''}`).join(' | '));
+        const result = await page.evaluate(() =>
+          globalThis.axe.run(document, {
+            runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+          }),
+        );
+        for (const v of result.violations)
+          say(
+            name,
+            width,
+            part,
+            v.id,
+            v.nodes
+              .slice(0, 3)
+              .map((n) => `${n.target} ${n.any[0]?.message ?? ''}`)
+              .join(' | '),
+          );
       }
-      if (shots) await page.screenshot({ path: `${shots}/${part}-${width}-${name}.png`, fullPage: part === 'all' || part === 'console' });
+      if (shots)
+        await page.screenshot({
+          path: `${shots}/${part}-${width}-${name}.png`,
+          fullPage: part === 'all' || part === 'console',
+        });
       await context.close();
     }
   }

@@ -1,7 +1,7 @@
 // Small figures that need no chart library, and the frame of those that do. Every chart is also said in words.
-import type { ComponentChildren } from "preact";
-import { useId } from "preact/hooks";
-import { cx, type Tone, tone } from "./util";
+import type { ComponentChildren } from 'preact';
+import { useId } from 'preact/hooks';
+import { cx, type Tone, tone } from './util';
 
 export interface ChartFrameProps {
   title: string;
@@ -24,7 +24,7 @@ export function ChartFrame({ title, note, summary, hideSummary, children }: Char
         {note && <span class="k-chart-note">{note}</span>}
       </figcaption>
       <div class="k-chart-in">{children}</div>
-      <p class={hideSummary ? "k-vh" : "k-chart-note"}>{summary}</p>
+      <p class={hideSummary ? 'k-vh' : 'k-chart-note'}>{summary}</p>
     </figure>
   );
 }
@@ -42,17 +42,21 @@ export function Bars({ items, rows, label }: { items: BarItem[]; rows?: boolean;
   const top = Math.max(0, ...items.map((i) => i.value));
   const marked = items.some((i) => i.mark);
   return (
-    <ul class={rows ? "k-bars-rows" : "k-bars"} role="list" aria-label={label}>
+    <ul class={rows ? 'k-bars-rows' : 'k-bars'} role="list" aria-label={label}>
       {items.map((it) => {
         const part = top > 0 ? Math.max(0, it.value / top) * 100 : 0;
         const on = it.mark ?? (!marked && it.value === top && top > 0);
         return (
-          <li key={it.label} class={on ? "k-on" : undefined} title={`${it.label} ${it.text}`}>
+          <li key={it.label} class={on ? 'k-on' : undefined} title={`${it.label} ${it.text}`}>
             <span class="k-bars-label">{it.label}</span>
             <svg aria-hidden="true">
-              {rows ? <rect width={`${part}%`} height="100%" rx="3" /> : <rect y={`${100 - part}%`} width="100%" height={`${part}%`} rx="3" />}
+              {rows ? (
+                <rect width={`${part}%`} height="100%" rx="3" />
+              ) : (
+                <rect y={`${100 - part}%`} width="100%" height={`${part}%`} rx="3" />
+              )}
             </svg>
-            <span class={rows || on ? "k-bars-text" : "k-vh"}>{it.text}</span>
+            <span class={rows || on ? 'k-bars-text' : 'k-vh'}>{it.text}</span>
           </li>
         );
       })}
@@ -63,10 +67,19 @@ export function Bars({ items, rows, label }: { items: BarItem[]; rows?: boolean;
 export function Sparkline({ values, label, tone: t }: { values: number[]; label: string; tone?: Tone }) {
   const low = Math.min(...values);
   const span = Math.max(...values) - low || 1;
-  const at = values.map((v, i) => `${((i / Math.max(1, values.length - 1)) * 100).toFixed(1)},${(27 - ((v - low) / span) * 24).toFixed(1)}`);
+  const at = values.map(
+    (v, i) =>
+      `${((i / Math.max(1, values.length - 1)) * 100).toFixed(1)},${(27 - ((v - low) / span) * 24).toFixed(1)}`,
+  );
   return (
-    <svg class={cx("k-spark", tone(t))} viewBox="0 0 100 30" preserveAspectRatio="none" role="img" aria-label={label}>
-      {at.length > 1 && <polyline points={at.join(" ")} />}
+    <svg
+      class={cx('k-spark', tone(t))}
+      viewBox="0 0 100 30"
+      preserveAspectRatio="none"
+      role="img"
+      aria-label={label}
+    >
+      {at.length > 1 && <polyline points={at.join(' ')} />}
     </svg>
   );
 }
@@ -81,11 +94,14 @@ export interface StatProps {
 
 /** A figure and what it counts. A long one is set smaller, to stay on its line. */
 export function Stat({ label, value, note, tone: t, children }: StatProps) {
-  const long = typeof value === "string" ? value.length : 0;
+  const long = typeof value === 'string' ? value.length : 0;
   return (
-    <div class={cx("k-stat", tone(t))}>
+    <div class={cx('k-stat', tone(t))}>
       <div class="k-stat-label">{label}</div>
-      <div class={cx("k-stat-value k-num", long > 6 && "k-long")} style={long > 6 ? { "--n": long } : undefined}>
+      <div
+        class={cx('k-stat-value k-num', long > 6 && 'k-long')}
+        style={long > 6 ? { '--n': long } : undefined}
+      >
         {value}
       </div>
       {note && <div class="k-stat-note">{note}</div>}
@@ -95,13 +111,13 @@ export function Stat({ label, value, note, tone: t, children }: StatProps) {
 }
 
 /** Cards or figures side by side, as many as fit. */
-export function Columns({ min = "m", children }: { min?: "s" | "m" | "l"; children: ComponentChildren }) {
+export function Columns({ min = 'm', children }: { min?: 's' | 'm' | 'l'; children: ComponentChildren }) {
   return <div class={`k-cols k-cols-${min}`}>{children}</div>;
 }
 
 /** Controls in a row that wraps: buttons, filters. */
 export function Row({ end, children }: { end?: boolean; children: ComponentChildren }) {
-  return <div class={cx("k-row", end && "k-row-end")}>{children}</div>;
+  return <div class={cx('k-row', end && 'k-row-end')}>{children}</div>;
 }
 
 /** Things below each other in the kit's rhythm: fields of a form. */

@@ -1,14 +1,14 @@
 // Form fields. Field ties label, hint and error to its control by ids; the others are controls inside of it. Values go
 // in, changes come out: no field keeps a state of its own.
-import type { ComponentChildren, RefObject } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
-import { Icon } from "./icon";
-import { cx } from "./util";
+import type { ComponentChildren, RefObject } from 'preact';
+import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { Icon } from './icon';
+import { cx } from './util';
 
 interface Wiring {
   id: string;
-  "aria-describedby"?: string;
-  "aria-invalid"?: "true";
+  'aria-describedby'?: string;
+  'aria-invalid'?: 'true';
   required?: boolean;
 }
 
@@ -23,17 +23,30 @@ export interface FieldBase {
   hideLabel?: boolean;
 }
 
-export function Field({ label, hint, error, required, optionalLabel, hideLabel, children }: FieldBase & { children: (wiring: Wiring) => ComponentChildren }) {
+export function Field({
+  label,
+  hint,
+  error,
+  required,
+  optionalLabel,
+  hideLabel,
+  children,
+}: FieldBase & { children: (wiring: Wiring) => ComponentChildren }) {
   const id = useId();
-  const described = cx(hint !== undefined && hint !== "" && `${id}-h`, error && `${id}-e`);
+  const described = cx(hint !== undefined && hint !== '' && `${id}-h`, error && `${id}-e`);
   return (
-    <div class={cx("k-field", error && "k-wrong")}>
-      <label for={id} class={hideLabel ? "k-vh" : undefined}>
+    <div class={cx('k-field', error && 'k-wrong')}>
+      <label for={id} class={hideLabel ? 'k-vh' : undefined}>
         {label}
         {optionalLabel && <span class="k-optional"> {optionalLabel}</span>}
       </label>
-      {children({ id, "aria-describedby": described || undefined, "aria-invalid": error ? "true" : undefined, required })}
-      {hint !== undefined && hint !== "" && (
+      {children({
+        id,
+        'aria-describedby': described || undefined,
+        'aria-invalid': error ? 'true' : undefined,
+        required,
+      })}
+      {hint !== undefined && hint !== '' && (
         <div class="k-hint" id={`${id}-h`}>
           {hint}
         </div>
@@ -54,7 +67,10 @@ function base(p: FieldBase): FieldBase {
 }
 
 /** Focuses the control when it appears. */
-function useFocus<T extends HTMLElement>(want: boolean | undefined, given?: RefObject<T | null>): RefObject<T | null> {
+function useFocus<T extends HTMLElement>(
+  want: boolean | undefined,
+  given?: RefObject<T | null>,
+): RefObject<T | null> {
   const own = useRef<T>(null);
   const ref = given ?? own;
   useEffect(() => {
@@ -66,8 +82,8 @@ function useFocus<T extends HTMLElement>(want: boolean | undefined, given?: RefO
 export interface TextFieldProps extends FieldBase {
   value: string;
   onInput: (value: string) => void;
-  type?: "text" | "tel" | "email" | "url" | "password";
-  inputMode?: "text" | "numeric" | "decimal" | "tel" | "email" | "url" | "search" | "none";
+  type?: 'text' | 'tel' | 'email' | 'url' | 'password';
+  inputMode?: 'text' | 'numeric' | 'decimal' | 'tel' | 'email' | 'url' | 'search' | 'none';
   autocomplete?: string;
   name?: string;
   placeholder?: string;
@@ -94,13 +110,13 @@ export function TextField(p: TextFieldProps) {
           <input
             {...w}
             ref={ref}
-            class={p.mono ? "k-num" : undefined}
-            type={(p.type ?? "text") as "text"}
+            class={p.mono ? 'k-num' : undefined}
+            type={(p.type ?? 'text') as 'text'}
             inputMode={p.inputMode}
-            autocomplete={p.autocomplete ?? "off"}
-            autocapitalize={p.mono ? "off" : undefined}
+            autocomplete={p.autocomplete ?? 'off'}
+            autocapitalize={p.mono ? 'off' : undefined}
             spellcheck={p.mono ? false : undefined}
-            data-focus={p.focus ? "" : undefined}
+            data-focus={p.focus ? '' : undefined}
             name={p.name}
             placeholder={p.placeholder}
             maxLength={p.maxLength}
@@ -140,9 +156,9 @@ export function TextArea(p: TextAreaProps) {
           <textarea
             {...w}
             ref={ref}
-            class={p.mono ? "k-mono" : undefined}
+            class={p.mono ? 'k-mono' : undefined}
             spellcheck={p.mono ? false : undefined}
-            data-focus={p.focus ? "" : undefined}
+            data-focus={p.focus ? '' : undefined}
             rows={p.rows ?? 3}
             name={p.name}
             placeholder={p.placeholder}
@@ -177,7 +193,13 @@ export function SelectField(p: SelectFieldProps) {
     <Field {...base(p)}>
       {(w) => (
         <div class="k-input k-select">
-          <select {...w} name={p.name} disabled={p.disabled} value={p.value} onChange={(e) => p.onChange(e.currentTarget.value)}>
+          <select
+            {...w}
+            name={p.name}
+            disabled={p.disabled}
+            value={p.value}
+            onChange={(e) => p.onChange(e.currentTarget.value)}
+          >
             {p.options.map((o) => (
               <option key={o.value} value={o.value} disabled={o.disabled} selected={o.value === p.value}>
                 {o.label}
@@ -195,7 +217,7 @@ export interface DateFieldProps extends FieldBase {
   /** YYYY-MM-DD, or with type="month" YYYY-MM; empty when none. */
   value: string;
   onChange: (value: string) => void;
-  type?: "date" | "month" | "time" | "datetime-local";
+  type?: 'date' | 'month' | 'time' | 'datetime-local';
   min?: string;
   max?: string;
   name?: string;
@@ -207,7 +229,17 @@ export function DateField(p: DateFieldProps) {
     <Field {...base(p)}>
       {(w) => (
         <div class="k-input">
-          <input {...w} class="k-num" type={p.type ?? "date"} name={p.name} min={p.min} max={p.max} disabled={p.disabled} value={p.value} onInput={(e) => p.onChange(e.currentTarget.value)} />
+          <input
+            {...w}
+            class="k-num"
+            type={p.type ?? 'date'}
+            name={p.name}
+            min={p.min}
+            max={p.max}
+            disabled={p.disabled}
+            value={p.value}
+            onInput={(e) => p.onChange(e.currentTarget.value)}
+          />
         </div>
       )}
     </Field>
@@ -222,7 +254,7 @@ export interface FileFieldProps extends FieldBase {
   fileName?: string;
   accept?: string;
   multiple?: boolean;
-  capture?: "environment" | "user";
+  capture?: 'environment' | 'user';
   disabled?: boolean;
 }
 
@@ -237,7 +269,7 @@ export function FileField(p: FileFieldProps) {
     <Field {...base(p)}>
       {(w) => (
         <div
-          class={cx("k-file", over && "k-on")}
+          class={cx('k-file', over && 'k-on')}
           onDragOver={(e) => {
             e.preventDefault();
             setOver(true);
@@ -258,7 +290,7 @@ export function FileField(p: FileFieldProps) {
             disabled={p.disabled}
             onChange={(e) => {
               take(e.currentTarget.files);
-              e.currentTarget.value = "";
+              e.currentTarget.value = '';
             }}
           />
           <span class="k-btn k-btn-plain" aria-hidden="true">
@@ -281,12 +313,12 @@ export interface CheckProps {
   disabled?: boolean;
 }
 
-function tick(p: CheckProps, kind: "checkbox" | "switch") {
+function tick(p: CheckProps, kind: 'checkbox' | 'switch') {
   return (
     <label class={`k-tick k-${kind}`}>
       <input
         type="checkbox"
-        role={kind === "switch" ? "switch" : undefined}
+        role={kind === 'switch' ? 'switch' : undefined}
         name={p.name}
         checked={p.checked}
         disabled={p.disabled}
@@ -298,7 +330,7 @@ function tick(p: CheckProps, kind: "checkbox" | "switch") {
         }}
       />
       <span class="k-tick-mark" aria-hidden="true">
-        {kind === "checkbox" && <Icon name="check" />}
+        {kind === 'checkbox' && <Icon name="check" />}
       </span>
       <span class="k-tick-text">
         <span>{p.label}</span>
@@ -308,8 +340,8 @@ function tick(p: CheckProps, kind: "checkbox" | "switch") {
   );
 }
 
-export const Checkbox = (p: CheckProps) => tick(p, "checkbox");
-export const Switch = (p: CheckProps) => tick(p, "switch");
+export const Checkbox = (p: CheckProps) => tick(p, 'checkbox');
+export const Switch = (p: CheckProps) => tick(p, 'switch');
 
 export interface SegmentedProps {
   label: string;
@@ -324,11 +356,18 @@ export function Segmented({ label, value, options, onChange, showLabel }: Segmen
   const name = useId();
   return (
     <fieldset class="k-seg">
-      <legend class={showLabel ? undefined : "k-vh"}>{label}</legend>
+      <legend class={showLabel ? undefined : 'k-vh'}>{label}</legend>
       <div class="k-seg-row">
         {options.map((o) => (
           <label key={o.value}>
-            <input type="radio" name={name} value={o.value} checked={o.value === value} disabled={o.disabled} onChange={() => onChange(o.value)} />
+            <input
+              type="radio"
+              name={name}
+              value={o.value}
+              checked={o.value === value}
+              disabled={o.disabled}
+              onChange={() => onChange(o.value)}
+            />
             <span>{o.label}</span>
           </label>
         ))}
@@ -345,7 +384,7 @@ export interface SearchProps {
   clearLabel: string;
   onSubmit?: () => void;
   focus?: boolean;
-  inputMode?: TextFieldProps["inputMode"];
+  inputMode?: TextFieldProps['inputMode'];
 }
 
 export function Search(p: SearchProps) {
@@ -368,7 +407,7 @@ export function Search(p: SearchProps) {
         autocomplete="off"
         enterkeyhint="search"
         inputMode={p.inputMode}
-        data-focus={p.focus ? "" : undefined}
+        data-focus={p.focus ? '' : undefined}
         value={p.value}
         onInput={(e) => p.onInput(e.currentTarget.value)}
       />
@@ -378,7 +417,7 @@ export function Search(p: SearchProps) {
           type="button"
           aria-label={p.clearLabel}
           onClick={() => {
-            p.onInput("");
+            p.onInput('');
             ref.current?.focus();
           }}
         >

@@ -1,10 +1,18 @@
 // Groups of content: sections, lists of cells, cards.
-import { type ComponentChildren, isValidElement, toChildArray } from "preact";
-import { useId } from "preact/hooks";
-import { Icon, type IconName } from "./icon";
-import { cx, type Tone, tone } from "./util";
+import { type ComponentChildren, isValidElement, toChildArray } from 'preact';
+import { useId } from 'preact/hooks';
+import { Icon, type IconName } from './icon';
+import { cx, type Tone, tone } from './util';
 
-export function Section({ title, action, children }: { title?: string; action?: ComponentChildren; children: ComponentChildren }) {
+export function Section({
+  title,
+  action,
+  children,
+}: {
+  title?: string;
+  action?: ComponentChildren;
+  children: ComponentChildren;
+}) {
   const id = useId();
   return (
     <section class="k-section" aria-labelledby={title ? id : undefined}>
@@ -62,7 +70,7 @@ export function Cell({ title, note, value, icon, href, onClick, trailing, tone: 
     </>
   );
   return (
-    <div class={cx("k-cell", tone(t))}>
+    <div class={cx('k-cell', tone(t))}>
       {href !== undefined ? (
         <a class="k-cell-hit" href={href} onClick={onClick}>
           {inside}
@@ -79,9 +87,17 @@ export function Cell({ title, note, value, icon, href, onClick, trailing, tone: 
   );
 }
 
-export function Card({ title, tone: t, children }: { title?: string; tone?: Tone; children: ComponentChildren }) {
+export function Card({
+  title,
+  tone: t,
+  children,
+}: {
+  title?: string;
+  tone?: Tone;
+  children: ComponentChildren;
+}) {
   return (
-    <div class={cx("k-card", tone(t))}>
+    <div class={cx('k-card', tone(t))}>
       {title && <h2 class="k-card-title">{title}</h2>}
       {children}
     </div>

@@ -1,9 +1,9 @@
 // What lies above a screen: sheets and dialogs on the native <dialog> (it traps the focus, makes the rest inert and
 // gives the focus back), and toasts.
-import type { ComponentChildren } from "preact";
-import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { Icon } from "./icon";
-import { cx, type Tone, tone } from "./util";
+import type { ComponentChildren } from 'preact';
+import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { Icon } from './icon';
+import { cx, type Tone, tone } from './util';
 
 interface ModalProps {
   open: boolean;
@@ -21,11 +21,13 @@ function Modal(p: ModalProps & { kind: string; head?: ComponentChildren; actions
     const asked = document.activeElement;
     d.showModal();
     // A child that focuses itself on mount did so before its dialog was open, and was refused.
-    const wants = d.querySelector<HTMLElement>("[autofocus],[data-focus]") ?? d.querySelector<HTMLElement>("h2");
+    const wants =
+      d.querySelector<HTMLElement>('[autofocus],[data-focus]') ?? d.querySelector<HTMLElement>('h2');
     wants?.focus({ preventScroll: true });
     return () => {
       if (d.open) d.close();
-      if (asked instanceof HTMLElement && asked.isConnected && document.activeElement === document.body) asked.focus();
+      if (asked instanceof HTMLElement && asked.isConnected && document.activeElement === document.body)
+        asked.focus();
     };
   }, [p.open]);
   return (
@@ -42,7 +44,7 @@ function Modal(p: ModalProps & { kind: string; head?: ComponentChildren; actions
         if (e.target === ref.current && p.open) p.onClose();
       }}
       onClick={(e) => {
-        if (e.target === ref.current && p.kind === "k-sheet") p.onClose();
+        if (e.target === ref.current && p.kind === 'k-sheet') p.onClose();
       }}
     >
       {p.open && (
@@ -97,7 +99,7 @@ function publish(next: Note[]) {
 }
 
 /** Says a thing in passing, long enough to read it. What must not be missed belongs into a Banner. */
-export function toast(text: string, t: Tone = "neutral"): void {
+export function toast(text: string, t: Tone = 'neutral'): void {
   const id = ++last;
   publish([...notes, { id, text, tone: t }].slice(-3));
   setTimeout(() => publish(notes.filter((n) => n.id !== id)), 4000 + text.length * 90);
@@ -115,21 +117,25 @@ export function Toasts() {
     // As a popover it lies above an open dialog; older browsers show it in the page.
     const d = ref.current;
     if (!d?.showPopover) return;
-    if (d.matches(":popover-open")) d.hidePopover();
+    if (d.matches(':popover-open')) d.hidePopover();
     if (list.length) d.showPopover();
   }, [list]);
   return (
     <div class="k-toasts" ref={ref} popover="manual">
-      <div aria-live="polite">{list.filter((n) => n.tone !== "bad").map(show)}</div>
-      <div aria-live="assertive">{list.filter((n) => n.tone === "bad").map(show)}</div>
+      <div aria-live="polite">{list.filter((n) => n.tone !== 'bad').map(show)}</div>
+      <div aria-live="assertive">{list.filter((n) => n.tone === 'bad').map(show)}</div>
     </div>
   );
 }
 
 function show(n: Note) {
   return (
-    <div class={cx("k-toast", tone(n.tone))} key={n.id}>
-      {n.tone !== "neutral" && <Icon name={n.tone === "ok" ? "check" : n.tone === "warn" ? "warn" : n.tone === "bad" ? "error" : "info"} />}
+    <div class={cx('k-toast', tone(n.tone))} key={n.id}>
+      {n.tone !== 'neutral' && (
+        <Icon
+          name={n.tone === 'ok' ? 'check' : n.tone === 'warn' ? 'warn' : n.tone === 'bad' ? 'error' : 'info'}
+        />
+      )}
       <span>{n.text}</span>
     </div>
   );

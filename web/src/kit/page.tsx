@@ -1,9 +1,9 @@
 // The frame of a screen: bar, main, footer, and the ways between screens. A new page takes the focus to its heading,
 // unless something in it has asked for the focus first.
-import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
-import { Icon, type IconName } from "./icon";
-import { cx } from "./util";
+import type { ComponentChildren } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import { Icon, type IconName } from './icon';
+import { cx } from './util';
 
 export interface BarProps {
   title: string;
@@ -16,13 +16,13 @@ export interface BarProps {
 export function Bar({ title, back, backLabel, actions, wide }: BarProps) {
   return (
     <header class="k-bar">
-      <div class={cx("k-bar-in", wide && "k-wide")}>
-        {typeof back === "string" && (
+      <div class={cx('k-bar-in', wide && 'k-wide')}>
+        {typeof back === 'string' && (
           <a class="k-hit" href={back} aria-label={backLabel}>
             <Icon name="back" />
           </a>
         )}
-        {typeof back === "function" && (
+        {typeof back === 'function' && (
           <button class="k-hit" type="button" aria-label={backLabel} onClick={back}>
             <Icon name="back" />
           </button>
@@ -46,9 +46,9 @@ export function Page({ footer, children, ...bar }: PageProps) {
   const root = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const at = document.activeElement;
-    if (at?.closest("dialog") || (at && root.current?.querySelector("main")?.contains(at))) return;
+    if (at?.closest('dialog') || (at && root.current?.querySelector('main')?.contains(at))) return;
     scrollTo(0, 0);
-    root.current?.querySelector("h1")?.focus({ preventScroll: true });
+    root.current?.querySelector('h1')?.focus({ preventScroll: true });
   }, []);
   useEffect(() => {
     document.title = bar.title;
@@ -56,7 +56,7 @@ export function Page({ footer, children, ...bar }: PageProps) {
   return (
     <div class="k-page" ref={root}>
       <Bar {...bar} />
-      <main class={cx("k-main", bar.wide && "k-wide")}>{children}</main>
+      <main class={cx('k-main', bar.wide && 'k-wide')}>{children}</main>
       {footer && <footer class="k-foot">{footer}</footer>}
     </div>
   );
@@ -73,12 +73,12 @@ export interface NavItem {
 function items(list: NavItem[], current: string | undefined) {
   return list.map((it) => (
     <li key={it.href}>
-      <a href={it.href} aria-current={it.href === current ? "page" : undefined}>
+      <a href={it.href} aria-current={it.href === current ? 'page' : undefined}>
         <span class="k-nav-icon">
           <Icon name={it.icon} />
         </span>
         <span class="k-nav-label">{it.label}</span>
-        {it.badge !== undefined && it.badge !== "" && <span class="k-count">{it.badge}</span>}
+        {it.badge !== undefined && it.badge !== '' && <span class="k-count">{it.badge}</span>}
       </a>
     </li>
   ));
@@ -101,10 +101,16 @@ export function TabBar({ items: list, current, label }: NavProps) {
 }
 
 /** The consoles' navigation: a column, or a strip that scrolls sideways on a narrow screen. */
-export function SideNav({ items: list, current, label, head, foot }: NavProps & { head?: ComponentChildren; foot?: ComponentChildren }) {
+export function SideNav({
+  items: list,
+  current,
+  label,
+  head,
+  foot,
+}: NavProps & { head?: ComponentChildren; foot?: ComponentChildren }) {
   const nav = useRef<HTMLUListElement>(null);
   useEffect(() => {
-    nav.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    nav.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
   }, [current]);
   return (
     <nav class="k-side" aria-label={label}>

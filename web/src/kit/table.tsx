@@ -1,14 +1,14 @@
 // Rows of data. On a narrow screen each row becomes a card; the roles are written out, because display: block takes them.
-import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
-import { Button } from "./button";
-import { cx } from "./util";
+import type { ComponentChildren } from 'preact';
+import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { Button } from './button';
+import { cx } from './util';
 
 export interface Column<R> {
   key: string;
   label: string;
   /** "end" for figures. */
-  align?: "start" | "end";
+  align?: 'start' | 'end';
   cell: (row: R) => ComponentChildren;
   sortable?: boolean;
   /** The label is not shown in the head (a column of buttons), only said. */
@@ -24,7 +24,7 @@ export interface TableProps<R> {
   empty?: ComponentChildren;
   /** The whole row is pressed; its first cell becomes the button. */
   onRow?: (row: R) => void;
-  sort?: { key: string; dir: "asc" | "desc"; onSort: (key: string) => void };
+  sort?: { key: string; dir: 'asc' | 'desc'; onSort: (key: string) => void };
   showCaption?: boolean;
 }
 
@@ -43,9 +43,15 @@ export function Table<R>({ caption, columns, rows, rowKey, empty, onRow, sort, s
   if (rows.length === 0 && empty) return <div class="k-table">{empty}</div>;
   return (
     <div class="k-table">
-      <div class="k-table-in" ref={box} role={scrolls ? "region" : undefined} aria-labelledby={scrolls ? id : undefined} tabIndex={scrolls ? 0 : undefined}>
+      <div
+        class="k-table-in"
+        ref={box}
+        role={scrolls ? 'region' : undefined}
+        aria-labelledby={scrolls ? id : undefined}
+        tabIndex={scrolls ? 0 : undefined}
+      >
         <table role="table" aria-labelledby={id}>
-          <caption id={id} class={showCaption ? undefined : "k-vh"}>
+          <caption id={id} class={showCaption ? undefined : 'k-vh'}>
             {caption}
           </caption>
           <thead role="rowgroup">
@@ -53,16 +59,22 @@ export function Table<R>({ caption, columns, rows, rowKey, empty, onRow, sort, s
               {columns.map((c) => {
                 const on = sort?.key === c.key;
                 return (
-                  <th key={c.key} role="columnheader" scope="col" class={cx(c.align === "end" && "k-end", c.sortable && sort && "k-sortable")} aria-sort={on ? (sort.dir === "asc" ? "ascending" : "descending") : undefined}>
+                  <th
+                    key={c.key}
+                    role="columnheader"
+                    scope="col"
+                    class={cx(c.align === 'end' && 'k-end', c.sortable && sort && 'k-sortable')}
+                    aria-sort={on ? (sort.dir === 'asc' ? 'ascending' : 'descending') : undefined}
+                  >
                     {c.sortable && sort ? (
                       <button type="button" onClick={() => sort.onSort(c.key)}>
                         {c.label}
                         <span class="k-sort" aria-hidden="true">
-                          {on ? (sort.dir === "asc" ? "↑" : "↓") : "↕"}
+                          {on ? (sort.dir === 'asc' ? '↑' : '↓') : '↕'}
                         </span>
                       </button>
                     ) : (
-                      <span class={c.hideLabel ? "k-vh" : undefined}>{c.label}</span>
+                      <span class={c.hideLabel ? 'k-vh' : undefined}>{c.label}</span>
                     )}
                   </th>
                 );
@@ -74,17 +86,23 @@ export function Table<R>({ caption, columns, rows, rowKey, empty, onRow, sort, s
               <tr
                 key={rowKey(r)}
                 role="row"
-                class={onRow && "k-row-hit"}
+                class={onRow && 'k-row-hit'}
                 onClick={
                   onRow &&
                   ((e) => {
-                    const on = (e.target as Element).closest("a,button,input,label,select");
-                    if ((!on || on.classList.contains("k-row-btn")) && !String(getSelection() ?? "")) onRow(r);
+                    const on = (e.target as Element).closest('a,button,input,label,select');
+                    if ((!on || on.classList.contains('k-row-btn')) && !String(getSelection() ?? ''))
+                      onRow(r);
                   })
                 }
               >
                 {columns.map((c, i) => (
-                  <td key={c.key} role="cell" data-label={c.hideLabel ? undefined : c.label} class={cx(c.align === "end" && "k-end k-num")}>
+                  <td
+                    key={c.key}
+                    role="cell"
+                    data-label={c.hideLabel ? undefined : c.label}
+                    class={cx(c.align === 'end' && 'k-end k-num')}
+                  >
                     {onRow && i === 0 ? (
                       <button type="button" class="k-row-btn">
                         {c.cell(r)}
