@@ -31,11 +31,11 @@ export function store<T>(first: T): Store<T> {
     watch,
     use: () => {
       const [, draw] = useState(0);
+      const drawn = held;
       useEffect(() => {
-        const seen = held;
-        const stop = watch(() => draw((n) => n + 1));
-        if (!Object.is(seen, held)) draw((n) => n + 1);
-        return stop;
+        // It may have changed between the drawing and now.
+        if (!Object.is(drawn, held)) draw((n) => n + 1);
+        return watch(() => draw((n) => n + 1));
       }, []);
       return held;
     },
