@@ -153,12 +153,15 @@ const LOOK = {
 export function Result({
   outcome,
   title,
+  heading,
   rows = [],
   note,
   actions,
 }: {
   outcome: Exclude<Outcome, { at: 'ready' | 'sending' }>;
   title: string;
+  /** In the place of "paid". */
+  heading?: string;
   rows?: [string, ComponentChildren][];
   note?: string;
   actions?: ComponentChildren;
@@ -173,7 +176,7 @@ export function Result({
           ? t('result.pending.note')
           : note;
   return (
-    <Page title={outcome.at === 'unknown' ? c('unknown.title') : t(look.key)} key={outcome.at}>
+    <Page title={outcome.at === 'unknown' ? c('unknown.title') : ((outcome.at === 'paid' && heading) || t(look.key))} key={outcome.at}>
       <div class={`result result-${look.tone}`}>
         <span class="result-mark">
           <Icon name={look.icon} />

@@ -127,6 +127,7 @@ export default {
   'transfer.amount': 'Amount to send',
   'transfer.now': 'Send {amount}',
   'transfer.to': 'To {name}',
+  'transfer.paid': 'Sent',
   'transfer.done': 'It has arrived',
   'bills.title': 'Bills',
   'bills.mine': 'My accounts',

@@ -237,7 +237,9 @@ function Payments({ chosen, title, category, account, leave }: { chosen: Chosen[
   const [pinError, setPinError] = useState<string>();
   const stop = useRef(new AbortController());
   const limit = me.data?.no_pin_limit.minor;
-  const needsPin = limit === undefined || chosen.some((one) => one.amount.minor > limit);
+  // Without an answer about the limit the PIN is asked for; the server says when it is not needed.
+  const known = limit !== undefined || (!me.busy && me.failure !== undefined);
+  const needsPin = known && (limit === undefined || chosen.some((one) => one.amount.minor > limit));
   const noPin = needsPin && me.data !== undefined && !me.data.resident.has_pin;
   useEffect(() => () => stop.current.abort(), []);
   const payOne = async (row: Row, pin: string | undefined): Promise<Outcome & { key?: string }> => {
@@ -279,9 +281,12 @@ function Payments({ chosen, title, category, account, leave }: { chosen: Chosen[
     }
     setPhase('done');
   };
+  const begun = useRef(false);
   useEffect(() => {
-    if (!needsPin) void payAll();
-  }, []);
+    if (!known || needsPin || begun.current) return;
+    begun.current = true;
+    void payAll();
+  }, [known, needsPin]);
   const steps: StepItem[] = rows.current.map((row) => ({
     label: `${row.bill.period ? month(row.bill.period) : row.bill.bill_no} ${money(row.amount)}`,
     ...told(row, phase === 'done'),

@@ -94,6 +94,7 @@ function Sum({ to, back }: { to: Payee; back: string | (() => void) }) {
       <Result
         outcome={outcome}
         title={t('transfer.to', { name: to.name })}
+        heading={t('transfer.paid')}
         note={t('transfer.done')}
         rows={[
           ...(to.phone ? ([[t('transfer.phone'), to.phone]] as [string, string][]) : []),
