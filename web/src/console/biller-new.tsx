@@ -1,6 +1,6 @@
 /** Adding a biller: its pack pasted or uploaded, tried out with every check, then added with a reason. */
 import { useState } from 'preact/hooks';
-import { Banner, Button, Card, FileField, Icon, Page, Section, Stack, TextArea } from '../kit';
+import { Banner, Button, Card, FileField, Icon, Page, Stack, TextArea } from '../kit';
 import { useAct } from '../lib/load';
 import { go, href } from '../lib/router';
 import { type PackChecks, addBiller, checkPack } from './api';
@@ -66,7 +66,7 @@ export default function BillerNew() {
             </Stack>
           </Card>
         </form>
-        <Section title={t('new.checks')}>
+        <Card title={t('new.checks')}>
           <div aria-live="polite">
             {!checked || !result ? (
               <p class="o-note">{t('new.checks.none')}</p>
@@ -96,7 +96,7 @@ export default function BillerNew() {
               </Stack>
             )}
           </div>
-        </Section>
+        </Card>
       </div>
       <ActDialog
         open={asks}

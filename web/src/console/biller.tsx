@@ -1,6 +1,6 @@
 /** One biller: what its pack says, its keys, its bill files, its days. */
 import { useState } from 'preact/hooks';
-import { Badge, Banner, Button, Card, Descriptions, FileField, Page, Section, Segmented, Skeleton, Stack, toast } from '../kit';
+import { Badge, Banner, Button, Card, Descriptions, FileField, Page, Row, Section, Segmented, Skeleton, Stack, toast } from '../kit';
 import { useAct, useLoad } from '../lib/load';
 import { href, replace } from '../lib/router';
 import { today } from '../lib/format';
@@ -26,12 +26,14 @@ export default function BillerScreen({ params, query }: ScreenProps) {
   const title = found.data ? billerName(found.data.name) : t('biller');
   return (
     <Page title={title} wide back={href('/billers')} backLabel={t('nav.billers')}>
-      <Segmented
-        label={t('biller.parts')}
-        value={tab}
-        options={tabs.map((value) => ({ value, label: t(`tab.${value}`) }))}
-        onChange={(value) => replace(`/billers/${id}`, { tab: value })}
-      />
+      <Row>
+        <Segmented
+          label={t('biller.parts')}
+          value={tab}
+          options={tabs.map((value) => ({ value, label: t(`tab.${value}`) }))}
+          onChange={(value) => replace(`/billers/${id}`, { tab: value })}
+        />
+      </Row>
       <Loaded load={found} shape="card">
         {(one) => {
           if (tab === 'facts') return <Facts of={one} />;
@@ -112,7 +114,7 @@ function Files({ of }: { of: Biller }) {
           </Card>
         </Section>
       )}
-      <Section title={t('tab.imports')}>
+      <Section title={t('import.list')}>
         <ImportsTable load={found} biller={of.id} empty={may ? t('imports.none.note') : t('imports.none.viewer')} />
       </Section>
     </Stack>

@@ -1,6 +1,6 @@
 /** Booking what moved at the bank. The bank's reference moves money once, so a booking whose answer was lost is sent again. */
 import { useState } from 'preact/hooks';
-import { Amount, Banner, Button, Card, Descriptions, Page, Section, SelectField, Segmented, Stack, TextField } from '../kit';
+import { Amount, Banner, Button, Card, Descriptions, Page, SelectField, Segmented, Stack, TextField } from '../kit';
 import { money, parseAmount } from '../lib/format';
 import { useAct } from '../lib/load';
 import { href } from '../lib/router';
@@ -180,8 +180,8 @@ function EndBill({ payment: given }: { payment: string }) {
     if (!wrong.payment && !wrong.reference) setAsks(true);
   });
   return (
-    <Section title={t('end.title')}>
-      <Card>
+    <div>
+      <Card title={t('end.title')}>
         <form
           noValidate
           onSubmit={(e) => {
@@ -205,7 +205,7 @@ function EndBill({ payment: given }: { payment: string }) {
               </Banner>
             )}
             <Refused failure={open.failure} />
-            <Button kind="danger" type="submit">
+            <Button type="submit">
               {t('end.do')}
             </Button>
           </Stack>
@@ -225,6 +225,6 @@ function EndBill({ payment: given }: { payment: string }) {
       >
         <p>{t(outcome === 'paid' ? 'end.what.paid' : 'end.what.not_paid')}</p>
       </ActDialog>
-    </Section>
+    </div>
   );
 }

@@ -64,8 +64,10 @@ function City({ city }: { city: Live }) {
       </Columns>
       <Hour minutes={city.minutes} />
       <div class="o-cols">
-        <Channels now={city.now} />
-        <Refusals refusals={city.refusals} />
+        <div class="o-col">
+          <Channels now={city.now} />
+          <Refusals refusals={city.refusals} />
+        </div>
         <Health city={city} />
       </div>
     </>

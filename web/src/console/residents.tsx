@@ -1,6 +1,6 @@
 /** Looking at a resident: masked, with a reason, in the trail. */
 import { useState } from 'preact/hooks';
-import { Badge, Button, Card, Descriptions, Dialog, Empty, Page, Row, Section, SelectField, Stack, TextField, toast } from '../kit';
+import { Badge, Button, Card, Descriptions, Dialog, Empty, Page, Row, SelectField, Stack, TextField, toast } from '../kit';
 import { c } from '../common/text';
 import { useAct } from '../lib/load';
 import { href } from '../lib/router';
@@ -57,8 +57,8 @@ function Seen({ one, onChange }: { one: ResidentSeen; onChange: () => Promise<vo
   const [tier, setTier] = useState(String(higher[0] ?? 3));
   const window = one.allowance_window === 'lifetime' ? t('allowance.lifetime') : one.allowance_window;
   return (
-    <Section title={one.name}>
-      <Card>
+    <div class="o-seen">
+      <Card title={one.name}>
         <Stack>
           <Descriptions
             items={[
@@ -111,7 +111,7 @@ function Seen({ one, onChange }: { one: ResidentSeen; onChange: () => Promise<vo
           <SelectField label={t('tier.to')} value={tier} options={higher.map((n) => ({ value: String(n), label: t(`tier.${n}` as 'tier.1') }))} onChange={setTier} />
         </Stack>
       </ActDialog>
-    </Section>
+    </div>
   );
 }
 

@@ -1,7 +1,7 @@
 /** Shops: looked up with a reason, opened, given keys, closed. */
 import { useState } from 'preact/hooks';
 import { c } from '../common/text';
-import { Button, Card, Descriptions, Dialog, Empty, Page, Row, Section, Stack, TextField, toast } from '../kit';
+import { Button, Card, Descriptions, Dialog, Empty, Page, Row, Stack, TextField, toast } from '../kit';
 import { useAct } from '../lib/load';
 import { href } from '../lib/router';
 import { type Shop, type ShopSeen, closeShop, findShops, openShop } from './api';
@@ -54,8 +54,8 @@ function Seen({ one, onChange }: { one: ShopSeen; onChange: () => Promise<void> 
   const [closing, setClosing] = useState(false);
   const [keys, setKeys] = useState(false);
   return (
-    <Section title={one.name}>
-      <Card>
+    <div class="o-seen">
+      <Card title={one.name}>
         <Stack>
           <Descriptions
             items={[
@@ -110,7 +110,7 @@ function Seen({ one, onChange }: { one: ShopSeen; onChange: () => Promise<void> 
       >
         <p>{t('shop.close.what')}</p>
       </ActDialog>
-    </Section>
+    </div>
   );
 }
 

@@ -231,6 +231,7 @@ export default {
   'imports.none.note': '在上面选择账单文件开始导入。',
   'imports.none.viewer': '导入后，进度显示在这里。',
   'import.new': '导入账单',
+  'import.list': '导入记录',
   'import.file': '账单文件',
   'import.hint': '格式须与规则包一致。同一份文件重复上传不会重复入账。',
   'import.begun': '已收下，正在导入',
