@@ -36,6 +36,8 @@ const OPEN: u8 = 0;
 const CLOSED: u8 = 1;
 const UNAVAILABLE: u8 = 2;
 const CORRUPT: u8 = 3;
+/// What was asked before is still served.
+const CLOSING: u8 = 4;
 
 /// What everyone sees of a running ledger.
 pub struct Shared {
@@ -206,7 +208,7 @@ impl Shared {
     /// Whether requests are served.
     pub fn check(&self) -> Result<(), EngineError> {
         match self.state.load(Ordering::Acquire) {
-            OPEN => Ok(()),
+            OPEN | CLOSING => Ok(()),
             CLOSED => Err(EngineError::Closed),
             CORRUPT => Err(EngineError::Corrupt),
             _ => Err(EngineError::Unavailable),
@@ -214,7 +216,12 @@ impl Shared {
     }
     /// Why a request got no answer.
     pub fn failure(&self) -> EngineError {
-        self.check().err().unwrap_or(EngineError::Unavailable)
+        let closing = self.state.load(Ordering::Acquire) == CLOSING;
+        self.check().err().unwrap_or(if closing { EngineError::Closed } else { EngineError::Unavailable })
+    }
+    /// From now on a request that gets no answer came too late.
+    pub fn closing(&self) {
+        let _ = self.state.compare_exchange(OPEN, CLOSING, Ordering::AcqRel, Ordering::Acquire);
     }
     /// Stops for good; the first reason stands. Everyone who waits is told.
     pub fn fail(&self, error: EngineError) {
@@ -223,7 +230,9 @@ impl Shared {
             EngineError::Corrupt => CORRUPT,
             _ => UNAVAILABLE,
         };
-        let _ = self.state.compare_exchange(OPEN, state, Ordering::AcqRel, Ordering::Acquire);
+        for before in [OPEN, CLOSING] {
+            let _ = self.state.compare_exchange(before, state, Ordering::AcqRel, Ordering::Acquire);
+        }
         // Who is about to wait has the lock and has looked; taking it once makes sure that he is woken.
         drop(lock(&self.group));
         self.work.notify_all();
