@@ -296,7 +296,7 @@ fn prepare(shared: &Shared) -> Result<bool, Fault> {
         spare.prepared += 1;
         (spare.prepared, spare.size())
     };
-    let prepared = journal::prepare(&*shared.disk, nth, wanted);
+    let prepared = cut(shared).and_then(|()| journal::prepare(&*shared.disk, nth, wanted));
     let mut spare = lock(&shared.spare);
     let done = match prepared {
         Ok(file) => {
@@ -312,6 +312,16 @@ fn prepare(shared: &Shared) -> Result<bool, Fault> {
     };
     drop(spare);
     shared.chores.notify_all();
+    done
+}
+
+/// Cuts off what there was no room to cut off when the ledger was opened.
+fn cut(shared: &Shared) -> Result<(), Fault> {
+    let Some(uncut) = lock(&shared.spare).uncut.take() else { return Ok(()) };
+    let done = uncut.cut(&*shared.disk);
+    if done.is_err() {
+        lock(&shared.spare).uncut = Some(uncut);
+    }
     done
 }
 

@@ -20,7 +20,7 @@ use crate::engine::EngineError;
 use crate::fault::Fault;
 use crate::frame::{Builder, FILE_HEADER, FRAME_HEADER, Hash};
 use crate::index;
-use crate::journal::{Log, Place, Prepared};
+use crate::journal::{Log, Place, Prepared, Uncut};
 use crate::recent::Recent;
 use crate::status::{CreateAccountResult, CreateTransferResult};
 use crate::types::{Account, TIMESTAMP_MAX, Transfer};
@@ -85,6 +85,8 @@ pub struct Spare {
     pub file: Option<Prepared>,
     /// How many were prepared.
     pub prepared: u64,
+    /// What must be cut off before a segment may be begun.
+    pub uncut: Option<Uncut>,
     /// How long it must be.
     pub wanted: u64,
     /// Memory of a segment that is done with.
