@@ -240,10 +240,10 @@ where
 {
     let durable = *shared.durable.borrow();
     let scan = shared.read(|books| question.begin(books, durable))?;
-    let step = scan.and_then(|scan| match scan {
-        Scan::Done(step) => Ok(step),
+    let step = match scan {
+        Scan::Memory(copied) => question.finish(copied),
         Scan::Sealed(scan) => question.go_on(scan),
-    });
+    };
     step.map_err(|fault| shared.fault(&fault))
 }
 
