@@ -362,6 +362,9 @@ impl Engine for Embedded {
             }
         })
     }
+    fn has_room(&self) -> bool {
+        self.shared.has_room()
+    }
     fn committed(&self) -> watch::Receiver<u64> {
         self.shared.committed.subscribe()
     }

@@ -93,9 +93,12 @@ impl Keeper {
         let done = work(self);
         let mut spare = lock(&self.shared.spare);
         match done {
-            Ok(done) => Ok(done),
+            Ok(done) => {
+                spare.full[1] &= !done;
+                Ok(done)
+            }
             Err(fault) if fault.is_no_space() => {
-                spare.no_space = true;
+                (spare.no_space, spare.full[1]) = (true, true);
                 drop(spare);
                 self.shared.chores.notify_all();
                 Ok(false)
@@ -301,11 +304,11 @@ fn prepare(shared: &Shared) -> Result<bool, Fault> {
     let done = match prepared {
         Ok(file) => {
             spare.file = Some(file);
-            spare.no_space = false;
+            (spare.no_space, spare.full[0]) = (false, false);
             Ok(true)
         }
         Err(fault) if fault.is_no_space() => {
-            spare.no_space = true;
+            (spare.no_space, spare.full[0]) = (true, true);
             Ok(false)
         }
         Err(fault) => Err(fault),

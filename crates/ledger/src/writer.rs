@@ -23,7 +23,7 @@ use crate::index;
 use crate::journal::{Log, Place, Prepared, Uncut};
 use crate::recent::Recent;
 use crate::status::{CreateAccountResult, CreateTransferResult};
-use crate::types::{Account, TIMESTAMP_MAX, Transfer};
+use crate::types::{Account, BATCH_MAX, TIMESTAMP_MAX, Transfer};
 
 /// The most events written and synced as one frame: 4 MiB of transfers.
 const GROUP_MAX: usize = 32_768;
@@ -91,8 +91,10 @@ pub struct Spare {
     pub wanted: u64,
     /// Memory of a segment that is done with.
     pub memory: Vec<Recent>,
-    /// There is no room on the disk.
+    /// There is no room on the disk; forgotten when a request asks again.
     pub no_space: bool,
+    /// There was none for the file, or for the keeper's work, when it was last tried.
+    pub full: [bool; 2],
     /// The keeper is to stop.
     pub closing: bool,
     /// Something changed since the keeper looked last.
@@ -265,6 +267,18 @@ impl Shared {
         self.check()?;
         let books = self.books.read().map_err(|_| EngineError::Corrupt)?;
         Ok(question(&books))
+    }
+    /// Whether there is room for the largest request, here or in a segment to come, as far as is known.
+    pub fn has_room(&self) -> bool {
+        let waiting = self.books.read().map_or(0, |books| books.waiting().1);
+        let group = lock(&self.group);
+        let used = group.offset + group.frame.as_ref().map_or(0, |frame| frame.builder.size() as u64);
+        let need = most_bytes(BATCH_MAX).min(self.options.file_bytes / 2);
+        let fits = used + FRAME_HEADER as u64 + need <= group.size;
+        drop(group);
+        let spare = lock(&self.spare);
+        let [no_file, no_index] = spare.full;
+        fits || !(no_file && spare.file.is_none() || no_index && waiting >= WAITING_MAX)
     }
     /// Tells the keeper to look what there is to do.
     pub fn wake_keeper(&self) {

@@ -93,6 +93,7 @@ fn opens_full(disk: SimDisk, shown: &Shown, torn: Option<u64>) {
         assert_eq!(pay(&mut engine, next), Err(EngineError::NoSpace));
         assert!(!engine.tidy().unwrap());
     }
+    assert!(!engine.has_room());
     assert_eq!(everything(&engine), before);
     assert_eq!(names(&disk, "torn-"), Vec::<String>::new(), "what has no room is not left half done");
 
@@ -102,6 +103,7 @@ fn opens_full(disk: SimDisk, shown: &Shown, torn: Option<u64>) {
         next += 1;
     }
     while engine.tidy().unwrap() {}
+    assert!(engine.has_room());
     let shown = everything(&engine);
     assert_eq!(shown.1.iter().map(|t| t.id).collect::<Vec<_>>(), (1..next).collect::<Vec<_>>());
     drop(engine);
