@@ -71,7 +71,7 @@ fn ask(index: &Index, files: &Files, bytes: &[u8], segment: &[u8]) -> Result<(),
     for id in [0, 1, index.summary.least_id, index.summary.greatest_id, u128::MAX] {
         let _ = index.may_hold(id); // a page of the filter may be damaged
         for field in [Field::Id, Field::Failed, Field::Resolved, Field::UserData128] {
-            let _ = index.places(key(field, id));
+            let _ = index.keys_from(key(field, id));
         }
     }
     for at in [0, 1, index.summary.oldest, index.summary.newest, u64::MAX] {

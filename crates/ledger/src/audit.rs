@@ -79,7 +79,7 @@ impl AuditReport {
     }
 }
 
-/// Sums over all accounts of one ledger. Debits and credits are equal, or the audit fails.
+/// Sums over all accounts of one ledger, minor units. Debits and credits are equal, or the books do not hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Accounts.
@@ -88,6 +88,14 @@ pub struct Totals {
     pub posted: Sum,
     /// Sum of pending debits, equal to that of pending credits.
     pub pending: Sum,
+}
+
+impl Totals {
+    pub(crate) fn add(&mut self, a: &Account) {
+        self.accounts += 1;
+        self.posted.add(a.debits_posted);
+        self.pending.add(a.debits_pending);
+    }
 }
 
 /// A sum that many balances of 128 bits cannot overflow: `high` × 2^128 + `low`.
@@ -477,10 +485,7 @@ impl Books {
             for value in [a.id, a.debits_pending, a.debits_posted, a.credits_pending, a.credits_posted] {
                 digest.update(value.to_le_bytes());
             }
-            let totals = report.ledgers.entry(a.ledger).or_default();
-            totals.accounts += 1;
-            totals.posted.add(a.debits_posted);
-            totals.pending.add(a.debits_pending);
+            report.ledgers.entry(a.ledger).or_default().add(a);
             let (posted, pending) = credits.entry(a.ledger).or_default();
             posted.add(a.credits_posted);
             pending.add(a.credits_pending);

@@ -443,6 +443,9 @@ impl Engine for Cluster {
         })
     }
 
+    fn has_room(&self) -> bool {
+        true
+    }
     fn committed(&self) -> watch::Receiver<u64> {
         self.shared.committed.subscribe()
     }

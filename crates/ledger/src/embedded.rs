@@ -163,13 +163,16 @@ impl Embedded {
         Ok((Embedded { shared, queue, threads: Mutex::new(threads), lock: Mutex::new(Some(lock)) }, recovery))
     }
 
-    /// Finishes what is queued, takes a snapshot and gives up the directory. Later requests are answered
-    /// [`EngineError::Closed`]. Dropping the engine does the same.
+    /// Finishes and answers what was asked before, takes a snapshot and gives up the directory; returns once that is
+    /// done, also if another began it. What is asked later is answered [`EngineError::Closed`], and nothing of it is
+    /// done. Dropping the engine does the same.
     pub fn close(&self) {
-        let mut threads = lock(&self.threads).drain(..).collect::<Vec<_>>();
-        if threads.is_empty() {
+        let mut running = lock(&self.threads);
+        if running.is_empty() {
             return;
         }
+        self.shared.closing();
+        let mut threads = std::mem::take(&mut *running);
         let _ = self.queue.send(Request::Close); // refused only if the decider is gone already
         let behind = threads.split_off(2);
         // A thread's panic has left the state corrupt; there is nothing to add here.
@@ -205,10 +208,11 @@ impl Embedded {
     async fn durable(&self, records: u64) -> Result<(), EngineError> {
         let mut durable = self.shared.durable.subscribe();
         loop {
-            self.shared.check()?;
+            // First: what was found is answered also if the ledger was closed meanwhile.
             if *durable.borrow_and_update() >= records {
                 return Ok(());
             }
+            self.shared.check()?;
             durable.changed().await.map_err(|_| self.shared.failure())?;
         }
     }
@@ -236,10 +240,10 @@ where
 {
     let durable = *shared.durable.borrow();
     let scan = shared.read(|books| question.begin(books, durable))?;
-    let step = scan.and_then(|scan| match scan {
-        Scan::Done(step) => Ok(step),
+    let step = match scan {
+        Scan::Memory(copied) => question.finish(copied),
         Scan::Sealed(scan) => question.go_on(scan),
-    });
+    };
     step.map_err(|fault| shared.fault(&fault))
 }
 
@@ -357,6 +361,9 @@ impl Engine for Embedded {
                 Some(feed) => Ok(query::feed_items(self.ask(feed).await?)),
             }
         })
+    }
+    fn has_room(&self) -> bool {
+        self.shared.has_room()
     }
     fn committed(&self) -> watch::Receiver<u64> {
         self.shared.committed.subscribe()

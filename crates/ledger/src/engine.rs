@@ -66,6 +66,10 @@ pub trait Engine: Send + Sync + 'static {
     /// has passed.
     fn feed(&self, after: u64, limit: u32) -> BoxFuture<'_, Result<Vec<FeedItem>, EngineError>>;
 
+    /// Whether there is room on the disk for what may be asked next; `false` if requests are, or will soon be, answered
+    /// [`EngineError::NoSpace`]. A cluster does not tell beforehand.
+    fn has_room(&self) -> bool;
+
     /// Changes whenever something was committed, to the newest timestamp that [`Engine::feed`] can show.
     /// A follower waits on it instead of polling.
     fn committed(&self) -> watch::Receiver<u64>;

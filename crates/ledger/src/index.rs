@@ -523,19 +523,7 @@ impl Index {
     pub fn keyed_before(&self, key: u64, to: Position) -> Result<table::RowsBack<'_, KeyRow>, Fault> {
         self.tables.keys.before_row(&*self.file, &self.path, &KeyRow { key, position: to })
     }
-    /// The places of the records with this key, from the first; a few may be of another value.
-    pub fn places(&self, key: u64) -> Result<Vec<Position>, Fault> {
-        let mut rows = self.keys_from(key)?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            if row.key != key {
-                break;
-            }
-            found.push(row.position);
-        }
-        Ok(found)
-    }
-    /// The keys from `key` on.
+    /// The keys from `key` on; a few may be of another value.
     pub fn keys_from(&self, key: u64) -> Result<Rows<'_, KeyRow>, Fault> {
         self.tables.keys.from(&*self.file, &self.path, key)
     }

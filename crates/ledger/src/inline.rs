@@ -117,6 +117,11 @@ impl Inline {
         self.keeper.tidy()
     }
 
+    /// See [`crate::Engine::has_room`].
+    pub fn has_room(&self) -> bool {
+        self.shared.has_room()
+    }
+
     /// A clean stop: syncs, and takes a snapshot.
     pub fn close(mut self) -> Result<(), EngineError> {
         self.syncer.flush()?;

@@ -27,7 +27,8 @@ pub struct Recovery {
     pub frames: u64,
     /// Records read.
     pub records: u64,
-    /// The unfinished write at the end that was cut off, if there was one.
+    /// The unfinished write at the end that was cut off, if there was one. On a full disk it is cut as soon as there
+    /// is room.
     pub torn: Option<Torn>,
     /// Snapshots and indexes that were damaged, and were made again from the journal.
     pub rebuilt: Vec<PathBuf>,
@@ -286,6 +287,41 @@ pub struct Log {
     unhashed: Option<Vec<u8>>,
 }
 
+/// An unfinished write that still stands at the end of the journal. No segment may follow before it is cut.
+#[derive(Debug)]
+pub struct Uncut {
+    torn: Torn,
+    /// The journal's file.
+    name: String,
+    bytes: Vec<u8>,
+}
+
+impl Uncut {
+    fn read(disk: &dyn Disk, segment: u32, torn: &Torn) -> Result<Uncut, JournalError> {
+        let name = file_name(segment);
+        let mut bytes = vec![0; usize::try_from(torn.bytes).unwrap_or(usize::MAX)];
+        let file = disk.open(&name).map_err(io_at(&torn.file))?;
+        file.read_exact_at(&mut bytes, torn.offset).map_err(io_at(&torn.file))?;
+        Ok(Uncut { torn: torn.clone(), name, bytes })
+    }
+
+    /// Keeps it beside the journal, and puts zeros in its place. Without room it can be tried again.
+    pub fn cut(&self, disk: &dyn Disk) -> Result<(), Fault> {
+        let Torn { file: path, frame, offset, bytes } = &self.torn;
+        let kept = format!("torn-{frame:020}-{bytes}");
+        let kept_path = disk.path(&kept);
+        let copy = disk.create(&kept).map_err(Fault::io(&kept_path))?;
+        if let Err(e) = copy.write_at(&self.bytes, 0).and_then(|()| copy.sync()) {
+            let _ = disk.remove(&kept); // it may be the very file that takes the last room
+            return Err(Fault::Io(kept_path, e));
+        }
+        let file = disk.open(&self.name).map_err(Fault::io(path))?;
+        zero(&*file, *offset, offset + bytes).map_err(Fault::io(path))?;
+        // Whatever the reason, what was written before is not certain any more: no waiting for room here.
+        file.sync().map_err(|e| Fault::Io(path.clone(), io::Error::other(e)))
+    }
+}
+
 /// Where a frame goes.
 #[derive(Debug)]
 pub struct Place {
@@ -302,45 +338,43 @@ pub struct Place {
 impl Log {
     /// Makes the journal that a walk read ready for appending: cuts an unfinished write (keeping its bytes
     /// beside it), and syncs, because what was read may still have been only in memory. Answers how long
-    /// the last segment's file is made to be; zero if there is none.
+    /// the last segment's file is made to be, zero if nothing more goes into it; and the unfinished write, if there
+    /// was no room to cut it.
     pub fn resume(
         disk: std::sync::Arc<dyn Disk>,
         end: &End,
         file_bytes: u64,
-    ) -> Result<(Log, u64), JournalError> {
+    ) -> Result<(Log, u64, Option<Uncut>), JournalError> {
         let mut log =
             Log { disk, file: None, segment: end.segment, frame: end.frame, head: end.head, unhashed: None };
+        let mut uncut = None;
         if let Some(torn) = &end.recovery.torn {
-            log.cut(torn, end)?;
+            let found = Uncut::read(&*log.disk, end.segment, torn)?;
+            match found.cut(&*log.disk) {
+                Err(fault) if fault.is_no_space() => uncut = Some(found),
+                cut => cut?,
+            }
         }
         let mut size = 0;
         if end.segment > 0 {
             let name = file_name(end.segment);
             let path = log.disk.path(&name);
             let file = log.disk.open(&name).map_err(io_at(&path))?;
-            size = file.size().map_err(io_at(&path))?.max(end.bytes);
-            if size < file_bytes && end.bytes < file_bytes && zero(&*file, end.bytes, file_bytes).is_ok() {
+            if uncut.is_none() {
+                size = file.size().map_err(io_at(&path))?.max(end.bytes);
+            }
+            if uncut.is_none()
+                && size < file_bytes
+                && end.bytes < file_bytes
+                && zero(&*file, end.bytes, file_bytes).is_ok()
+            {
                 size = file_bytes; // without room for more, it goes on in the next
             }
             file.sync().map_err(io_at(&path))?;
             log.file = Some(file);
         }
         log.disk.sync_names().map_err(io_at(&log.disk.path("")))?;
-        Ok((log, size))
-    }
-
-    /// Keeps the unfinished write beside the journal, and puts zeros in its place.
-    fn cut(&mut self, torn: &Torn, end: &End) -> Result<(), JournalError> {
-        let name = file_name(end.segment);
-        let file = self.disk.open(&name).map_err(io_at(&torn.file))?;
-        let mut bytes = vec![0; usize::try_from(torn.bytes).unwrap_or(usize::MAX)];
-        file.read_exact_at(&mut bytes, torn.offset).map_err(io_at(&torn.file))?;
-        let kept = format!("torn-{:020}-{}", torn.frame, torn.bytes);
-        let path = self.disk.path(&kept);
-        let copy = self.disk.create(&kept).map_err(io_at(&path))?;
-        copy.write_at(&bytes, 0).and_then(|()| copy.sync()).map_err(io_at(&path))?;
-        let cut = zero(&*file, torn.offset, torn.offset + torn.bytes).and_then(|()| file.sync());
-        cut.map_err(io_at(&torn.file))
+        Ok((log, size, uncut))
     }
 
     /// Writes one frame and returns once it is on disk. After an error the end of the file is unknown

@@ -93,9 +93,12 @@ impl Keeper {
         let done = work(self);
         let mut spare = lock(&self.shared.spare);
         match done {
-            Ok(done) => Ok(done),
+            Ok(done) => {
+                spare.full[1] &= !done;
+                Ok(done)
+            }
             Err(fault) if fault.is_no_space() => {
-                spare.no_space = true;
+                (spare.no_space, spare.full[1]) = (true, true);
                 drop(spare);
                 self.shared.chores.notify_all();
                 Ok(false)
@@ -296,22 +299,32 @@ fn prepare(shared: &Shared) -> Result<bool, Fault> {
         spare.prepared += 1;
         (spare.prepared, spare.size())
     };
-    let prepared = journal::prepare(&*shared.disk, nth, wanted);
+    let prepared = cut(shared).and_then(|()| journal::prepare(&*shared.disk, nth, wanted));
     let mut spare = lock(&shared.spare);
     let done = match prepared {
         Ok(file) => {
             spare.file = Some(file);
-            spare.no_space = false;
+            (spare.no_space, spare.full[0]) = (false, false);
             Ok(true)
         }
         Err(fault) if fault.is_no_space() => {
-            spare.no_space = true;
+            (spare.no_space, spare.full[0]) = (true, true);
             Ok(false)
         }
         Err(fault) => Err(fault),
     };
     drop(spare);
     shared.chores.notify_all();
+    done
+}
+
+/// Cuts off what there was no room to cut off when the ledger was opened.
+fn cut(shared: &Shared) -> Result<(), Fault> {
+    let Some(uncut) = lock(&shared.spare).uncut.take() else { return Ok(()) };
+    let done = uncut.cut(&*shared.disk);
+    if done.is_err() {
+        lock(&shared.spare).uncut = Some(uncut);
+    }
     done
 }
 

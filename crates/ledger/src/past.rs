@@ -3,13 +3,16 @@
 //! An account with [`AccountFlags::History`] has its balances marked now and then ([`crate::recent::Mark`]); what they were
 //! after one of its transfers is a few events away from the mark before it.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use crate::accounts::Slot;
 use crate::books::Books;
 use crate::fault::Fault;
 use crate::index::{EventRow, Index, Position, event_key};
-use crate::posting::{self, Contradiction, Side};
+use crate::posting::{self, Contradiction, Record, Side};
 use crate::query::{Path, Question, Scan, SealedScan, Step, Want, begin, of_account};
-use crate::recent::{Balances, MARK_EVERY};
+use crate::recent::{Balances, MARK_EVERY, Recent};
 use crate::rules::Known;
 use crate::sealed::{Sealed, resolves};
 use crate::types::{Account, AccountBalance, AccountFilter, AccountFlags, Transfer};
@@ -66,28 +69,25 @@ impl Past {
         AccountBalance { debits_pending, debits_posted, credits_pending, credits_posted, timestamp }
     }
 
-    fn in_memory(&self, books: &Books, number: u64) -> Result<Option<Balances>, Fault> {
-        let Some(recent) = books.recent().find(|r| r.first <= number && number < r.end()) else {
-            return Ok(None);
-        };
-        let upto = recent.marks().partition_point(|m| m.record <= number);
-        let mark = recent.marks()[..upto].iter().rfind(|m| m.slot == self.slot);
-        let mark = mark.ok_or(Contradiction("an account's first event in a segment has no mark"))?;
-        // The account's events from the mark to the number, found backwards.
-        let back = std::iter::successors(Some(number), |n| recent.before(*n, self.slot));
-        let mut numbers: Vec<u64> = back.take_while(|n| *n >= mark.record).collect();
-        numbers.reverse();
-        let mut balances = mark.balances;
-        for n in numbers {
-            balances = match recent.get(n).map(|item| item.record) {
-                Some(posting::Record::Transfer(t)) => self.transfer(balances, &t, |id| books.lookup(id))?,
-                Some(posting::Record::Expired { pending_id, .. }) => {
-                    self.expiry(balances, books.lookup(pending_id)?)?
-                }
-                _ => balances,
+    /// The balances after each event of a stretch in memory, by its number.
+    fn in_memory(
+        &self,
+        sealed: &Sealed,
+        stretch: &Stretch,
+        found: &mut HashMap<u64, Balances>,
+    ) -> Result<(), Fault> {
+        let mut balances =
+            stretch.mark.ok_or(Contradiction("an account's first event in a segment has no mark"))?;
+        for event in &stretch.events {
+            let lookup = |id| event.pending.map_or_else(|| sealed.lookup(id), |p| Ok(Known::Created(p)));
+            balances = match event.record {
+                Record::Transfer(t) => self.transfer(balances, &t, lookup)?,
+                Record::Expired { pending_id, .. } => self.expiry(balances, lookup(pending_id)?)?,
+                Record::Account(_) | Record::Failed(_) => balances,
             };
+            found.insert(event.number, balances);
         }
-        Ok(Some(balances))
+        Ok(())
     }
 
     fn sealed(&mut self, sealed: &Sealed, index: &Index, place: Position) -> Result<Option<Balances>, Fault> {
@@ -123,6 +123,47 @@ impl Past {
     }
 }
 
+/// Events of an account in one segment in memory, from one with a mark on.
+struct Stretch {
+    /// The balances marked there; `None` if that is missing.
+    mark: Option<Balances>,
+    events: Vec<Event>,
+}
+
+struct Event {
+    number: u64,
+    record: Record,
+    /// The pending transfer that it resolves, if that is in memory.
+    pending: Option<Transfer>,
+}
+
+impl Stretch {
+    /// What balances after the events from `first` to `last` follow from.
+    fn copy(books: &Books, recent: &Recent, slot: Slot, (first, last): (u64, u64)) -> Stretch {
+        let (mark, numbers) = recent.since_mark(slot, first, last).unzip();
+        let event = |number| {
+            let record = recent.get(number)?.record;
+            let resolved = match &record {
+                Record::Transfer(t) if resolves(t) => Some(t.pending_id),
+                Record::Expired { pending_id, .. } => Some(*pending_id),
+                _ => None,
+            };
+            let pending = resolved.and_then(|id| books.recent().rev().find_map(|r| r.find(id)));
+            Some(Event { number, record, pending: pending.and_then(|(_, item)| item.transfer()).copied() })
+        };
+        Stretch { mark, events: numbers.unwrap_or_default().into_iter().filter_map(event).collect() }
+    }
+}
+
+/// What is copied from memory: the records found, by number and timestamp, and what the balances after them follow
+/// from; a step's worth.
+pub struct Copied {
+    step: Step<(u64, u64), AccountFilter>,
+    past: Past,
+    stretches: Vec<Stretch>,
+    sealed: Arc<Sealed>,
+}
+
 fn created(known: Known) -> Result<Transfer, Fault> {
     match known {
         Known::Created(t) => Ok(t),
@@ -134,10 +175,6 @@ impl Want<AccountFilter> for Past {
     type Item = AccountBalance;
     fn matches(&self, filter: &AccountFilter, t: &Transfer) -> bool {
         of_account(filter, t)
-    }
-    fn in_memory(&self, books: &Books, number: u64, t: &Transfer) -> Result<Option<AccountBalance>, Fault> {
-        let balances = Past::in_memory(self, books, number)?;
-        Ok(balances.map(|balances| Past::answer(balances, t.timestamp)))
     }
     fn sealed(
         &mut self,
@@ -162,11 +199,29 @@ impl AccountBalances {
 impl Question for AccountBalances {
     type Item = AccountBalance;
     type Filter = AccountFilter;
-    fn begin(&self, books: &Books, durable: u64) -> Result<Scan<AccountBalance, AccountFilter>, Fault> {
-        match self.past(books) {
-            None => Ok(Scan::Done(Step::nothing())),
-            Some(past) => begin(books, durable, self.0, Path::Account(past.slot), &past),
-        }
+    type Copied = Option<Copied>;
+    fn begin(&self, books: &Books, durable: u64) -> Scan<Option<Copied>, AccountFilter> {
+        let Some(past) = self.past(books) else { return Scan::Memory(None) };
+        let take = |number, t: &Transfer| of_account(&self.0, t).then_some((number, t.timestamp));
+        let step = match begin(books, durable, self.0, Path::Account(past.slot), take) {
+            Scan::Memory(step) => step,
+            Scan::Sealed(scan) => return Scan::Sealed(scan),
+        };
+        let stretch = |recent: &Recent| {
+            let here = step.found.iter().map(|(number, _)| *number);
+            let here = here.filter(|number| recent.first <= *number && *number < recent.end());
+            let (first, last) = (here.clone().min()?, here.max()?);
+            Some(Stretch::copy(books, recent, past.slot, (first, last)))
+        };
+        let stretches = books.recent().filter_map(stretch).collect();
+        Scan::Memory(Some(Copied { step, past, stretches, sealed: books.sealed().clone() }))
+    }
+    fn finish(&self, copied: Option<Copied>) -> Result<Step<AccountBalance, AccountFilter>, Fault> {
+        let Some(Copied { step, past, stretches, sealed }) = copied else { return Ok(Step::nothing()) };
+        let mut after = HashMap::new();
+        stretches.iter().try_for_each(|stretch| past.in_memory(&sealed, stretch, &mut after))?;
+        let answer = |(number, at)| after.get(&number).map(|balances| Past::answer(*balances, at));
+        Ok(Step { found: step.found.into_iter().filter_map(answer).collect(), rest: step.rest })
     }
     fn go_on(&self, scan: SealedScan<AccountFilter>) -> Result<Step<AccountBalance, AccountFilter>, Fault> {
         let Path::Account(slot) = scan.path else { return Ok(Step::nothing()) };

@@ -144,15 +144,13 @@ impl Path {
     }
 }
 
-/// What one transfer of a scan becomes in its answer.
+/// What one transfer of a sealed scan becomes in its answer.
 pub trait Want<F> {
-    /// What it becomes.
+    /// An entry of the answer.
     type Item;
     /// Whether it is wanted.
     fn matches(&self, filter: &F, t: &Transfer) -> bool;
-    /// From the records in memory.
-    fn in_memory(&self, books: &Books, number: u64, t: &Transfer) -> Result<Option<Self::Item>, Fault>;
-    /// From an index.
+    /// What it becomes.
     fn sealed(
         &mut self,
         sealed: &Sealed,
@@ -170,9 +168,6 @@ impl<F, M: Fn(&F, &Transfer) -> bool> Want<F> for Transfers<M> {
     fn matches(&self, filter: &F, t: &Transfer) -> bool {
         self.0(filter, t)
     }
-    fn in_memory(&self, _: &Books, _: u64, t: &Transfer) -> Result<Option<Transfer>, Fault> {
-        Ok(Some(*t))
-    }
     fn sealed(
         &mut self,
         _: &Sealed,
@@ -185,9 +180,9 @@ impl<F, M: Fn(&F, &Transfer) -> bool> Want<F> for Transfers<M> {
 }
 
 /// A scan that has passed the books' lock.
-pub enum Scan<T, F> {
-    /// The step is done.
-    Done(Step<T, F>),
+pub enum Scan<M, F> {
+    /// The step was made in memory: this was copied from there.
+    Memory(M),
     /// It goes on in a sealed part, which needs no lock.
     Sealed(SealedScan<F>),
 }
@@ -200,66 +195,66 @@ pub struct SealedScan<F> {
     pub(crate) path: Path,
 }
 
-/// The first step of a scan of transfers: in memory, or which sealed part it is in.
-pub fn begin<F: Narrow, W: Want<F>>(
+/// The first step of a scan of transfers: in memory, or which sealed part it is in. `take` answers what is wanted of a
+/// record in memory, by its number.
+pub fn begin<T, F: Narrow>(
     books: &Books,
     durable: u64,
     filter: F,
     path: Path,
-    want: &W,
-) -> Result<Scan<W::Item, F>, Fault> {
-    let Some((min, max)) = filter.span() else { return Ok(Scan::Done(Step::nothing())) };
+    take: impl Fn(u64, &Transfer) -> Option<T>,
+) -> Scan<Step<T, F>, F> {
+    let Some((min, max)) = filter.span() else { return Scan::Memory(Step::nothing()) };
     let sealed = books.sealed();
     let has = |i: &Arc<Index>| i.summary.oldest <= max && i.summary.newest >= min && i.summary.newest > 0;
     let in_sealed = |nth: usize| Scan::Sealed(SealedScan { sealed: sealed.clone(), nth, filter, path });
     if !filter.reversed() {
         if let Some(nth) = sealed.indexes().iter().position(has) {
-            return Ok(in_sealed(nth));
+            return in_sealed(nth);
         }
-        return Ok(Scan::Done(in_memory(books, durable, filter, (min, max), path, want)?));
+        return Scan::Memory(in_memory(books, durable, filter, (min, max), path, take));
     }
     let oldest = books.recent().find_map(Recent::oldest).unwrap_or(TIMESTAMP_MAX);
     let last = sealed.indexes().iter().rposition(has);
     if max < oldest {
-        return Ok(last.map_or(Scan::Done(Step::nothing()), in_sealed));
+        return last.map_or(Scan::Memory(Step::nothing()), in_sealed);
     }
-    let mut step = in_memory(books, durable, filter, (min.max(oldest), max), path, want)?;
+    let mut step = in_memory(books, durable, filter, (min.max(oldest), max), path, take);
     if step.rest.is_none() && step.found.len() < BATCH_MAX.min(limit_of(filter)) && last.is_some() {
         // Memory is used up; what is older is sealed.
         let mut rest = filter;
         *rest.limit() = u32::try_from(limit_of(filter).min(BATCH_MAX) - step.found.len()).unwrap_or(0);
         step.rest = rest.pass(oldest).then_some(rest);
     }
-    Ok(Scan::Done(step))
+    Scan::Memory(step)
 }
 
 fn limit_of<F: Narrow>(mut filter: F) -> usize {
     *filter.limit() as usize
 }
 
-fn in_memory<F: Narrow, W: Want<F>>(
+fn in_memory<T, F: Narrow>(
     books: &Books,
     durable: u64,
     filter: F,
     (min, max): (u64, u64),
     path: Path,
-    want: &W,
-) -> Result<Step<W::Item, F>, Fault> {
+    take: impl Fn(u64, &Transfer) -> Option<T>,
+) -> Step<T, F> {
     let mut collect = Collect::new(filter);
     let reversed = filter.reversed();
-    let mut visit = |recent: &Recent, number: u64| -> Result<bool, Fault> {
-        let Some(t) = recent.get(number).and_then(|item| item.transfer()) else { return Ok(true) };
+    let mut visit = |recent: &Recent, number: u64| {
+        let Some(t) = recent.get(number).and_then(|item| item.transfer()) else { return true };
         if number >= durable || t.timestamp > max || t.timestamp < min {
-            return Ok(true);
+            return true;
         }
-        let found = if want.matches(&filter, t) { want.in_memory(books, number, t)? } else { None };
-        Ok(collect.visit(t.timestamp, found))
+        collect.visit(t.timestamp, take(number, t))
     };
     macro_rules! visit_all {
         ($recent:expr, $numbers:expr) => {
             for number in $numbers {
-                if !visit($recent, number)? {
-                    return Ok(collect.stopped());
+                if !visit($recent, number) {
+                    return collect.stopped();
                 }
             }
         };
@@ -272,8 +267,8 @@ fn in_memory<F: Narrow, W: Want<F>>(
                     if recent.get(number).and_then(|i| i.transfer()).is_some_and(|t| t.timestamp < min) {
                         break;
                     }
-                    if !visit(recent, number)? {
-                        return Ok(collect.stopped());
+                    if !visit(recent, number) {
+                        return collect.stopped();
                     }
                 }
             } else {
@@ -283,8 +278,8 @@ fn in_memory<F: Narrow, W: Want<F>>(
                 let mut numbers: Vec<(&Recent, u64)> = numbers.take_while(in_range).collect();
                 numbers.reverse();
                 for (recent, number) in numbers {
-                    if !visit(recent, number)? {
-                        return Ok(collect.stopped());
+                    if !visit(recent, number) {
+                        return collect.stopped();
                     }
                 }
             }
@@ -304,7 +299,7 @@ fn in_memory<F: Narrow, W: Want<F>>(
             }
         }
     }
-    Ok(collect.ended())
+    collect.ended()
 }
 
 /// An iterator in either direction.
@@ -439,8 +434,12 @@ pub trait Question {
     type Item;
     /// The filter.
     type Filter: Narrow;
-    /// The part that needs the books. `durable` is how many records are on disk.
-    fn begin(&self, books: &Books, durable: u64) -> Result<Scan<Self::Item, Self::Filter>, Fault>;
+    /// What is copied from memory.
+    type Copied;
+    /// The part that needs the books, whose lock others wait for meanwhile. `durable` is how many records are on disk.
+    fn begin(&self, books: &Books, durable: u64) -> Scan<Self::Copied, Self::Filter>;
+    /// Makes the step of what was copied.
+    fn finish(&self, copied: Self::Copied) -> Result<Step<Self::Item, Self::Filter>, Fault>;
     /// The part that needs only sealed segments.
     fn go_on(&self, scan: SealedScan<Self::Filter>) -> Result<Step<Self::Item, Self::Filter>, Fault>;
     /// The same question about the rest.
@@ -453,8 +452,13 @@ pub struct QueryTransfers(pub QueryFilter);
 impl Question for QueryTransfers {
     type Item = Transfer;
     type Filter = QueryFilter;
-    fn begin(&self, books: &Books, durable: u64) -> Result<Scan<Transfer, QueryFilter>, Fault> {
-        begin(books, durable, self.0, Path::of(&self.0), &Transfers(QueryFilter::matches_transfer))
+    type Copied = Step<Transfer, QueryFilter>;
+    fn begin(&self, books: &Books, durable: u64) -> Scan<Self::Copied, QueryFilter> {
+        let take = |_, t: &Transfer| self.0.matches_transfer(t).then_some(*t);
+        begin(books, durable, self.0, Path::of(&self.0), take)
+    }
+    fn finish(&self, copied: Self::Copied) -> Result<Step<Transfer, QueryFilter>, Fault> {
+        Ok(copied)
     }
     fn go_on(&self, scan: SealedScan<QueryFilter>) -> Result<Step<Transfer, QueryFilter>, Fault> {
         scan.run(&mut Transfers(QueryFilter::matches_transfer))
@@ -479,11 +483,18 @@ pub fn of_account(filter: &AccountFilter, t: &Transfer) -> bool {
 impl Question for AccountTransfers {
     type Item = Transfer;
     type Filter = AccountFilter;
-    fn begin(&self, books: &Books, durable: u64) -> Result<Scan<Transfer, AccountFilter>, Fault> {
+    type Copied = Step<Transfer, AccountFilter>;
+    fn begin(&self, books: &Books, durable: u64) -> Scan<Self::Copied, AccountFilter> {
         match books.accounts().find(self.0.account_id) {
-            None => Ok(Scan::Done(Step::nothing())),
-            Some(slot) => begin(books, durable, self.0, Path::Account(slot), &Transfers(of_account)),
+            None => Scan::Memory(Step::nothing()),
+            Some(slot) => {
+                let take = |_, t: &Transfer| of_account(&self.0, t).then_some(*t);
+                begin(books, durable, self.0, Path::Account(slot), take)
+            }
         }
+    }
+    fn finish(&self, copied: Self::Copied) -> Result<Step<Transfer, AccountFilter>, Fault> {
+        Ok(copied)
     }
     fn go_on(&self, scan: SealedScan<AccountFilter>) -> Result<Step<Transfer, AccountFilter>, Fault> {
         scan.run(&mut Transfers(of_account))
@@ -507,8 +518,12 @@ impl Feed {
 impl Question for Feed {
     type Item = Transfer;
     type Filter = QueryFilter;
-    fn begin(&self, books: &Books, durable: u64) -> Result<Scan<Transfer, QueryFilter>, Fault> {
-        begin(books, durable, self.0, Path::Time, &Transfers(|_: &QueryFilter, _: &Transfer| true))
+    type Copied = Step<Transfer, QueryFilter>;
+    fn begin(&self, books: &Books, durable: u64) -> Scan<Self::Copied, QueryFilter> {
+        begin(books, durable, self.0, Path::Time, |_, t| Some(*t))
+    }
+    fn finish(&self, copied: Self::Copied) -> Result<Step<Transfer, QueryFilter>, Fault> {
+        Ok(copied)
     }
     fn go_on(&self, scan: SealedScan<QueryFilter>) -> Result<Step<Transfer, QueryFilter>, Fault> {
         scan.run(&mut Transfers(|_: &QueryFilter, _: &Transfer| true))

@@ -225,6 +225,29 @@ impl Recent {
         (link != 0).then(|| record - u64::from(link))
     }
 
+    /// The events of an account up to `last`, oldest first, beginning with one not after `first` that has a mark; and
+    /// the balances marked there. `None` if there is no such mark in this segment.
+    pub fn since_mark(&self, slot: Slot, first: u64, last: u64) -> Option<(Balances, Vec<u64>)> {
+        let mut numbers = Vec::new();
+        let mut next = Some(last);
+        while let Some(number) = next.filter(|number| *number >= self.first) {
+            numbers.push(number);
+            if number <= first
+                && let Some(mark) = self.mark_at(number, slot)
+            {
+                numbers.reverse();
+                return Some((mark.balances, numbers));
+            }
+            next = self.before(number, slot);
+        }
+        None
+    }
+
+    fn mark_at(&self, record: u64, slot: Slot) -> Option<&Mark> {
+        let from = self.marks.partition_point(|mark| mark.record < record);
+        self.marks[from..].iter().take_while(|mark| mark.record == record).find(|mark| mark.slot == slot)
+    }
+
     /// The transfers with this `user_data_128` (not zero), newest first, as numbers of records. Must not be
     /// asked while a linked chain is open: what it has seen cannot be taken away again.
     pub fn with_data(&self, data: u128) -> Vec<u64> {

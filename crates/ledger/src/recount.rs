@@ -9,7 +9,7 @@ use std::time::Duration;
 use kernel::Clock;
 use sha2::{Digest, Sha256};
 
-use crate::audit::Sum;
+use crate::audit::Totals;
 use crate::engine::{Engine, EngineError};
 use crate::types::{Account, AccountFlags, QueryFilter, QueryFilterFlags, Transfer, TransferFlags};
 
@@ -32,21 +32,10 @@ pub struct Recount {
     pub open: u64,
     /// Timestamp of the newest transfer; zero for none.
     pub newest: u64,
-    /// Sums over the accounts of each ledger.
-    pub ledgers: BTreeMap<u32, LedgerSums>,
+    /// Totals of each ledger.
+    pub ledgers: BTreeMap<u32, Totals>,
     /// Balances without what open pending transfers with a timeout reserve: what does not change by itself.
     pub(crate) settled: HashMap<u128, Balance>,
-}
-
-/// Sums over the accounts of one ledger. Debits, as credits are the same.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LedgerSums {
-    /// How many there are.
-    pub accounts: u64,
-    /// Posted, minor units.
-    pub posted: Sum,
-    /// Pending, minor units.
-    pub pending: Sum,
 }
 
 /// Why the books do not hold, or could not be counted.
@@ -191,10 +180,7 @@ async fn count(engine: &dyn Engine, clock: &dyn Clock) -> Result<Option<Recount>
     found.open += timed.len() as u64;
     for (id, a) in &found.accounts {
         holds(a, &sums, &closed).map_err(|how| RecountError::Wrong(*id, how))?;
-        let of = found.ledgers.entry(a.ledger).or_default();
-        of.accounts += 1;
-        of.posted.add(a.debits_posted);
-        of.pending.add(a.debits_pending);
+        found.ledgers.entry(a.ledger).or_default().add(a);
     }
     if let Some(id) = sums.keys().find(|id| !found.accounts.contains_key(id)) {
         return Err(RecountError::Wrong(*id, "transfers name an account that is not there"));

@@ -2,7 +2,7 @@
 //!
 //! The journal is the truth. A snapshot shortens the reading of it, indexes spare their segments' records
 //! from memory; either is left out when it is damaged or missing, and made again. What is damaged in the
-//! journal is reported and nothing is opened.
+//! journal is reported and nothing is opened. What there is no room for is left to be done when there is.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::recent::Mark;
 use crate::sealed::Sealed;
 use crate::snapshot::{self, Header, Pending, Reader};
 use crate::types::TIMESTAMP_MAX;
-use crate::writer::{DurablePlace, Shared};
+use crate::writer::{DurablePlace, Shared, lock};
 
 /// A ledger that can go on.
 pub struct Opened {
@@ -35,6 +35,9 @@ pub struct Opened {
     /// What was found.
     pub recovery: Recovery,
 }
+
+/// So many segments may stay in memory when there is no room for their indexes: more than a crash leaves without.
+const UNINDEXED_MAX: usize = 32;
 
 /// What a snapshot holds.
 struct Snapshot {
@@ -99,7 +102,12 @@ pub fn open(disk: Arc<dyn Disk>, options: Options, threads: bool) -> Result<Open
         }));
     }
     books.add_marks(&marks);
-    let (log, size) = Log::resume(disk.clone(), &end, options.file_bytes)?;
+    let (log, size, uncut) = Log::resume(disk.clone(), &end, options.file_bytes)?;
+    if uncut.is_some() {
+        tracing::warn!(
+            "no room to cut an unfinished write at the journal's end: nothing can be written until there is"
+        );
+    }
     let newest = end.timestamp.max(books.newest());
     let first = books.active().first;
     if end.segment > 0 && books.sealed().last_segment() == end.segment {
@@ -110,6 +118,7 @@ pub fn open(disk: Arc<dyn Disk>, options: Options, threads: bool) -> Result<Open
     let place = DurablePlace { segment: end.segment, first_record: first, frame: end.frame, head: end.head };
     let size = if full { 0 } else { size };
     let shared = Shared::new(disk, options, threads, books, place, (end.bytes, size));
+    lock(&shared.spare).uncut = uncut;
     let recovery = Recovery { rebuilt, ..end.recovery };
     Ok(Opened { shared, log, newest, snapshot: snapshot_at, recovery })
 }
@@ -291,20 +300,34 @@ impl Replay<'_> {
         })
     }
 
-    /// Makes the index of the segment that was read, if it has none.
+    /// Makes the index of the segment that was read, if it has none. Without room for it the segment stays in memory,
+    /// and so do those after it: the keeper indexes them when there is.
     fn seal(&mut self) -> Result<(), Fault> {
         if self.books.sealed().last_segment() >= self.segment {
             return Ok(());
         }
         self.books.add_marks(&self.marks);
-        let index = self.indexer.seal(self.disk, self.books.active())?;
+        let (oldest, waiting) = self.books.waiting();
+        let index = match oldest {
+            Some(_) if waiting < UNINDEXED_MAX => return Ok(()),
+            Some(oldest) => self.indexer.seal(self.disk, &oldest)?,
+            None => match self.indexer.seal(self.disk, self.books.active()) {
+                Err(fault) if fault.is_no_space() => {
+                    tracing::warn!(%fault, "no room for an index: segments stay in memory until there is");
+                    return Ok(());
+                }
+                index => index?,
+            },
+        };
         let sealed = self.books.sealed();
         index.settle(self.disk)?;
         let mut indexes = sealed.indexes().to_vec();
         indexes.push(Arc::new(index));
         let sealed = Sealed::new(indexes, sealed.files().clone());
         self.books.set_sealed(sealed);
-        self.books.forget_active();
+        if waiting == 0 {
+            self.books.forget_active();
+        }
         Ok(())
     }
 }

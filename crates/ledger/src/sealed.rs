@@ -79,15 +79,20 @@ impl Sealed {
     /// How a pending transfer was resolved, if it was.
     pub fn resolution(&self, pending_id: u128) -> Result<Option<PendingStatus>, Fault> {
         for index in self.indexes.iter().rev() {
-            for place in index.places(key(Field::Resolved, pending_id))? {
-                let t = index.transfer(&self.files, place)?;
-                if t.pending_id == pending_id {
-                    return Ok(Some(resolution(&t)));
-                }
-            }
-            for place in index.places(key(Field::Expired, pending_id))? {
-                if index.id_at(&self.files, place)? == pending_id {
-                    return Ok(Some(PendingStatus::Expired));
+            let (resolved, expired) = (key(Field::Resolved, pending_id), key(Field::Expired, pending_id));
+            let mut rows = index.keys_from(resolved)?;
+            while let Some(row) = rows.next()? {
+                if row.key == resolved {
+                    let t = index.transfer(&self.files, row.position)?;
+                    if t.pending_id == pending_id {
+                        return Ok(Some(resolution(&t)));
+                    }
+                } else if row.key == expired {
+                    if index.id_at(&self.files, row.position)? == pending_id {
+                        return Ok(Some(PendingStatus::Expired));
+                    }
+                } else {
+                    break;
                 }
             }
         }

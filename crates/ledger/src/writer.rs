@@ -20,10 +20,10 @@ use crate::engine::EngineError;
 use crate::fault::Fault;
 use crate::frame::{Builder, FILE_HEADER, FRAME_HEADER, Hash};
 use crate::index;
-use crate::journal::{Log, Place, Prepared};
+use crate::journal::{Log, Place, Prepared, Uncut};
 use crate::recent::Recent;
 use crate::status::{CreateAccountResult, CreateTransferResult};
-use crate::types::{Account, TIMESTAMP_MAX, Transfer};
+use crate::types::{Account, BATCH_MAX, TIMESTAMP_MAX, Transfer};
 
 /// The most events written and synced as one frame: 4 MiB of transfers.
 const GROUP_MAX: usize = 32_768;
@@ -36,6 +36,8 @@ const OPEN: u8 = 0;
 const CLOSED: u8 = 1;
 const UNAVAILABLE: u8 = 2;
 const CORRUPT: u8 = 3;
+/// What was asked before is still served.
+const CLOSING: u8 = 4;
 
 /// What everyone sees of a running ledger.
 pub struct Shared {
@@ -83,12 +85,16 @@ pub struct Spare {
     pub file: Option<Prepared>,
     /// How many were prepared.
     pub prepared: u64,
+    /// What must be cut off before a segment may be begun.
+    pub uncut: Option<Uncut>,
     /// How long it must be.
     pub wanted: u64,
     /// Memory of a segment that is done with.
     pub memory: Vec<Recent>,
-    /// There is no room on the disk.
+    /// There is no room on the disk; forgotten when a request asks again.
     pub no_space: bool,
+    /// There was none for the file, or for the keeper's work, when it was last tried.
+    pub full: [bool; 2],
     /// The keeper is to stop.
     pub closing: bool,
     /// Something changed since the keeper looked last.
@@ -206,7 +212,7 @@ impl Shared {
     /// Whether requests are served.
     pub fn check(&self) -> Result<(), EngineError> {
         match self.state.load(Ordering::Acquire) {
-            OPEN => Ok(()),
+            OPEN | CLOSING => Ok(()),
             CLOSED => Err(EngineError::Closed),
             CORRUPT => Err(EngineError::Corrupt),
             _ => Err(EngineError::Unavailable),
@@ -214,7 +220,12 @@ impl Shared {
     }
     /// Why a request got no answer.
     pub fn failure(&self) -> EngineError {
-        self.check().err().unwrap_or(EngineError::Unavailable)
+        let closing = self.state.load(Ordering::Acquire) == CLOSING;
+        self.check().err().unwrap_or(if closing { EngineError::Closed } else { EngineError::Unavailable })
+    }
+    /// From now on a request that gets no answer came too late.
+    pub fn closing(&self) {
+        let _ = self.state.compare_exchange(OPEN, CLOSING, Ordering::AcqRel, Ordering::Acquire);
     }
     /// Stops for good; the first reason stands. Everyone who waits is told.
     pub fn fail(&self, error: EngineError) {
@@ -223,7 +234,9 @@ impl Shared {
             EngineError::Corrupt => CORRUPT,
             _ => UNAVAILABLE,
         };
-        let _ = self.state.compare_exchange(OPEN, state, Ordering::AcqRel, Ordering::Acquire);
+        for before in [OPEN, CLOSING] {
+            let _ = self.state.compare_exchange(before, state, Ordering::AcqRel, Ordering::Acquire);
+        }
         // Who is about to wait has the lock and has looked; taking it once makes sure that he is woken.
         drop(lock(&self.group));
         self.work.notify_all();
@@ -254,6 +267,18 @@ impl Shared {
         self.check()?;
         let books = self.books.read().map_err(|_| EngineError::Corrupt)?;
         Ok(question(&books))
+    }
+    /// Whether there is room for the largest request, here or in a segment to come, as far as is known.
+    pub fn has_room(&self) -> bool {
+        let waiting = self.books.read().map_or(0, |books| books.waiting().1);
+        let group = lock(&self.group);
+        let used = group.offset + group.frame.as_ref().map_or(0, |frame| frame.builder.size() as u64);
+        let need = most_bytes(BATCH_MAX).min(self.options.file_bytes / 2);
+        let fits = used + FRAME_HEADER as u64 + need <= group.size;
+        drop(group);
+        let spare = lock(&self.spare);
+        let [no_file, no_index] = spare.full;
+        fits || !(no_file && spare.file.is_none() || no_index && waiting >= WAITING_MAX)
     }
     /// Tells the keeper to look what there is to do.
     pub fn wake_keeper(&self) {

@@ -3,6 +3,7 @@
 mod common;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::{START, account, clock, everything, open, open_small, transfer};
@@ -126,6 +127,67 @@ async fn a_closed_engine_says_so_and_gives_up_its_directory() {
     assert_eq!(engine.feed(0, 1).await.unwrap_err(), EngineError::Closed);
     let engine = open(dir.path(), &clock);
     assert_eq!(everything(&engine).await.1.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_asked_before_closing_is_done_and_what_comes_later_is_told_so() {
+    for _ in 0..10 {
+        let dir = tempdir().unwrap();
+        let engine = Arc::new(open_small(dir.path(), &clock()));
+        engine.create_accounts(vec![account(1), account(2)]).await.unwrap();
+        let closing = Arc::new(AtomicBool::new(false));
+        let callers: Vec<_> = (1..=64_u128)
+            .map(|caller| {
+                let (engine, closing) = (engine.clone(), closing.clone());
+                tokio::spawn(async move {
+                    let mut created = Vec::new();
+                    for id in caller << 32.. {
+                        let answer = engine.create_transfers(vec![transfer(id, 1, 2, 1)]);
+                        let before = !closing.load(Ordering::SeqCst);
+                        match answer.await {
+                            Ok(results) => assert_eq!(results[0].status, S::Created),
+                            Err(e) => {
+                                assert_eq!((e, before), (EngineError::Closed, false));
+                                break;
+                            }
+                        }
+                        created.push(id);
+                    }
+                    let seen = engine.lookup_accounts(vec![1]).await.map(|found| found.len());
+                    assert!(matches!(seen, Ok(1) | Err(EngineError::Closed)), "{seen:?}");
+                    created
+                })
+            })
+            .collect();
+        let mut committed = engine.committed();
+        for _ in 0..20 {
+            committed.changed().await.unwrap();
+        }
+        closing.store(true, Ordering::SeqCst);
+        let close = || {
+            tokio::task::spawn_blocking({
+                let engine = engine.clone();
+                move || {
+                    engine.close();
+                    // Whoever closes it, it is closed then.
+                    assert_eq!(format!("{engine:?}"), "Embedded { state: Err(Closed), .. }");
+                }
+            })
+        };
+        let (first, second) = (close(), close());
+        first.await.unwrap();
+        second.await.unwrap();
+        let mut created = Vec::new();
+        for caller in callers {
+            created.extend(caller.await.unwrap());
+        }
+        let reopened = open_small(dir.path(), &clock());
+        for ids in created.chunks(BATCH_MAX) {
+            assert_eq!(reopened.lookup_transfers(ids.to_vec()).await.unwrap().len(), ids.len());
+        }
+        let payer = reopened.lookup_accounts(vec![1]).await.unwrap()[0];
+        assert_eq!(payer.debits_posted, created.len() as u128, "no more than was answered");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -94,6 +94,9 @@ impl Engine for View {
     fn feed(&self, after: u64, limit: u32) -> BoxFuture<'_, Result<Vec<FeedItem>, EngineError>> {
         self.engine.feed(after.max(self.since), limit)
     }
+    fn has_room(&self) -> bool {
+        self.engine.has_room()
+    }
     fn committed(&self) -> watch::Receiver<u64> {
         self.engine.committed()
     }

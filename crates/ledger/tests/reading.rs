@@ -457,3 +457,58 @@ async fn long_scans(stage: Arc<Stage>) {
         );
     }
 }
+
+/// Segments of the usual size, so that all of it lies in memory and takes several steps.
+#[tokio::test]
+async fn balances_of_the_past_in_memory_are_what_each_transfer_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = common::open(dir.path(), &common::clock());
+    let accounts = (1..=40).map(|id| Account { flags: AccountFlags::History, ..common::account(id) });
+    engine.create_accounts(accounts.collect()).await.unwrap();
+    let of_account = |id: u128| {
+        let amount = id % 7 + 1;
+        match id % 5 {
+            // Reserved, and posted in part by the next but one.
+            0 => Transfer { flags: TransferFlags::Pending, ..common::transfer(id, 1, 2, 10) },
+            2 if id > 5 => {
+                let flags = TransferFlags::PostPendingTransfer;
+                Transfer { pending_id: id - 2, flags, ..common::transfer(id, 1, 2, amount) }
+            }
+            3 => common::transfer(id, 2 + id % 38, 1, amount),
+            // Of others, whose marks lie in between.
+            4 => common::transfer(id, 3 + id % 30, 40, amount),
+            _ => common::transfer(id, 1, 3 + id % 30, amount),
+        }
+    };
+    let (mut want, mut sums) = (Vec::new(), [0, 0, 0]);
+    for ids in (1..=16_000_u128).collect::<Vec<_>>().chunks(8000) {
+        create(&engine, ids.iter().map(|id| of_account(*id)).collect()).await;
+    }
+    for id in 1..=16_000 {
+        let t = of_account(id);
+        match () {
+            () if t.flags == TransferFlags::Pending => sums[0] += t.amount,
+            () if t.debit_account_id == 1 => {
+                sums[0] -= if t.pending_id == 0 { 0 } else { 10 };
+                sums[1] += t.amount;
+            }
+            () if t.credit_account_id == 1 => sums[2] += t.amount,
+            () => continue,
+        }
+        want.push(sums);
+    }
+    let shown = |found: Vec<ledger::AccountBalance>| {
+        assert!(found.iter().all(|b| b.credits_pending == 0));
+        found.iter().map(|b| [b.debits_pending, b.debits_posted, b.credits_posted]).collect::<Vec<_>>()
+    };
+    let both = AccountFilterFlags::Debits | AccountFilterFlags::Credits;
+    let filter = AccountFilter { account_id: 1, limit: 8189, flags: both, ..AccountFilter::default() };
+    let found = engine.get_account_balances(filter).await.unwrap();
+    let after = found.last().unwrap().timestamp;
+    assert_eq!(shown(found), want[..8189]);
+    let rest = AccountFilter { timestamp_min: after + 1, ..filter };
+    assert_eq!(shown(engine.get_account_balances(rest).await.unwrap()), want[8189..]);
+    let back = AccountFilter { flags: both | AccountFilterFlags::Reversed, ..filter };
+    let newest_first: Vec<_> = want.iter().rev().take(8189).copied().collect();
+    assert_eq!(shown(engine.get_account_balances(back).await.unwrap()), newest_first);
+}

@@ -17,6 +17,8 @@ pub struct Metrics {
     pub in_flight: IntGauge,
     /// Newest committed ledger timestamp, seconds since the epoch.
     pub ledger_committed: IntGauge,
+    /// Whether there is room for what is written to the ledger: 1, or 0.
+    pub ledger_writable: IntGauge,
 }
 
 impl Metrics {
@@ -35,11 +37,14 @@ impl Metrics {
         let in_flight = IntGauge::new("yima_http_in_flight", "requests being answered")?;
         let ledger_committed =
             IntGauge::new("yima_ledger_committed_seconds", "time of the newest committed ledger entry")?;
+        let ledger_writable =
+            IntGauge::new("yima_ledger_writable", "1 while the disk has room for the ledger, else 0")?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(seconds.clone()))?;
         registry.register(Box::new(in_flight.clone()))?;
         registry.register(Box::new(ledger_committed.clone()))?;
-        Ok(Metrics { registry, requests, seconds, in_flight, ledger_committed })
+        registry.register(Box::new(ledger_writable.clone()))?;
+        Ok(Metrics { registry, requests, seconds, in_flight, ledger_committed, ledger_writable })
     }
 
     /// The text that a scraper reads.

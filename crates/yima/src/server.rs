@@ -255,10 +255,11 @@ pub fn app(city: City, config: &Config) -> Result<Router, Fail> {
         deadline: Duration::from_secs(config.timeout_s),
     };
     let metrics = around.metrics.clone();
-    let committed = city.ledger.committed();
+    let (ledger, committed) = (city.ledger.clone(), city.ledger.committed());
     let metrics = get(move || async move {
         let seconds = *committed.borrow() / 1_000_000_000;
         metrics.ledger_committed.set(i64::try_from(seconds).unwrap_or(0));
+        metrics.ledger_writable.set(i64::from(ledger.has_room()));
         ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.text())
     });
     let json = [(header::CONTENT_TYPE, "application/json")];
@@ -276,7 +277,7 @@ pub fn app(city: City, config: &Config) -> Result<Router, Fail> {
         .with_state(city))
 }
 
-/// Whether both engines answer.
+/// Whether both engines answer, and whether the ledger has room for writes: without, reading goes on.
 async fn healthz(State(city): State<City>) -> Response {
     let store = city.store.ping().await;
     let ledger = tokio::time::timeout(HEALTH_MAX, city.ledger.lookup_accounts(vec![1])).await;
@@ -285,7 +286,8 @@ async fn healthz(State(city): State<City>) -> Response {
         tracing::error!(%e, "the database does not answer");
     }
     if store.is_ok() && ledger.is_ok() {
-        return axum::Json(serde_json::json!({"status": "ok"})).into_response();
+        let writes = if city.ledger.has_room() { "ok" } else { "no_space" };
+        return axum::Json(serde_json::json!({"status": "ok", "writes": writes})).into_response();
     }
     let (store, ledger) = (store.is_ok(), ledger.is_ok());
     Problem::new(503, "unhealthy", format!("database answers: {store}; ledger answers: {ledger}"))

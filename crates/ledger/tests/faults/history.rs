@@ -694,7 +694,7 @@ impl<E: Stepped> History<E> {
                     let faults = met.read_errors + met.write_errors + met.sync_errors + met.no_space;
                     if self.disk.crashed() {
                         self.summary.power_losses_while_opening += 1;
-                    } else if faults == 0 {
+                    } else if faults == 0 || E::OPENS_WHEN_FULL && faults == met.no_space {
                         return violation(format!("refuses a sound ledger: {refused:?}"));
                     }
                     self.end_session()?;

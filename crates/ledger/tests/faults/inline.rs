@@ -16,6 +16,7 @@ impl Stepped for Inline {
     const RECORD: usize = 128;
     const ACCOUNTS_RELEASE: bool = false;
     const QUESTIONS_WAIT: bool = true;
+    const OPENS_WHEN_FULL: bool = true;
 
     fn open(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -> Result<(Self, bool), Refused> {
         let options = Options { file_bytes: 2048, merge: 2, snapshot_bytes: 8192 };

@@ -6,6 +6,7 @@
 
 mod dice;
 mod events;
+mod full;
 mod history;
 mod inline;
 mod model;

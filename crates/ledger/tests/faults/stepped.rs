@@ -40,6 +40,8 @@ pub trait Stepped: Sized {
     const RECORD: usize;
     /// Whether a question must wait for the sync of what it touches: then a history syncs before it asks.
     const QUESTIONS_WAIT: bool;
+    /// Whether a full disk alone never keeps it from opening.
+    const OPENS_WHEN_FULL: bool;
     /// Whether a request to create accounts releases what is due, as one to create transfers does.
     const ACCOUNTS_RELEASE: bool;
     /// Opens what lies on the disk, whatever it is; whether an unfinished write was cut off.

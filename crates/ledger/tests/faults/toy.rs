@@ -406,6 +406,7 @@ impl<const FLAW: u8> Stepped for Toy<FLAW> {
     const RECORD: usize = 128;
     const ACCOUNTS_RELEASE: bool = true;
     const QUESTIONS_WAIT: bool = FLAW == flaw::WAITS;
+    const OPENS_WHEN_FULL: bool = false;
 
     fn open(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -> Result<(Self, bool), Refused> {
         let (snapshot_frame, mut written) = Self::snapshot(&*disk)?;

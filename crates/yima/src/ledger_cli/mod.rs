@@ -7,6 +7,7 @@
 mod copies;
 mod torture;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
@@ -16,7 +17,7 @@ use city::books::account_code;
 use clap::ValueEnum;
 use kernel::ids::{BillerId, MerchantId, ResidentId};
 use kernel::{Clock, Currency, SystemClock, hex};
-use ledger::audit::Sum;
+use ledger::audit::{Sum, Totals};
 use ledger::export::{AccountName, Export, export};
 use ledger::migrate::{Burnt, MigrateOptions};
 use ledger::recount::recount;
@@ -145,64 +146,80 @@ fn embedded(address: Address, what: &str) -> Result<PathBuf, Fail> {
 /// Audits the journal in `dir` and prints what was found.
 pub fn verify(dir: &std::path::Path, json: bool) -> Result<(), Fail> {
     let report = ledger::audit::verify(dir)?;
-    if json {
-        let ledgers: serde_json::Map<_, _> = report
-            .ledgers
-            .iter()
-            .map(|(ledger, t)| {
-                let totals = serde_json::json!({"accounts": t.accounts, "posted": sum(t.posted),
-                    "pending": sum(t.pending)});
-                (ledger.to_string(), totals)
-            })
-            .collect();
-        let found = serde_json::json!({
-            "frames": report.frames, "accounts": report.accounts.len(), "transfers": report.transfers,
-            "pending_open": report.open(), "head": hex(&report.head), "balances": hex(&report.balances),
-            "unfinished_bytes": report.unfinished_bytes, "ledgers": ledgers,
-        });
-        println!("{found:#}");
-        return Ok(());
+    Found {
+        transfers: report.transfers,
+        open: report.open(),
+        accounts: (report.accounts.len(), "every balance recomputed, no limit broken"),
+        ledgers: &report.ledgers,
+        balances: report.balances,
+        journal: Some((report.frames, report.unfinished_bytes, report.head)),
     }
-    println!("frames      {:>12}   chain and checksums hold", report.frames);
-    println!("transfers   {:>12}   of which {} pending are open", report.transfers, report.open());
-    println!("accounts    {:>12}   every balance recomputed, no limit broken", report.accounts.len());
-    for (ledger, totals) in &report.ledgers {
-        println!("ledger {ledger:>6}            debits = credits = {}", sum(totals.posted));
-    }
-    if report.unfinished_bytes > 0 {
-        println!("unfinished  {:>12}   bytes at the end, never acknowledged", report.unfinished_bytes);
-    }
-    println!("balances    {}", hex(&report.balances));
-    println!("head        {}", hex(&report.head));
+    .print(json);
     Ok(())
 }
 
 /// Counts the books of a cluster and prints what was found.
 pub async fn count(engine: &dyn Engine, json: bool) -> Result<(), Fail> {
     let found = recount(engine, &SystemClock).await?;
-    let digest = hex(&found.digest());
-    if json {
-        let ledgers: serde_json::Map<_, _> = found
-            .ledgers
-            .iter()
-            .map(|(ledger, t)| {
-                let totals = serde_json::json!({"accounts": t.accounts, "posted": sum(t.posted),
-                    "pending": sum(t.pending)});
-                (ledger.to_string(), totals)
-            })
-            .collect();
-        let found = serde_json::json!({"accounts": found.accounts.len(), "transfers": found.transfers,
-            "pending_open": found.open, "balances": digest, "ledgers": ledgers});
-        println!("{found:#}");
-        return Ok(());
+    Found {
+        transfers: found.transfers,
+        open: found.open,
+        accounts: (found.accounts.len(), "every balance is what its transfers make it"),
+        ledgers: &found.ledgers,
+        balances: found.digest(),
+        journal: None,
     }
-    println!("transfers   {:>12}   of which {} pending are open", found.transfers, found.open);
-    println!("accounts    {:>12}   every balance is what its transfers make it", found.accounts.len());
-    for (ledger, totals) in &found.ledgers {
-        println!("ledger {ledger:>6}            debits = credits = {}", sum(totals.posted));
-    }
-    println!("balances    {digest}");
+    .print(json);
     Ok(())
+}
+
+/// Books that hold.
+struct Found<'a> {
+    transfers: u64,
+    open: u64,
+    /// How many, and what holds of each.
+    accounts: (usize, &'static str),
+    ledgers: &'a BTreeMap<u32, Totals>,
+    balances: [u8; 32],
+    /// Frames, unfinished bytes and the hash of the last frame.
+    journal: Option<(u64, u64, [u8; 32])>,
+}
+
+impl Found<'_> {
+    fn print(&self, json: bool) {
+        if json {
+            return println!("{:#}", self.json());
+        }
+        if let Some((frames, ..)) = self.journal {
+            println!("frames      {frames:>12}   chain and checksums hold");
+        }
+        println!("transfers   {:>12}   of which {} pending are open", self.transfers, self.open);
+        println!("accounts    {:>12}   {}", self.accounts.0, self.accounts.1);
+        for (ledger, totals) in self.ledgers {
+            println!("ledger {ledger:>6}            debits = credits = {}", sum(totals.posted));
+        }
+        if let Some((_, unfinished @ 1.., _)) = self.journal {
+            println!("unfinished  {unfinished:>12}   bytes at the end, never acknowledged");
+        }
+        println!("balances    {}", hex(&self.balances));
+        if let Some((.., head)) = self.journal {
+            println!("head        {}", hex(&head));
+        }
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let totals = |t: &Totals| serde_json::json!({"accounts": t.accounts, "posted": sum(t.posted), "pending": sum(t.pending)});
+        let ledgers: serde_json::Map<_, _> =
+            self.ledgers.iter().map(|(ledger, t)| (ledger.to_string(), totals(t))).collect();
+        let mut found = serde_json::json!({"accounts": self.accounts.0, "transfers": self.transfers,
+            "pending_open": self.open, "balances": hex(&self.balances), "ledgers": ledgers});
+        if let Some((frames, unfinished, head)) = self.journal {
+            found["frames"] = frames.into();
+            found["unfinished_bytes"] = unfinished.into();
+            found["head"] = hex(&head).into();
+        }
+        found
+    }
 }
 
 async fn migrate(from: &Address, to: &Address, forget_failed: bool, batch: usize) -> Result<(), Fail> {

@@ -7,6 +7,7 @@
 mod process;
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -155,7 +156,25 @@ fn ask(server: &Server, method: &str, path: &str, token: &str, body: &str) -> (u
     (answer.status, answer.code(), answer.body)
 }
 
-/// A server whose ledger ends with its last record on a disk that is full but for 64 KiB.
+/// Waits until the server says this of its writes; it answers that it is well all the time.
+fn says(server: &Server, writes: &str) {
+    let begun = Instant::now();
+    loop {
+        let (status, _, body) = ask(server, "GET", "/healthz", "", "");
+        let (_, _, metrics) = ask(server, "GET", "/metrics", "", "");
+        assert!(status == 200 && body.contains(r#""status":"ok""#), "{status} {body}");
+        let room = u8::from(writes == "ok");
+        if body.contains(&format!(r#""writes":"{writes}""#))
+            && metrics.contains(&format!("\nyima_ledger_writable {room}\n"))
+        {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "{body}\n{metrics}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A server whose ledger ends with its last record and an unfinished write, on a disk that is full to the last page.
 fn full_after(mut server: Server, ledger: &Path, disk: &Disk) -> Server {
     server.stop();
     let mut bytes = 0;
@@ -169,11 +188,13 @@ fn full_after(mut server: Server, ledger: &Path, disk: &Disk) -> Server {
             // The room that was made in advance.
             let content = fs::read(&path).unwrap();
             let end = content.iter().rposition(|b| *b != 0).unwrap() as u64 + 1;
-            fs::File::options().write(true).open(&path).unwrap().set_len(end.next_multiple_of(16)).unwrap();
+            let file = fs::File::options().write(true).open(&path).unwrap();
+            file.set_len(end.next_multiple_of(16)).unwrap();
+            file.write_all_at(&[7; 200], end.next_multiple_of(16)).unwrap();
         }
         bytes += fs::metadata(&path).unwrap().len().next_multiple_of(4096);
     }
-    disk.resize(bytes / 1024 + 64);
+    disk.resize(bytes / 1024);
     server.restart();
     server
 }
@@ -208,9 +229,11 @@ fn the_server_on_a_full_disk_refuses_payments_by_name_answers_balances_and_goes_
         assert!(status == 200 && body.contains(&format!("\"minor\":{minor},")), "{status} {body}");
     };
     balance(&server, 500);
+    says(&server, "ok");
 
     let mut server = full_after(server, &ledger, &disk);
     balance(&server, 500);
+    says(&server, "no_space");
     for _ in 0..3 {
         let (status, code, body) = ask(&server, "POST", "/v1/deposits", &operator, &deposit("B-2"));
         assert_eq!((status, code.as_str()), (507, "ledger_no_space"), "{body}");
@@ -219,6 +242,8 @@ fn the_server_on_a_full_disk_refuses_payments_by_name_answers_balances_and_goes_
     balance(&server, 500);
     let (status, code, _) = ask(&server, "GET", "/v1/nothing", &operator, "");
     assert_eq!((status, code.as_str()), (404, "not_found"));
+
+    says(&server, "no_space");
 
     // Room is made under the running server: the same request is done, once.
     disk.resize(256 << 10);
@@ -234,5 +259,8 @@ fn the_server_on_a_full_disk_refuses_payments_by_name_answers_balances_and_goes_
     let again = ask(&server, "POST", "/v1/deposits", &operator, &deposit("B-2"));
     assert!(again.2.contains("\"repeated\":true"), "{again:?}");
     balance(&server, 1000);
+    says(&server, "ok");
+    let mut names = fs::read_dir(&ledger).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(names.any(|name| name.to_string_lossy().starts_with("torn-")), "the unfinished write is kept");
     server.stop();
 }

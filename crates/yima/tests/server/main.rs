@@ -56,7 +56,7 @@ fn pages_health_and_metrics() {
         ("/docs.js", "openapi.json"),
         ("/docs.css", "color-scheme"),
         ("/openapi.json", "\"openapi\":\"3.1.0\""),
-        ("/healthz", "\"ok\""),
+        ("/healthz", r#"{"status":"ok","writes":"ok"}"#),
         ("/metrics", "yima_http_requests_total{method=\"GET\",route=\"/healthz\",status=\"200\"} 1"),
     ] {
         let answer = request(server.addr, "GET", path, "", "");
