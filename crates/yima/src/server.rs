@@ -264,7 +264,7 @@ pub fn app(city: City, config: &Config) -> Result<Router, Fail> {
     });
     let json = [(header::CONTENT_TYPE, "application/json")];
     Ok(routes
-        .merge(crate::web::routes())
+        .merge(crate::web::routes(crate::web::BUILT))
         .route("/openapi.json", get(move || async move { (json, document) }))
         .route("/healthz", get(healthz))
         .route("/metrics", metrics)
@@ -300,6 +300,7 @@ async fn habits(State(around): State<Around>, request: Request, next: Next) -> R
     let begun = around.clock.now();
     let id = request_id(&request, &*around.rng);
     let method = request.method().clone();
+    let api = request.uri().path().starts_with("/v1/");
     let route = request
         .extensions()
         .get::<MatchedPath>()
@@ -329,8 +330,14 @@ async fn habits(State(around): State<Around>, request: Request, next: Next) -> R
     } else {
         tracing::debug!(request = id, %method, route, status, took_us, "answered");
     }
+    let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert("x-request-id", id);
+        headers.insert("x-request-id", id);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if api && !headers.contains_key(header::CACHE_CONTROL) {
+        // People's money and names: neither a proxy nor a shared computer keeps them.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     response
 }

@@ -67,8 +67,48 @@ fn pages_health_and_metrics() {
     assert!(own.head.contains("x-request-id: 0123456789abcdef-1"), "{}", own.head);
     let phone = request(server.addr, "GET", "/healthz", "x-request-id: 13800000000\r\n", "");
     assert!(!phone.head.contains("13800000000"), "what may be a phone number is not taken over");
-    let docs = request(server.addr, "GET", "/docs", "", "");
-    assert!(docs.head.contains("content-security-policy: default-src 'none'"), "{}", docs.head);
+}
+
+/// Whether the binary has its front ends or only a page that says it has none.
+#[test]
+fn every_answer_says_what_may_be_done_with_it() {
+    let server = Server::start(&[]);
+    for path in ["/", "/till/", "/console/", "/docs"] {
+        let answer = request(server.addr, "GET", path, "", "");
+        assert_eq!(answer.status, 200, "{path}");
+        for wanted in [
+            "content-type: text/html; charset=utf-8",
+            "content-security-policy: default-src 'none'; ",
+            "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+            "x-frame-options: DENY",
+            "x-content-type-options: nosniff",
+            "referrer-policy: no-referrer",
+            "permissions-policy: camera=(self), ",
+            "cross-origin-opener-policy: same-origin",
+            "cross-origin-resource-policy: same-origin",
+            "cache-control: no-cache",
+        ] {
+            assert!(answer.head.contains(wanted), "{path}: {wanted} is not in {}", answer.head);
+        }
+        for inline in ["<style", "<script>", " style=", " onclick="] {
+            assert!(!answer.body.contains(inline), "{path}: the policy forbids {inline}");
+        }
+        let head = request(server.addr, "HEAD", path, "", "");
+        assert_eq!((head.status, head.body.as_str()), (200, ""), "{path}");
+    }
+    for path in ["/till", "/console"] {
+        let answer = request(server.addr, "GET", path, "", "");
+        assert!(
+            answer.status == 308 && answer.head.contains(&format!("location: {path}/")),
+            "{}",
+            answer.head
+        );
+    }
+    for path in ["/v1/billers", "/v1/me", "/v1/nothing"] {
+        let answer = request(server.addr, "GET", path, "", "");
+        assert!(answer.head.contains("cache-control: no-store"), "{path}: {}", answer.head);
+        assert!(answer.head.contains("x-content-type-options: nosniff"), "{path}: {}", answer.head);
+    }
 }
 
 #[test]
