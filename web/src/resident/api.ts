@@ -17,29 +17,9 @@ export type Receipt = Schemas['ReceiptAnswer'];
 export type Device = Schemas['DeviceAnswer'];
 export type Category = Schemas['Category'];
 export type Name = Schemas['Name'];
+export type Found = Schemas['ScannedAnswer'];
 export type Biller = Schemas['BillerAnswer'] & { account_example?: string | null };
 
-export interface Found {
-  kind: 'shop_poster' | 'shop_order' | 'personal';
-  payee_name: string;
-  amount?: Amount | null;
-  order_no?: string | null;
-  note?: string | null;
-  expires_at?: string | null;
-  needs_pin_above: Amount;
-}
-/** One movement with its other side. */
-export interface Movement {
-  id: string;
-  kind: string;
-  direction: string;
-  amount: Amount;
-  at: string;
-  other_name?: string | null;
-  order_no?: string | null;
-  subject?: string | null;
-  refunded?: Amount | null;
-}
 export interface SavedAccount {
   biller: string;
   biller_name: Name;
@@ -80,7 +60,7 @@ export interface BillFilter {
 const any = call as unknown as (method: string, path: string, options?: unknown) => Promise<unknown>;
 const list = (answer: unknown): unknown[] => (Array.isArray(answer) ? answer : ((answer as { items: unknown[] }).items ?? []));
 
-export const readCode = (payload: string) => any('post', '/v1/codes/read', { body: { payload } }) as Promise<Found>;
+export const readCode = (payload: string) => call('post', '/v1/codes/read', { body: { payload } });
 
 export const savedAccounts = async (signal?: AbortSignal) =>
   list(await any('get', '/v1/me/bill-accounts', { signal })) as SavedAccount[];
@@ -112,7 +92,7 @@ export const waiting = (signal?: AbortSignal) => call('get', '/v1/payments/waiti
 export const billers = async (signal?: AbortSignal) => (await call('get', '/v1/billers', { signal } as never)).items as Biller[];
 export const movements = (cursor: string | undefined, limit: number, signal?: AbortSignal) =>
   any('get', '/v1/wallet/history', { query: { cursor, limit }, signal }) as Promise<{ items: Entry[]; next?: string | null }>;
-export const movement = (id: string, signal?: AbortSignal) => any('get', '/v1/payments/{id}', { path: { id }, signal }) as Promise<Movement>;
+export const movement = (id: string, signal?: AbortSignal) => call('get', '/v1/payments/{id}', { path: { id }, signal });
 export const billsOf = async (id: string, account_no: string, signal?: AbortSignal) =>
   ((await any('get', '/v1/billers/{id}/bills', { path: { id }, query: { account_no }, signal })) as { items: Bill[] }).items;
 export const payee = (query: { phone?: string; code?: string }) =>

@@ -76,7 +76,7 @@ export function PinSheet(p: {
   onClose: () => void;
 }) {
   return (
-    <Sheet open={p.open} onClose={p.onClose} title={c('pin.title')} closeLabel={c('close')}>
+    <Sheet open={p.open} onClose={p.onClose} title={t('pay.confirm')} closeLabel={c('close')}>
       <div class="pin-for">{p.title}</div>
       <PinPad title={c('pin.title')} labels={pinLabels()} onComplete={p.onPin} busy={p.busy ?? false} error={p.error} />
     </Sheet>

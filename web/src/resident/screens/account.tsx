@@ -1,7 +1,7 @@
 /** The bills of one account: what is open, what it is made of, paying one or several, remembering the account. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { c, failureText } from '../../common/text';
-import { Amount, AmountInput, Badge, Banner, Button, Card, Cell, Checkbox, Empty, List, Page, Section, Sheet, Stack, type StepItem, Steps, Switch, TextField, toast } from '../../kit';
+import { Amount, AmountInput, Badge, Banner, Button, Card, Cell, Checkbox, Empty, Icon, List, Page, Section, Sheet, Stack, type StepItem, Steps, Switch, TextField, toast } from '../../kit';
 import { call } from '../../lib/call';
 import { serverNow } from '../../lib/clock';
 import { type Amount as Money, day, decimal, money, month, parseAmount, places, today } from '../../lib/format';
@@ -298,7 +298,12 @@ function Payments({ chosen, title, category, account, leave }: { chosen: Chosen[
   const heading = phase !== 'done' ? t('bill.paying') : done.length === rows.current.length ? t(pending ? 'result.pending' : 'result.paid') : done.length > 0 ? t('bill.some') : t('result.refused');
   return (
     <Page title={heading} key={phase}>
-      <div class="result" aria-live="polite">
+      <div class={`result ${phase !== 'done' ? '' : done.length === 0 ? 'result-bad' : done.length < rows.current.length || pending ? 'result-warn' : 'result-ok'}`} aria-live="polite">
+        {phase === 'done' && (
+          <span class="result-mark">
+            <Icon name={done.length === 0 ? 'error' : done.length < rows.current.length ? 'warn' : pending ? 'history' : 'check'} />
+          </span>
+        )}
         <p class="result-to">
           {title} <span class="k-num">{account}</span>
         </p>

@@ -233,7 +233,7 @@ function Live({ held }: { held: Key }) {
           <button class="code-hidden" type="button" onClick={show}>
             <Icon name="eye-off" />
             <strong>{t('code.show')}</strong>
-            <span>{hidden ? t(`code.hidden.${hidden}`) : c('loading')}</span>
+            {hidden && <span>{t(`code.hidden.${hidden}`)}</span>}
           </button>
         ) : (
           <div class="code-live">

@@ -2,14 +2,14 @@
 import { useState } from 'preact/hooks';
 import { c } from '../../common/text';
 import { Amount, Bars, Button, Cell, ChartFrame, DateField, Empty, List, Section, Segmented, SelectField, Skeleton } from '../../kit';
-import { day, money, month, today } from '../../lib/format';
+import { money, month, today } from '../../lib/format';
 import { usePages } from '../../lib/load';
 import { href, replace } from '../../lib/router';
 import type { ScreenProps } from '../app';
 import * as api from '../api';
 import { useKept } from '../kept';
 import { CATEGORIES, kindIcon, named } from '../services';
-import { shortTime } from '../dates';
+import { shortDay, shortTime } from '../dates';
 import { TabScreen } from '../screen';
 import { useBillers } from '../state';
 import { Loaded } from '../states';
@@ -161,23 +161,27 @@ function Paid() {
             list.length === 0 ? (
               <Empty icon="bill" title={t('history.empty')} note={active > 0 ? t('history.empty.filter') : t('history.empty.bills')} />
             ) : (
-              <List>
-                {list.map((one) => (
-                  <Cell
-                    key={one.payment.id}
-                    icon="bill"
-                    href={href(`/history/${one.payment.id}`, { kind: 'bill_payment' })}
-                    title={named(one.biller_name) || one.account_no}
-                    note={
-                      <>
-                        {one.period && `${month(one.period)} · `}
-                        {t('history.paid.on', { day: day(today(new Date(one.payment.at))) })}
-                      </>
-                    }
-                    value={money(one.payment.amount)}
-                  />
-                ))}
-              </List>
+              byMonth(list, (one) => one.payment.at).map(([key, items]) => (
+                <div key={key} class="month">
+                  <h3>{month(key)}</h3>
+                  <List label={month(key)}>
+                    {items.map((one) => (
+                      <Cell
+                        key={one.payment.id}
+                        icon="bill"
+                        href={href(`/history/${one.payment.id}`, { kind: 'bill_payment' })}
+                        title={named(one.biller_name) || one.account_no}
+                        note={
+                          <>
+                            <span class="k-num">{one.account_no}</span> · {shortDay(one.payment.at)}
+                          </>
+                        }
+                        value={money(one.payment.amount)}
+                      />
+                    ))}
+                  </List>
+                </div>
+              ))
             )
           }
         </Loaded>
