@@ -2,12 +2,24 @@
 import { href } from '../lib/router';
 import type { Alert } from './api';
 
-const PLACES: [RegExp, (alert: Alert) => string][] = [
-  [/import|file/, (a) => (a.subject?.startsWith('blr_') ? href(`/billers/${a.subject}`, { tab: 'imports' }) : href('/imports'))],
-  [/break|settlement|reconcil|payout/, () => href('/settlements')],
-  [/approval/, () => href('/approvals')],
-  [/webhook|endpoint|shop/, () => href('/shops')],
-  [/bill_payment|silent/, (a) => href('/money', { end: a.subject ?? undefined })],
-];
+const DAY = /^\d{4}-\d\d-\d\d/;
+const SHOP = /mch_[0-9a-z]{26}/;
 
-export const alertHref = (alert: Alert): string | undefined => PLACES.find(([code]) => code.test(alert.code))?.[1](alert);
+/** The screen that mends it; nothing where that is not in this console's power. */
+export function alertHref({ code, subject, detail }: Alert): string | undefined {
+  switch (code) {
+    case 'approval_waiting':
+      return href('/approvals');
+    case 'breaks_open':
+      return href(`/billers/${subject}`, { tab: 'settlements', day: DAY.exec(detail)?.[0] });
+    case 'import_failed':
+    case 'import_stuck':
+      return href('/imports');
+    case 'webhook_disabled':
+      return href('/shops', { q: SHOP.exec(detail)?.[0] });
+    case 'feed_lag':
+      return subject === 'bill' ? href('/money') : undefined;
+    default:
+      return undefined;
+  }
+}

@@ -35,45 +35,61 @@ const UPLOAD_MS = 600_000;
 
 // The live city
 
-export interface Tally {
+export interface ChannelTally {
   channel: string;
-  paid: number;
-  refused: number;
+  payments: number;
   value: Amount;
 }
 export interface Minute {
   /** The beginning of the minute. */
   at: string;
-  channels: Tally[];
+  payments: number;
+  value: Amount;
+  channels: ChannelTally[];
+  /** Requests to pay that the node which answers took, and refused. */
+  ok_here: number;
+  refused_here: number;
 }
-export interface Engine {
-  ok: boolean;
-  detail?: string | null;
+export interface BooksReport {
+  accounts: number;
+  transfers: number;
+  bank_minor: number;
+  wallets_minor: number;
+  shops_minor: number;
+  billers_minor: number;
+  fees_minor: number;
+  differences: number;
+  /** The first of them; the id is empty for the books as a whole. */
+  first: { id: string; what: string }[];
+  stopped?: string | null;
 }
 export interface BooksCheck {
   state: 'never' | 'running' | 'passed' | 'failed' | 'stopped';
+  by?: string | null;
   started_at?: string | null;
-  finished_at?: string | null;
+  /** How far the one that runs is. */
+  transfers?: number | null;
   accounts?: number | null;
-  detail?: string | null;
+  /** When the last one ended, and what it found. */
+  finished_at?: string | null;
+  report?: BooksReport | null;
 }
 export interface Alert {
   code: string;
-  severity: 'critical' | 'warning' | 'notice';
-  since: string;
-  subject?: string | null;
-  detail?: string | null;
+  severity: 'critical' | 'warning';
+  since?: string | null;
+  /** The id of what it is about; may be empty. */
+  subject: string;
+  detail: string;
 }
 export interface Live {
   at: string;
-  /** The last sixty seconds, by channel. */
-  now: Tally[];
-  /** The last sixty minutes, oldest first. */
+  last_60_s: Omit<Minute, 'at'> & { peak_per_second: number; success_bp?: number | null; refusals: Record<string, number> };
+  /** The last sixty minutes, oldest first; the last is not over. */
   minutes: Minute[];
-  refusals: { code: string; count: number }[];
-  ledger: Engine;
-  database: Engine;
-  feed_lag_ms: number;
+  refusals: Record<string, number>;
+  health: { database: boolean; database_engine: string; ledger: boolean };
+  feed: { committed_at?: string | null; followers: { name: string; lag_ms: number }[] };
   check: BooksCheck;
   alerts: Alert[];
 }

@@ -1,12 +1,12 @@
 /** One biller's day: what was collected, what is paid out, and how the lists agree. */
 import { useState } from 'preact/hooks';
-import { Badge, Banner, Button, Card, Columns, DateField, Empty, FileField, Row, Section, Stack, Stat, toast } from '../kit';
+import { Badge, Banner, Button, Card, DateField, Empty, FileField, Row, Section, Stack, Stat, toast } from '../kit';
 import { download } from '../lib/call';
 import { day as dayText, number, today } from '../lib/format';
 import { useAct, useLoad } from '../lib/load';
 import { type Report, type Totals, bankStatement, reconcile, report, settlementFile } from './api';
 import { Breaks } from './breaks';
-import { ActDialog, Loaded, Money, Refused, State, When, dayBy, inCny } from './parts';
+import { ActDialog, Loaded, Money, Refused, State, Sum, When, dayBy, inCny } from './parts';
 import { t } from './text';
 import { useMay } from './who';
 
@@ -112,12 +112,12 @@ function Figures({ of }: { of: Report }) {
   const open = of.breaks > 0;
   return (
     <>
-      <Columns min="s">
-        <Stat label={t('settle.ledger')} value={<Money of={inCny(of.ledger.amount_minor)} />} note={t('bills.n', { n: number(of.ledger.count) })} />
-        <Stat label={t('settle.fee')} value={<Money of={inCny(of.fee_minor)} />} note={t(`settle.${of.method}`)} />
-        <Stat label={t('settle.payout')} value={<Money of={inCny(of.payout_minor)} />} note={t('settle.payout.on', { day: dayText(of.payout_on) })} />
+      <div class="o-stats">
+        <Stat label={t('settle.ledger')} value={<Sum of={inCny(of.ledger.amount_minor)} />} note={t('bills.n', { n: number(of.ledger.count) })} />
+        <Stat label={t('settle.fee')} value={<Sum of={inCny(of.fee_minor)} />} note={t(`settle.${of.method}`)} />
+        <Stat label={t('settle.payout')} value={<Sum of={inCny(of.payout_minor)} />} note={t('settle.payout.on', { day: dayText(of.payout_on) })} />
         <Stat label={t('breaks')} value={number(of.breaks)} note={t('settle.matched', { n: number(of.matched) })} tone={open ? 'warn' : 'ok'} />
-      </Columns>
+      </div>
       <Card>
         <dl class="o-lists">
           <div>

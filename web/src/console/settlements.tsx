@@ -1,13 +1,13 @@
 /** All billers of a day: who is settled, who is not, and where lists disagree. */
 import { useState } from 'preact/hooks';
-import { Banner, Button, Columns, DateField, Empty, Page, Row, Section, Segmented, Stat, Table, type Tone } from '../kit';
+import { Banner, Button, DateField, Empty, Page, Row, Section, Segmented, Stat, Table, type Tone } from '../kit';
 import { number, today } from '../lib/format';
 import { useLoad } from '../lib/load';
 import { href, replace } from '../lib/router';
 import { type SettlementRow, settlements } from './api';
 import type { ScreenProps } from './app';
 import { Breaks } from './breaks';
-import { Loaded, Money, State, billerName, dayBy, inCny, isDay } from './parts';
+import { Loaded, Money, State, Sum, billerName, dayBy, inCny, isDay } from './parts';
 import { t } from './text';
 
 const TONE: Record<SettlementRow['state'], Tone> = { open: 'neutral', closed: 'info', matched: 'ok', breaks: 'warn' };
@@ -53,12 +53,12 @@ function Day({ rows, day }: { rows: SettlementRow[]; day: string }) {
   const total = (pick: (row: SettlementRow) => number) => rows.reduce((sum, row) => sum + pick(row), 0);
   return (
     <>
-      <Columns min="s">
+      <div class="o-stats">
         <Stat label={t('settlements.done')} value={t('n.of', { n: number(rows.filter((r) => r.state !== 'open').length), all: number(rows.length) })} />
-        <Stat label={t('settle.ledger')} value={<Money of={inCny(total((r) => r.report?.ledger.amount_minor ?? 0))} />} />
-        <Stat label={t('settle.payout')} value={<Money of={inCny(total((r) => r.report?.payout_minor ?? 0))} />} />
+        <Stat label={t('settle.ledger')} value={<Sum of={inCny(total((r) => r.report?.ledger.amount_minor ?? 0))} />} />
+        <Stat label={t('settle.payout')} value={<Sum of={inCny(total((r) => r.report?.payout_minor ?? 0))} />} />
         <Stat label={t('breaks')} value={number(total((r) => r.report?.breaks ?? 0))} tone={total((r) => r.undecided ?? r.report?.breaks ?? 0) > 0 ? 'warn' : undefined} />
-      </Columns>
+      </div>
       <Table
         caption={t('nav.settlements')}
         rows={rows}
