@@ -155,3 +155,53 @@ export async function fits(page, where) {
 }
 
 export { until };
+
+/** The texts of an app in a language, by key: tests name what they press as the catalogue does. */
+export function texts(app, lang = 'zh') {
+  const read = (path) => {
+    const source = readFileSync(new URL(`../src/${path}/text.${lang}.ts`, import.meta.url), 'utf8');
+    const pairs = [...source.matchAll(/'([^'\n]+)':\s*(?:'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)")/g)];
+    return pairs.map(([, key, single, double]) => [key, (single ?? double).replace(/\\(.)/g, '$1')]);
+  };
+  const all = new Map([...read('common'), ...read(app)]);
+  return (key, values = {}) => {
+    assert.ok(all.has(key), `no text ${key}`);
+    return all
+      .get(key)
+      .replace(/\{(\w+)(?:\|([^|}]*)\|([^}]*))?\}/g, (_, name, one, many) =>
+        one === undefined ? String(values[name]) : Number(values[name]) === 1 ? one : many,
+      );
+  };
+}
+
+/** Signs a resident in on `page`, by phone and the code that was sent. */
+export async function signIn(page, city, phone, t = texts('resident')) {
+  const sent = city.codesSent(phone);
+  await page.goto('/');
+  await page.getByLabel(t('signin.phone')).fill(phone);
+  await page.getByRole('button', { name: t('signin.send') }).click();
+  await page.getByLabel(t('signin.code')).waitFor();
+  const code = await city.code(phone, sent + 1);
+  await page.getByLabel(t('signin.code')).pressSequentially(code);
+  await page.getByRole('button', { name: t('signin.enter') }).click();
+  await page.getByRole('heading', { name: t('home.balance') }).waitFor();
+}
+
+/** Signs a shop or an operator in with its key. */
+export async function signInByKey(page, path, label, button, key) {
+  await page.goto(path);
+  await page.getByLabel(label, { exact: true }).fill(key);
+  await page.getByRole('button', { name: button, exact: true }).click();
+}
+
+export const PIN = '258036';
+
+/** Sets the first PIN through the page. */
+export async function setPin(page, t = texts('resident')) {
+  await page.goto('/#/me/pin?next=/');
+  for (const step of ['new', 'again']) {
+    await page.getByText(t(`pin.step.${step}`)).first().waitFor();
+    await page.keyboard.type(PIN);
+  }
+  await page.getByText(t('pin.done')).waitFor();
+}
