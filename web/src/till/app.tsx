@@ -6,7 +6,7 @@ import { onSignedOut, type Failure } from '../lib/call';
 import { asFailure, useOnline } from '../lib/load';
 import { usePrefs } from '../lib/prefs';
 import { match, useRoute } from '../lib/router';
-import { takeUp } from './charge';
+import { putDown, takeUp } from './charge';
 import { Side, type Tab } from './frame';
 import { listen } from './live';
 import { can, me, resume } from './me';
@@ -78,7 +78,7 @@ function Inside() {
   useEffect(() => {
     if (shop === undefined) return;
     takeUp();
-    const ends = [listen(shop), startVoice(), stayAwake()];
+    const ends = [listen(shop), startVoice(), stayAwake(), putDown];
     return () => {
       for (const end of ends) end();
     };

@@ -33,9 +33,8 @@ export interface Charge {
   sent: boolean;
   phase: Phase;
 }
-type Note = Omit<Charge, 'phase'> & { shop: string };
+type Note = Omit<Charge, 'phase'>;
 
-const NAME = 'charge';
 const CODE_LIFE_S = 300;
 const WAIT_MS = [1_000, 2_000, 4_000, 8_000];
 const POLL_MS = 2_000;
@@ -82,33 +81,40 @@ export function begin(minor: number): void {
   charge.set({ orderNo: number(), minor, currency: who.currency, till: who.till, sent: false, phase: { at: 'scan' } });
 }
 
+/** Where the charge of this shop is written down. */
+const place = (): string => `charge.${me.get()?.shop.id ?? ''}`;
+
 /** What an earlier visit of this page left unfinished. */
 export function takeUp(): void {
-  const note = kept.read<Note>(NAME);
-  if (!note || charge.get() || me.get()?.shop.id !== note.shop) return;
-  const { shop: _, ...rest } = note;
-  charge.set({ ...rest, phase: { at: 'asking', what: 'state', turn: 0 } });
+  const note = kept.read<Note>(place());
+  if (!note || charge.get()) return;
+  charge.set({ ...note, phase: { at: 'asking', what: 'state', turn: 0 } });
   void look();
+}
+
+/** Nobody stands at the till any more. What is not finished stays written down. */
+export function putDown(): void {
+  going.abort();
+  charge.set(undefined);
 }
 
 function writeDown(): void {
   const now = charge.get();
-  const shop = me.get()?.shop.id;
-  if (!now || now.sent || shop === undefined) return;
-  const { phase, ...rest } = now;
-  kept.write(NAME, { ...rest, sent: true, shop } satisfies Note);
+  if (!now || now.sent) return;
+  const { phase: _, ...rest } = now;
+  kept.write(place(), { ...rest, sent: true } satisfies Note);
   charge.set({ ...now, sent: true });
 }
 
 /** Nothing left the device: there is nothing to be closed or asked about. */
 function unsent(): void {
-  kept.write(NAME, undefined);
+  kept.write(place(), undefined);
   const now = charge.get();
   if (now) charge.set({ ...now, sent: false });
 }
 
 function over(phase: Phase): void {
-  kept.write(NAME, undefined);
+  kept.write(place(), undefined);
   turnTo(phase);
 }
 

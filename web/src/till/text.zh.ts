@@ -176,6 +176,7 @@ export default {
   'takings.chart.note': '单位：{sign}',
   'takings.summary': '{from} 至 {to}：收款 {gross}，净收入 {net}',
   'takings.day': '日期',
+  'takings.line': '{n} 笔 · 退款 {refunded} · 手续费 {fee}',
 
   'statements.title': '对账单',
   'statements.days': '每日对账单',

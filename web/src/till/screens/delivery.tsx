@@ -31,7 +31,9 @@ export default function DeliveryScreen({ id, event }: { id: string; event: strin
           <>
             <Card>
               <strong>{eventText(delivery.type)}</strong>
-              <DeliveryBadge delivery={delivery} />
+              <div>
+                <DeliveryBadge delivery={delivery} />
+              </div>
               <Descriptions
                 items={[
                   { label: t('delivery.event'), value: <span class="till-id">{delivery.event}</span> },

@@ -1,7 +1,7 @@
 /** What the shop took: today, and day by day. */
 import { useState } from 'preact/hooks';
-import { Bars, ChartFrame, Columns, Section, Segmented, Stat, Table } from '../../kit';
-import { day as dayText, decimal, money, today } from '../../lib/format';
+import { Amount, Bars, Cell, ChartFrame, Columns, List, Section, Segmented, Stat, Table } from '../../kit';
+import { day as dayText, decimal, money, number, today } from '../../lib/format';
 import { useLoad } from '../../lib/load';
 import { href } from '../../lib/router';
 import { type DayTakings, readBalance, readTakings } from '../api';
@@ -10,7 +10,7 @@ import { Frame } from '../frame';
 import { live } from '../live';
 import { useMe } from '../me';
 import { t } from '../text';
-import { Loaded } from '../view';
+import { Loaded, useWide } from '../view';
 
 /** Every day of the span, also those without a payment. */
 function filled(days: DayTakings[], from: string, to: string, currency: string): DayTakings[] {
@@ -21,6 +21,50 @@ function filled(days: DayTakings[], from: string, to: string, currency: string):
     all.push(by.get(at) ?? { day: at, payments: 0, gross: none, refunds: 0, refunded: none, fee: none, net: none, paid_out: none });
   }
   return all;
+}
+
+/** A table where there is room for its columns, else a line for each day. */
+function Days({ days }: { days: DayTakings[] }) {
+  const wide = useWide();
+  const orders = (one: DayTakings) => href('/orders', { from: one.day, to: one.day });
+  if (!wide) {
+    return (
+      <List label={t('takings.days')}>
+        {days.map((one) => (
+          <Cell
+            key={one.day}
+            href={orders(one)}
+            title={dayText(one.day)}
+            note={t('takings.line', { n: one.payments, refunded: money(one.refunded), fee: money(one.fee) })}
+            value={<Amount text={money(one.net)} />}
+          />
+        ))}
+      </List>
+    );
+  }
+  return (
+    <Table
+      caption={t('takings.days')}
+      rows={days}
+      rowKey={(one) => one.day}
+      columns={[
+        {
+          key: 'day',
+          label: t('takings.day'),
+          cell: (one) => (
+            <a class="k-link" href={orders(one)}>
+              {dayText(one.day)}
+            </a>
+          ),
+        },
+        { key: 'n', label: t('takings.count'), align: 'end', cell: (one) => number(one.payments) },
+        { key: 'gross', label: t('takings.gross'), align: 'end', cell: (one) => money(one.gross) },
+        { key: 'refunds', label: t('takings.refunds'), align: 'end', cell: (one) => money(one.refunded) },
+        { key: 'fee', label: t('takings.fee'), align: 'end', cell: (one) => money(one.fee) },
+        { key: 'net', label: t('takings.net'), align: 'end', cell: (one) => money(one.net) },
+      ]}
+    />
+  );
 }
 
 export default function Takings() {
@@ -89,19 +133,7 @@ export default function Takings() {
                     />
                   </ChartFrame>
                 </div>
-                <Table
-                  caption={t('takings.days')}
-                  rows={[...days].reverse()}
-                  rowKey={(one) => one.day}
-                  columns={[
-                    { key: 'day', label: t('takings.day'), cell: (one) => <a class="k-link" href={href('/orders', { from: one.day, to: one.day })}>{dayText(one.day)}</a> },
-                    { key: 'n', label: t('takings.count'), align: 'end', cell: (one) => one.payments },
-                    { key: 'gross', label: t('takings.gross'), align: 'end', cell: (one) => money(one.gross) },
-                    { key: 'refunds', label: t('takings.refunds'), align: 'end', cell: (one) => money(one.refunded) },
-                    { key: 'fee', label: t('takings.fee'), align: 'end', cell: (one) => money(one.fee) },
-                    { key: 'net', label: t('takings.net'), align: 'end', cell: (one) => money(one.net) },
-                  ]}
-                />
+                <Days days={[...days].reverse()} />
               </Section>
             </>
           );

@@ -60,7 +60,9 @@ export default function Webhook({ id }: { id: string }) {
           <>
             <Card>
               <strong class="till-id">{one.url}</strong>
-              <EndpointBadge endpoint={one} />
+              <div>
+                <EndpointBadge endpoint={one} />
+              </div>
               <Descriptions
                 items={[
                   { label: t('hooks.events'), value: one.types.map(eventText).join(t('list.and')) },
