@@ -104,14 +104,22 @@ export const biller = (id: string, signal: AbortSignal): Promise<Biller> => ask(
 export const addBiller = (pack: string, reason: string): Promise<Biller> => ask('post', '/v1/billers', { body: pack, query: { reason } });
 
 export interface PackCheck {
-  name: string;
+  check: string;
   ok: boolean;
-  where?: string | null;
-  why?: string | null;
+  /** A key of the pack, or line and field of the sample; may be empty. */
+  place: string;
+  /** Why not, or what was found. */
+  why: string;
 }
 export interface PackChecks {
   ok: boolean;
   checks: PackCheck[];
+  biller?: string | null;
+  pack?: string | null;
+  rule_version?: string | null;
+  /** The version that is in force now; absent for a new biller. */
+  in_force?: string | null;
+  bills: { account_no: string; bill_no: string; holder: string; amount: Amount; due: string }[];
 }
 /** The sample goes as base64: bill files are often GB 18030, which is no JSON. */
 export async function checkPack(pack: string, sample: File | undefined): Promise<PackChecks> {
@@ -124,7 +132,15 @@ function base64(bytes: Uint8Array): string {
   return btoa(text);
 }
 
-export type Import = Schemas['ImportAnswer'] & { biller?: string };
+export interface Import {
+  import: Schemas['ImportAnswer'];
+  /** Whose it is, where the answer says so. */
+  biller?: string | null;
+  biller_name?: Biller['name'] | null;
+  done: boolean;
+  /** Why it stopped; it goes on when its file is handed in again. */
+  stopped?: string | null;
+}
 export const imports = (query: { biller?: string; cursor?: string }, signal: AbortSignal): Promise<Page<Import>> =>
   ask('get', '/v1/operator/imports', { query, signal });
 export const importErrors = (id: string, cursor: string | undefined, signal: AbortSignal): Promise<Page<RowError>> =>
@@ -132,14 +148,22 @@ export const importErrors = (id: string, cursor: string | undefined, signal: Abo
 export const upload = (id: string, file: File): Promise<Import> =>
   ask('post', '/v1/operator/billers/{id}/imports', { path: { id }, query: { name: file.name }, body: file, timeoutMs: UPLOAD_MS });
 
-export type BreakItem = Schemas['BreakAnswer'] & { id: string; accepted?: { by: Person; reason?: string | null; at: string } | null };
+export type BreakItem = Schemas['BreakAnswer'] & {
+  id: string;
+  biller: string;
+  day: string;
+  state: 'open' | 'accepted';
+  accepted_by?: string | null;
+  accepted_by_name?: string | null;
+  accepted_at?: string | null;
+  reason?: string | null;
+};
 export interface SettlementRow {
   biller: string;
   pack: string;
-  name: { zh: string; en: string };
-  state: 'open' | 'closed' | 'matched' | 'breaks';
+  name: Biller['name'];
   report?: Report | null;
-  undecided?: number | null;
+  open_breaks: number;
 }
 export const settlements = (day: string, signal: AbortSignal): Promise<Page<SettlementRow>> =>
   ask('get', '/v1/operator/settlements', { query: { day }, signal });
@@ -156,9 +180,14 @@ export async function report(id: string, day: string, signal: AbortSignal): Prom
 }
 export const reconcile = (id: string, day: string): Promise<Report> =>
   ask('post', `${DAY}/reconcile`, { path: { id, day }, timeoutMs: UPLOAD_MS });
-export const breaks = (id: string, day: string, cursor: string | undefined, signal: AbortSignal): Promise<Page<BreakItem>> =>
-  ask('get', `${DAY}/breaks`, { path: { id, day }, query: { cursor }, signal });
-export const acceptBreak = (id: string, day: string, found: string, reason: string): Promise<unknown> =>
+export interface BreaksOf {
+  biller?: string;
+  day?: string;
+  state?: BreakItem['state'];
+}
+export const breaks = (of: BreaksOf, cursor: string | undefined, signal: AbortSignal): Promise<Page<BreakItem>> =>
+  ask('get', '/v1/operator/breaks', { query: { ...of, cursor }, signal });
+export const acceptBreak = ({ biller: id, day, id: found }: BreakItem, reason: string): Promise<BreakItem> =>
   ask('post', `${DAY}/breaks/{found}/accept`, { path: { id, day, found }, body: { reason } });
 export const bankStatement = (id: string, day: string, file: File): Promise<Totals> =>
   ask('put', `${DAY}/bank`, { path: { id, day }, body: file, timeoutMs: UPLOAD_MS });

@@ -109,7 +109,7 @@ function useSlash(): void {
     const pressed = (e: KeyboardEvent) => {
       if (e.key !== '/' || e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented) return;
       if (e.target instanceof Element && e.target.closest('input, textarea, select, [contenteditable], dialog')) return;
-      const field = document.querySelector<HTMLElement>('[role="search"] input, [data-search] input');
+      const field = document.querySelector<HTMLElement>('[role="search"] :is(input, textarea)');
       if (!field) return;
       e.preventDefault();
       field.focus();

@@ -89,7 +89,7 @@ function Files({ of }: { of: Biller }) {
   const sending = useAct(async (file: File) => {
     setName(file.name);
     const taken = await upload(of.id, file);
-    toast(taken.finished_at ? t('import.known') : t('import.begun'), 'ok');
+    toast(taken.done ? t('import.known') : t('import.begun'), 'ok');
     setName(undefined);
     found.reload();
   });

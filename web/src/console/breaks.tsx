@@ -2,16 +2,19 @@
 import { useState } from 'preact/hooks';
 import { c } from '../common/text';
 import { Button, Empty, Pager, Table } from '../kit';
+import { day as dayText } from '../lib/format';
 import { usePages } from '../lib/load';
-import { type BreakItem, acceptBreak, breaks } from './api';
+import { href } from '../lib/router';
+import { type BreakItem, type BreaksOf, acceptBreak, breaks } from './api';
 import { ActDialog, Id, Loaded, Money, Refused, State, When } from './parts';
 import { t, word } from './text';
 import { useMay } from './who';
 
-export function Breaks({ biller, day, onAccepted }: { biller: string; day: string; onAccepted?: () => void }) {
-  const found = usePages((cursor, signal) => breaks(biller, day, cursor, signal), [biller, day]);
+/** The breaks of a biller's day, of a day, or of all days; with the names of the billers where there are several. */
+export function Breaks({ of, names, onAccepted }: { of: BreaksOf; names?: Map<string, string>; onAccepted?: () => void }) {
+  const found = usePages((cursor, signal) => breaks(of, cursor, signal), [of.biller, of.day, of.state]);
   const [open, setOpen] = useState<BreakItem>();
-  const may = useMay('staff');
+  const may = useMay('admin');
   return (
     <>
       <Loaded load={found}>
@@ -19,10 +22,24 @@ export function Breaks({ biller, day, onAccepted }: { biller: string; day: strin
           <Table
             caption={t('breaks')}
             rows={rows}
-            rowKey={(one) => one.id ?? one.number}
+            rowKey={(one) => `${one.biller} ${one.day} ${one.number}`}
             empty={<Empty icon="check" tone="ok" title={t('breaks.none')} />}
             columns={[
               { key: 'code', label: t('break'), cell: (one) => <strong>{word(`break.${one.code}`)}</strong> },
+              ...(names
+                ? [
+                    {
+                      key: 'biller',
+                      label: t('biller'),
+                      cell: (one: BreakItem) => (
+                        <a class="k-link" href={href(`/billers/${one.biller}`, { tab: 'settlements', day: one.day })}>
+                          {names.get(one.biller) ?? one.biller}
+                        </a>
+                      ),
+                    },
+                  ]
+                : []),
+              ...(of.day ? [] : [{ key: 'day', label: t('day'), cell: (one: BreakItem) => dayText(one.day) }]),
               { key: 'source', label: t('break.source'), cell: (one) => word(`source.${one.source}`) },
               { key: 'reference', label: t('reference'), cell: (one) => <Id id={one.reference} /> },
               { key: 'ours', label: t('break.ours'), align: 'end', cell: (one) => <Money of={one.ours} /> },
@@ -32,11 +49,12 @@ export function Breaks({ biller, day, onAccepted }: { biller: string; day: strin
                 key: 'accept',
                 label: t('state'),
                 cell: (one) =>
-                  one.accepted ? (
+                  one.state === 'accepted' ? (
                     <span class="o-accepted">
                       <State tone="ok">{t('break.accepted')}</State>
                       <span class="o-note">
-                        {one.accepted.by.name ?? one.accepted.by.id} · <When at={one.accepted.at} />
+                        {one.accepted_by_name ?? one.accepted_by} · <When at={one.accepted_at} />
+                          {one.reason && <> · {one.reason}</>}
                       </span>
                     </span>
                   ) : may ? (
@@ -61,8 +79,8 @@ export function Breaks({ biller, day, onAccepted }: { biller: string; day: strin
         done={t('break.accepted.done')}
         act={async (reason) => {
           if (!open) return;
-          await acceptBreak(biller, day, open.id, reason);
-          found.reload();
+          const accepted = await acceptBreak(open, reason);
+          found.set((found.data ?? []).map((one) => (one.id === accepted.id ? { ...accepted, number: one.number } : one)));
           onAccepted?.();
         }}
       >

@@ -5,7 +5,7 @@ import { Button, Empty, Pager, Sheet, Table, type Column } from '../kit';
 import { type Load, usePages } from '../lib/load';
 import { number, percent } from '../lib/format';
 import { href } from '../lib/router';
-import { type Biller, type Import, type Page, importErrors, imports } from './api';
+import { type Import, type Page, importErrors, imports } from './api';
 import { Loaded, Refused, State, When, billerName } from './parts';
 import { usePoll } from './poll';
 import { t, word } from './text';
@@ -16,13 +16,23 @@ const EVERY_MS = 2_000;
 export function useImports(biller: string | undefined): Load<Page<Import>> {
   return usePoll<Page<Import>>(
     (signal) => imports({ biller }, signal),
-    (page) => (page?.items.some((one) => !one.finished_at) ? EVERY_MS : undefined),
+    (page) => (page?.items.some((one) => !one.done && !one.stopped) ? EVERY_MS : undefined),
     [biller],
   );
 }
 
-function Progress({ of }: { of: Import }) {
-  if (of.finished_at) return <State tone={of.refused > 0 ? 'warn' : 'ok'}>{of.refused > 0 ? t('import.partly') : t('import.done')}</State>;
+function Progress({ of: { import: of, done, stopped } }: { of: Import }) {
+  if (stopped) {
+    return (
+      <span class="o-accepted">
+        <State tone="bad">{t('import.stopped')}</State>
+        <span class="o-note" lang="en">
+          {stopped}
+        </span>
+      </span>
+    );
+  }
+  if (done) return <State tone={of.refused > 0 ? 'warn' : 'ok'}>{of.refused > 0 ? t('import.partly') : t('import.done')}</State>;
   const part = of.bytes === 0 ? 1 : Math.min(1, of.at_byte / of.bytes);
   return (
     <span class="o-progress">
@@ -32,7 +42,7 @@ function Progress({ of }: { of: Import }) {
   );
 }
 
-export function ImportsTable({ load, biller, billers, empty }: { load: Load<Page<Import>>; biller?: string; billers?: Biller[]; empty: string }) {
+export function ImportsTable({ load, biller, empty }: { load: Load<Page<Import>>; biller?: string; empty: string }) {
   const [open, setOpen] = useState<Import>();
   const [older, setOlder] = useState<Import[]>([]);
   const [next, setNext] = useState<string | null>();
@@ -41,55 +51,56 @@ export function ImportsTable({ load, biller, billers, empty }: { load: Load<Page
     setOlder([]);
     setNext(undefined);
   }, [biller]);
-  const name = (id: string | undefined): string => {
-    const found = billers?.find((one) => one.id === id);
-    return found ? billerName(found.name) : (id ?? t('none'));
-  };
-  const whose: Column<Import>[] = billers
-    ? [
+  const whose: Column<Import>[] = biller
+    ? []
+    : [
         {
           key: 'biller',
           label: t('biller'),
-          cell: (one) => (
-            <a class="k-link" href={href(`/billers/${one.biller ?? ''}`, { tab: 'imports' })}>
-              {name(one.biller)}
-            </a>
-          ),
+          cell: (one) => {
+            const name = one.biller_name ? billerName(one.biller_name) : (one.biller ?? t('none'));
+            return one.biller ? (
+              <a class="k-link" href={href(`/billers/${one.biller}`, { tab: 'imports' })}>
+                {name}
+              </a>
+            ) : (
+              name
+            );
+          },
         },
-      ]
-    : [];
+      ];
   return (
     <>
       <Loaded load={load}>
         {(page) => {
-          const first = new Set(page.items.map((one) => one.id));
-          const rows = [...page.items, ...older.filter((one) => !first.has(one.id))];
+          const first = new Set(page.items.map((one) => one.import.id));
+          const rows = [...page.items, ...older.filter((one) => !first.has(one.import.id))];
           const cursor = next === undefined ? page.next : next;
           return (
             <>
               <Table
                 caption={t('nav.imports')}
                 rows={rows}
-                rowKey={(one) => one.id}
+                rowKey={(one) => one.import.id}
                 empty={<Empty icon="upload" title={t('imports.none')} note={empty} />}
                 columns={[
-                  { key: 'name', label: t('file'), cell: (one) => <span class="o-file">{one.name || one.sha256.slice(0, 12)}</span> },
+                  { key: 'name', label: t('file'), cell: (one) => <span class="o-file">{one.import.name || one.import.sha256.slice(0, 12)}</span> },
                   ...whose,
-                  { key: 'at', label: t('time'), cell: (one) => <When at={one.created_at} /> },
+                  { key: 'at', label: t('time'), cell: (one) => <When at={one.import.created_at} /> },
                   { key: 'state', label: t('state'), cell: (one) => <Progress of={one} /> },
-                  { key: 'records', label: t('import.records'), align: 'end', cell: (one) => number(one.records) },
-                  { key: 'added', label: t('import.added'), align: 'end', cell: (one) => number(one.added) },
-                  { key: 'unchanged', label: t('import.unchanged'), align: 'end', cell: (one) => number(one.unchanged) },
+                  { key: 'records', label: t('import.records'), align: 'end', cell: (one) => number(one.import.records) },
+                  { key: 'added', label: t('import.added'), align: 'end', cell: (one) => number(one.import.added) },
+                  { key: 'unchanged', label: t('import.unchanged'), align: 'end', cell: (one) => number(one.import.unchanged) },
                   {
                     key: 'refused',
                     label: t('import.refused'),
                     align: 'end',
                     cell: (one) =>
-                      one.refused === 0 ? (
+                      one.import.refused === 0 ? (
                         number(0)
                       ) : (
                         <Button small kind="quiet" icon="warn" onClick={() => setOpen(one)}>
-                          {t('import.errors', { n: number(one.refused) })}
+                          {t('import.errors', { n: number(one.import.refused) })}
                         </Button>
                       ),
                   },
@@ -116,14 +127,14 @@ export function ImportsTable({ load, biller, billers, empty }: { load: Load<Page
           );
         }}
       </Loaded>
-      <Sheet open={open !== undefined} onClose={() => setOpen(undefined)} closeLabel={c('close')} title={t('import.errors.of', { name: open?.name ?? '' })}>
-        {open && <RowErrors of={open} />}
+      <Sheet open={open !== undefined} onClose={() => setOpen(undefined)} closeLabel={c('close')} title={t('import.errors.of', { name: open?.import.name ?? '' })}>
+        {open && <RowErrors of={open.import} />}
       </Sheet>
     </>
   );
 }
 
-function RowErrors({ of }: { of: Import }) {
+function RowErrors({ of }: { of: Import['import'] }) {
   const found = usePages((cursor, signal) => importErrors(of.id, cursor, signal), [of.id]);
   return (
     <>

@@ -79,7 +79,7 @@ export function SettlementDay({ biller, name, day, onDay }: { biller: string; na
                 {made.breaks === 0 ? (
                   <Banner tone="ok">{t('breaks.none')}</Banner>
                 ) : (
-                  <Breaks key={`${day} ${turn}`} biller={biller} day={day} />
+                  <Breaks key={`${day} ${turn}`} of={{ biller, day }} />
                 )}
               </Section>
             </Stack>

@@ -1,6 +1,6 @@
 /** All billers of a day: who is settled, who is not, and where lists disagree. */
 import { useState } from 'preact/hooks';
-import { Banner, Button, DateField, Empty, Page, Row, Section, Segmented, Stat, Table, type Tone } from '../kit';
+import { Button, DateField, Empty, Page, Row, Segmented, Stat, Table, type Tone } from '../kit';
 import { number, today } from '../lib/format';
 import { useLoad } from '../lib/load';
 import { href, replace } from '../lib/router';
@@ -10,7 +10,15 @@ import { Breaks } from './breaks';
 import { Loaded, Money, State, Sum, billerName, dayBy, inCny, isDay } from './parts';
 import { t } from './text';
 
-const TONE: Record<SettlementRow['state'], Tone> = { open: 'neutral', closed: 'info', matched: 'ok', breaks: 'warn' };
+type Stand = 'open' | 'closed' | 'matched' | 'breaks';
+const TONE: Record<Stand, Tone> = { open: 'neutral', closed: 'info', matched: 'ok', breaks: 'warn' };
+
+/** How a day stands: not matched; matched with nothing returned; agreed; with breaks nobody has decided on. */
+function stand({ report, open_breaks }: SettlementRow): Stand {
+  if (!report) return 'open';
+  if (open_breaks > 0) return 'breaks';
+  return report.ledger.count > 0 && !report.billers && !report.banks ? 'closed' : 'matched';
+}
 
 export default function Settlements({ query }: ScreenProps) {
   const given = query.get('day');
@@ -30,6 +38,7 @@ export default function Settlements({ query }: ScreenProps) {
           options={[
             { value: 'billers', label: t('nav.billers') },
             { value: 'breaks', label: t('breaks') },
+            { value: 'all', label: t('breaks.all') },
           ]}
           onChange={setView}
         />
@@ -38,8 +47,13 @@ export default function Settlements({ query }: ScreenProps) {
         {({ items }) =>
           items.length === 0 ? (
             <Empty icon="settlement" title={t('settlements.none')} note={t('settlements.none.note')} action={<Button href={href('/billers')}>{t('nav.billers')}</Button>} />
-          ) : view === 'breaks' ? (
-            <AllBreaks key={day} rows={items} day={day} onAccepted={found.reload} />
+          ) : view !== 'billers' ? (
+            <Breaks
+              key={view}
+              of={view === 'all' ? { state: 'open' } : { day }}
+              names={new Map(items.map((row) => [row.biller, billerName(row.name)]))}
+              onAccepted={found.reload}
+            />
           ) : (
             <Day rows={items} day={day} />
           )
@@ -54,10 +68,10 @@ function Day({ rows, day }: { rows: SettlementRow[]; day: string }) {
   return (
     <>
       <div class="o-stats">
-        <Stat label={t('settlements.done')} value={t('n.of', { n: number(rows.filter((r) => r.state !== 'open').length), all: number(rows.length) })} />
+        <Stat label={t('settlements.done')} value={t('n.of', { n: number(rows.filter((r) => stand(r) !== 'open').length), all: number(rows.length) })} />
         <Stat label={t('settle.ledger')} value={<Sum of={inCny(total((r) => r.report?.ledger.amount_minor ?? 0))} />} />
         <Stat label={t('settle.payout')} value={<Sum of={inCny(total((r) => r.report?.payout_minor ?? 0))} />} />
-        <Stat label={t('breaks')} value={number(total((r) => r.report?.breaks ?? 0))} tone={total((r) => r.undecided ?? r.report?.breaks ?? 0) > 0 ? 'warn' : undefined} />
+        <Stat label={t('breaks')} value={number(total((r) => r.report?.breaks ?? 0))} tone={total((r) => r.open_breaks) > 0 ? 'warn' : undefined} />
       </div>
       <Table
         caption={t('nav.settlements')}
@@ -73,37 +87,14 @@ function Day({ rows, day }: { rows: SettlementRow[]; day: string }) {
               </a>
             ),
           },
-          { key: 'state', label: t('state'), cell: (row) => <State tone={TONE[row.state]}>{t(`settled.${row.state}`)}</State> },
+          { key: 'state', label: t('state'), cell: (row) => <State tone={TONE[stand(row)]}>{t(`settled.${stand(row)}`)}</State> },
           { key: 'count', label: t('bills'), align: 'end', cell: (row) => (row.report ? number(row.report.ledger.count) : t('none')) },
           { key: 'sum', label: t('settle.ledger'), align: 'end', cell: (row) => <Money of={row.report && inCny(row.report.ledger.amount_minor)} /> },
           { key: 'payout', label: t('settle.payout'), align: 'end', cell: (row) => <Money of={row.report && inCny(row.report.payout_minor)} /> },
           { key: 'breaks', label: t('breaks'), align: 'end', cell: (row) => (row.report ? number(row.report.breaks) : t('none')) },
-          { key: 'open', label: t('breaks.undecided'), align: 'end', cell: (row) => (row.report ? number(row.undecided ?? row.report.breaks) : t('none')) },
+          { key: 'open', label: t('breaks.undecided'), align: 'end', cell: (row) => (row.report ? number(row.open_breaks) : t('none')) },
         ]}
       />
-    </>
-  );
-}
-
-function AllBreaks({ rows, day, onAccepted }: { rows: SettlementRow[]; day: string; onAccepted: () => void }) {
-  // Which billers had breaks when the day was opened: what is accepted stays where it was read.
-  const [broken] = useState(() => rows.filter((row) => (row.report?.breaks ?? 0) > 0));
-  if (broken.length === 0) return <Banner tone="ok">{t('breaks.none.day')}</Banner>;
-  return (
-    <>
-      {broken.map((row) => (
-        <Section
-          key={row.biller}
-          title={billerName(row.name)}
-          action={
-            <Button small kind="quiet" href={href(`/billers/${row.pack || row.biller}`, { tab: 'settlements', day })}>
-              {t('settlements.open')}
-            </Button>
-          }
-        >
-          <Breaks biller={row.biller} day={day} onAccepted={onAccepted} />
-        </Section>
-      ))}
     </>
   );
 }
