@@ -25,7 +25,7 @@ export function Breaks({ of, names, onAccepted }: { of: BreaksOf; names?: Map<st
             rowKey={(one) => `${one.biller} ${one.day} ${one.number}`}
             empty={<Empty icon="check" tone="ok" title={t('breaks.none')} />}
             columns={[
-              { key: 'code', label: t('break'), cell: (one) => <strong>{word(`break.${one.code}`)}</strong> },
+              { key: 'code', label: t('break'), cell: (one) => <strong class="o-short">{word(`break.${one.code}`)}</strong> },
               ...(names
                 ? [
                     {
@@ -39,8 +39,8 @@ export function Breaks({ of, names, onAccepted }: { of: BreaksOf; names?: Map<st
                     },
                   ]
                 : []),
-              ...(of.day ? [] : [{ key: 'day', label: t('day'), cell: (one: BreakItem) => dayText(one.day) }]),
-              { key: 'source', label: t('break.source'), cell: (one) => word(`source.${one.source}`) },
+              ...(of.day ? [] : [{ key: 'day', label: t('day'), cell: (one: BreakItem) => <span class="o-short">{dayText(one.day)}</span> }]),
+              { key: 'source', label: t('break.source'), cell: (one) => <span class="o-short">{word(`source.${one.source}`)}</span> },
               { key: 'reference', label: t('reference'), cell: (one) => <Id id={one.reference} /> },
               { key: 'ours', label: t('break.ours'), align: 'end', cell: (one) => <Money of={one.ours} /> },
               { key: 'theirs', label: t('break.theirs'), align: 'end', cell: (one) => <Money of={one.theirs} /> },
