@@ -64,6 +64,13 @@ export function setCsrf(token: string | undefined): void {
   csrf = token;
 }
 
+let session: Promise<unknown> | undefined;
+
+/** Holds back what writes until the page has its session's token, or knows that it cannot have it. */
+export function waitToWrite(known: Promise<unknown>): void {
+  session = known.catch(() => undefined);
+}
+
 /** What to do when the server no longer knows the session. */
 export function onSignedOut(act: () => void): void {
   signedOut = act;
@@ -80,6 +87,7 @@ function address(path: string, options: { path?: unknown; query?: unknown }): st
 
 async function send(method: string, path: string, options: Options<never>): Promise<Response> {
   const given = options as { path?: unknown; query?: unknown; body?: unknown; key?: string; signal?: AbortSignal; timeoutMs?: number };
+  if (method !== 'get') await session;
   const headers = new Headers({ accept: 'application/json, application/problem+json' });
   const raw = typeof given.body === 'string' || given.body instanceof Blob;
   if (given.body !== undefined) headers.set('content-type', raw ? 'application/octet-stream' : 'application/json');

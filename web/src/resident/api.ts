@@ -18,7 +18,10 @@ export type Device = Schemas['DeviceAnswer'];
 export type Category = Schemas['Category'];
 export type Name = Schemas['Name'];
 export type Found = Schemas['ScannedAnswer'];
-export type Biller = Schemas['BillerAnswer'] & { account_example?: string | null };
+export type Biller = Schemas['BillerAnswer'] & {
+  city?: Name | null;
+  account?: { label: Name; format: string; example: string; check_digit: boolean };
+};
 
 export interface SavedAccount {
   biller: string;
@@ -81,7 +84,7 @@ export const personalCode = async (amount: number | undefined, signal?: AbortSig
 export const passkeys = async (signal?: AbortSignal) => list(await any('get', '/v1/me/passkeys', { signal })) as Passkey[];
 export const passkeyOptions = () => any('post', '/v1/me/passkeys/options', {});
 export const addPasskey = (credential: object, name: string) => any('post', '/v1/me/passkeys', { body: { ...credential, name } });
-export const removePasskey = (id: string) => any('delete', '/v1/me/passkeys/{id}', { path: { id } });
+export const removePasskey = (id: string) => any('delete', '/v1/me/passkeys/{passkey}', { path: { passkey: id } });
 export const passkeySignInOptions = () => any('post', '/v1/session/passkey/options', {});
 export const passkeySignIn = async (credential: object) =>
   took((await any('post', '/v1/session/passkey', { body: credential })) as Session);

@@ -9,7 +9,7 @@ import { start } from './state';
 import { load } from './text';
 
 applyPrefs();
-void start();
+start();
 await Promise.all([load(prefs().lang), loadCommon(prefs().lang)]);
 const root = document.getElementById('app');
 if (root) render(<App />, root);

@@ -2,6 +2,7 @@
 import type { IconName } from '../kit';
 import type { Biller, Category, Entry, Name } from './api';
 import { prefs } from '../lib/prefs';
+import { t } from './text';
 
 export const CATEGORIES: Category[] = ['power', 'water', 'gas', 'broadband', 'mobile', 'property', 'heating', 'traffic_fine', 'tax', 'other'];
 
@@ -21,6 +22,9 @@ export const categoryIcon = (category: Category | null | undefined): IconName =>
 
 /** A name in the language of the screen. */
 export const named = (name: Name | null | undefined): string => (name ? name[prefs().lang] : '');
+
+/** The city of a biller; a region without a name by its GB/T 2260 code. */
+export const cityOf = (biller: Biller): string => (biller.city ? named(biller.city) : t('bills.region', { code: biller.region }));
 
 /** The kinds that some biller bills, the most used first. */
 export function used(billers: Biller[] | undefined, uses: Record<string, number>): Category[] {

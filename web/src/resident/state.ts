@@ -1,7 +1,6 @@
 /** Who is signed in on this device. The last one is remembered, so that the app opens without a network. */
 import { useEffect, useState } from 'preact/hooks';
-import { onSignedOut } from '../lib/call';
-import { asFailure } from '../lib/load';
+import { onSignedOut, waitToWrite } from '../lib/call';
 import { type Session, current, signOut } from '../lib/session';
 import * as vault from '../lib/vault';
 import type { Me } from './api';
@@ -41,18 +40,26 @@ export async function enter(session: Session): Promise<void> {
 }
 
 /** Finds out who is signed in; without a network it is who was so last. */
-export async function start(): Promise<void> {
+export function start(): void {
+  waitToWrite(ask());
+}
+
+async function ask(): Promise<void> {
   const last = await recall<Who>('who');
   if (last && state.at === 'starting') set({ at: 'in', who: last.data, live: false });
   try {
     const session = await current('resident');
     if (session) await enter(session);
     else set({ at: 'out' });
-  } catch (error) {
+  } catch {
     if (!last) set({ at: 'out' });
-    asFailure(error);
+    else setTimeout(() => document.visibilityState === 'visible' && again(), 5_000);
   }
 }
+
+const again = (): void => {
+  if (state.at === 'in' && !state.live && navigator.onLine) start();
+};
 
 /** Ends the session, and forgets everything that this device kept for it. */
 export async function leave(): Promise<void> {
@@ -62,10 +69,7 @@ export async function leave(): Promise<void> {
 }
 
 onSignedOut(() => state.at === 'in' && set({ at: 'out' }));
-for (const event of ['online', 'focus'])
-  addEventListener(event, () => {
-    if (state.at === 'in' && !state.live) void start();
-  });
+for (const event of ['online', 'focus']) addEventListener(event, again);
 
 export const useMe = (): KeptLoad<Me> => useKept('me', api.me);
 export const useBillers = (): KeptLoad<api.Biller[]> => useKept('billers', api.billers);

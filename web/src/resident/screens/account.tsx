@@ -107,33 +107,28 @@ function Bills({
         <Section title={t('bill.open')}>
           <List>
             {open.map((bill) => (
-              <Cell
-                key={bill.id}
-                title={
-                  <Checkbox
-                    label={
-                      <>
-                        {bill.period ? month(bill.period) : bill.bill_no} {overdue(bill) && <Badge tone="bad">{t('bill.overdue')}</Badge>}
-                      </>
-                    }
-                    note={t('bill.due', { day: day(bill.due) })}
-                    checked={!off.has(bill.id)}
-                    onChange={(on) => {
-                      const next = new Set(off);
-                      if (on) next.delete(bill.id);
-                      else next.add(bill.id);
-                      setOff(next);
-                      setOther(undefined);
-                    }}
-                  />
-                }
-                trailing={
-                  <Button kind="quiet" small onClick={() => setDetails(bill)}>
-                    {bill.quote && money(bill.quote.total)}
-                    <span class="k-vh">{t('bill.details')}</span>
-                  </Button>
-                }
-              />
+              <div key={bill.id} class="bill-row">
+                <Checkbox
+                  label={
+                    <>
+                      {bill.period ? month(bill.period) : bill.bill_no} {overdue(bill) && <Badge tone="bad">{t('bill.overdue')}</Badge>}
+                    </>
+                  }
+                  note={t('bill.due', { day: day(bill.due) })}
+                  checked={!off.has(bill.id)}
+                  onChange={(on) => {
+                    const next = new Set(off);
+                    if (on) next.delete(bill.id);
+                    else next.add(bill.id);
+                    setOff(next);
+                    setOther(undefined);
+                  }}
+                />
+                <Button kind="quiet" onClick={() => setDetails(bill)}>
+                  {bill.quote && money(bill.quote.total)}
+                  <span class="k-vh">{t('bill.details')}</span>
+                </Button>
+              </div>
             ))}
           </List>
           {free && (

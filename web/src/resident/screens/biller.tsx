@@ -8,10 +8,9 @@ import * as api from '../api';
 import { useKept } from '../kept';
 import { type Followed, follow, sample, tidy } from '../pattern';
 import { SubScreen } from '../screen';
-import { categoryIcon, named } from '../services';
+import { categoryIcon, cityOf, named } from '../services';
 import { Loaded } from '../states';
 import { t } from '../text';
-import { cityName } from './bills';
 
 export const useBiller = (id: string) =>
   useKept<api.Biller>(`biller.${id}`, (signal) => call('get', '/v1/billers/{id}', { path: { id }, signal }));
@@ -36,12 +35,12 @@ function Account({ biller, id }: { biller: api.Biller; id: string }) {
   const [pressed, setPressed] = useState(false);
   const account = tidy(typed);
   const followed = follow(biller.account_pattern, account);
-  const example = biller.account_example ?? sample(biller.account_pattern);
+  const example = biller.account?.example || sample(biller.account_pattern);
   const rule = t('account.example', { example, n: biller.account_pattern.length });
   return (
     <>
       <p class="lead">
-        {cityName(biller.region)} · {t(`category.${biller.category}`)}
+        {cityOf(biller)} · {t(`category.${biller.category}`)}
       </p>
       {mine.length > 0 && (
         <Section title={t('account.mine')}>
@@ -67,7 +66,7 @@ function Account({ biller, id }: { biller: api.Biller; id: string }) {
       >
         <Stack>
           <TextField
-            label={t(biller.category === 'traffic_fine' ? 'account.decision' : 'account.number')}
+            label={biller.account ? named(biller.account.label) : t('account.number')}
             mono
             inputMode={/^[\d#]+$/.test(biller.account_pattern) ? 'numeric' : 'text'}
             name="account"

@@ -10,21 +10,16 @@ import * as api from '../api';
 import { nearest } from '../cities';
 import { useChoice, useKept } from '../kept';
 import { TabScreen } from '../screen';
-import { categoryIcon, named, used } from '../services';
+import { categoryIcon, cityOf, named, used } from '../services';
 import { useBillers } from '../state';
 import { Loaded } from '../states';
-import { has, t } from '../text';
-
-export const cityName = (region: string): string => {
-  const key = `city.${region}`;
-  return has(key) ? t(key) : t('city.other', { code: region });
-};
+import { t } from '../text';
 
 export default function Bills({ query }: ScreenProps) {
   const billers = useBillers();
   const category = query.get('category') ?? undefined;
   return (
-    <TabScreen title={category ? t(`category.${category}` as 'category.power') : t('bills.title')} tab="#/bills">
+    <TabScreen key={category ?? ''} title={category ? t(`category.${category}` as 'category.power') : t('bills.title')} tab="#/bills">
       {!category && <Accounts />}
       <Loaded of={billers}>{(all) => <Choose billers={all} category={category} />}</Loaded>
     </TabScreen>
@@ -67,14 +62,15 @@ function Choose({ billers, category }: { billers: api.Biller[]; category: string
   const [text, setText] = useState('');
   const [uses] = useChoice<Record<string, number>>('uses', {});
   const [note, setNote] = useState('');
-  const cities = [...new Set(billers.map((one) => one.region))].sort();
+  const cities = new Map([...billers].sort((a, b) => a.region.localeCompare(b.region)).map((one) => [one.region, cityOf(one)]));
+  const cityName = (region: string) => cities.get(region) ?? region;
   const near = useAct(async () => {
     setNote('');
     const here = await new Promise<GeolocationPosition | undefined>((resolve) => {
       if (!navigator.geolocation) return resolve(undefined);
       navigator.geolocation.getCurrentPosition(resolve, () => resolve(undefined), { timeout: 10_000, maximumAge: 600_000 });
     });
-    const found = here && nearest(cities, here.coords.latitude, here.coords.longitude);
+    const found = here && nearest([...cities.keys()], here.coords.latitude, here.coords.longitude);
     if (found) setCity(found);
     setNote(found ? t('bills.near.found', { city: cityName(found) }) : t('bills.near.none'));
   });
@@ -82,7 +78,7 @@ function Choose({ billers, category }: { billers: api.Biller[]; category: string
   const inCity = billers.filter((one) => city === '' || one.region === city);
   const shown = inCity
     .filter((one) => !category || one.category === category)
-    .filter((one) => !wanted || [one.name.zh, one.name.en, one.pack].some((name) => name.toLowerCase().includes(wanted)));
+    .filter((one) => !wanted || [one.name.zh, one.name.en, one.pack, cityOf(one)].some((name) => name.toLowerCase().includes(wanted)));
   return (
     <>
       <div class="choose">
@@ -90,7 +86,7 @@ function Choose({ billers, category }: { billers: api.Biller[]; category: string
           label={t('bills.city')}
           value={city}
           onChange={setCity}
-          options={[{ value: '', label: t('bills.city.all') }, ...cities.map((region) => ({ value: region, label: cityName(region) }))]}
+          options={[{ value: '', label: t('bills.city.all') }, ...[...cities].map(([value, label]) => ({ value, label }))]}
         />
         <Row>
           <Button kind="quiet" icon="city" busy={near.busy} onClick={() => near.run()}>
@@ -133,7 +129,7 @@ function Choose({ billers, category }: { billers: api.Biller[]; category: string
                 icon={categoryIcon(one.category)}
                 href={href(`/bills/${one.pack}`)}
                 title={named(one.name)}
-                note={`${cityName(one.region)} · ${t(`category.${one.category}`)}`}
+                note={`${cityOf(one)} · ${t(`category.${one.category}`)}`}
               />
             ))}
           </List>

@@ -1,7 +1,7 @@
 /** Collecting: a code of one's own, with an amount or without. */
 import { useState } from 'preact/hooks';
 import { c } from '../../common/text';
-import { Amount, AmountInput, Button, CodeCard, Row, Sheet, Skeleton, Stack } from '../../kit';
+import { Amount, AmountInput, Button, CodeCard, Row, Sheet, Stack } from '../../kit';
 import { Qr } from '../../lib/codes';
 import { money, parseAmount, places } from '../../lib/format';
 import * as api from '../api';
@@ -13,32 +13,15 @@ import { t } from '../text';
 import { sign } from '../paying';
 
 export default function Collect() {
-  const session = useSession();
   const me = useMe();
   const currency = me.data?.no_pin_limit.currency ?? 'CNY';
   const [minor, setMinor] = useState<number>();
   const [asking, setAsking] = useState(false);
   const [typed, setTyped] = useState('');
   const wanted = parseAmount(typed, currency);
-  // The kept one serves without a network; one with an amount is made when it is asked for.
-  const code = useKept(minor === undefined ? 'collect' : `collect.${minor}`, (signal) => api.personalCode(minor, signal), [minor]);
   return (
     <SubScreen title={t('home.collect')} back="#/">
-      <Loaded of={code} shape="code">
-        {(payload) => (
-          <CodeCard
-            title={t('collect.lead')}
-            note={
-              <>
-                {session.at === 'in' && <span>{session.who.name}</span>}
-                {minor !== undefined && <Amount text={money({ minor, currency })} size="l" />}
-              </>
-            }
-          >
-            {code.busy && code.at !== undefined ? <Skeleton shape="code" /> : <Qr text={payload} label={t('collect.qr')} />}
-          </CodeCard>
-        )}
-      </Loaded>
+      <Code key={minor} minor={minor} currency={currency} />
       <p class="center">
         <Button
           kind="quiet"
@@ -79,5 +62,28 @@ export default function Collect() {
         </form>
       </Sheet>
     </SubScreen>
+  );
+}
+
+/** The kept code without an amount serves without a network; one with an amount is made when it is asked for. */
+function Code({ minor, currency }: { minor: number | undefined; currency: string }) {
+  const session = useSession();
+  const code = useKept(minor === undefined ? 'collect' : `collect.${minor}`, (signal) => api.personalCode(minor, signal));
+  return (
+    <Loaded of={code} shape="code">
+      {(payload) => (
+        <CodeCard
+          title={t('collect.lead')}
+          note={
+            <div class="collect-note">
+              {session.at === 'in' && <p>{session.who.name}</p>}
+              {minor !== undefined && <Amount text={money({ minor, currency })} size="l" />}
+            </div>
+          }
+        >
+          <Qr text={payload} label={t('collect.qr')} />
+        </CodeCard>
+      )}
+    </Loaded>
   );
 }

@@ -1,7 +1,7 @@
 /** History: movements of the wallet, and bills that were paid, with filters, months and a chart. */
 import { useState } from 'preact/hooks';
 import { c } from '../../common/text';
-import { Amount, Bars, Button, Cell, ChartFrame, DateField, Empty, List, Section, Segmented, SelectField, Skeleton } from '../../kit';
+import { Amount, Bars, Button, Cell, ChartFrame, DateField, Empty, List, Section, Segmented, SelectField } from '../../kit';
 import { money, month, today } from '../../lib/format';
 import { usePages } from '../../lib/load';
 import { href, replace } from '../../lib/router';
@@ -159,7 +159,7 @@ function Paid() {
         <Loaded of={from}>
           {(list) =>
             list.length === 0 ? (
-              <Empty icon="bill" title={t('history.empty')} note={active > 0 ? t('history.empty.filter') : t('history.empty.bills')} />
+              <Empty icon="bill" title={t('history.empty')} note={t(pages.more ? 'history.empty.more' : active > 0 ? 'history.empty.filter' : 'history.empty.bills')} />
             ) : (
               byMonth(list, (one) => one.payment.at).map(([key, items]) => (
                 <div key={key} class="month">
@@ -173,7 +173,7 @@ function Paid() {
                         title={named(one.biller_name) || one.account_no}
                         note={
                           <>
-                            <span class="k-num">{one.account_no}</span> · {shortDay(one.payment.at)}
+                            <span class="k-num">{one.account_no}</span> · <span class="nowrap">{shortDay(one.payment.at)}</span>
                           </>
                         }
                         value={money(one.payment.amount)}
@@ -193,9 +193,13 @@ function Paid() {
 
 /** What was paid for bills in each month of a year. */
 function Months() {
-  const now = new Date().getFullYear();
-  const [year, setYear] = useState(now);
+  const [year, setYear] = useState(new Date().getFullYear());
+  return <Year key={year} year={year} go={setYear} />;
+}
+
+function Year({ year, go }: { year: number; go: (year: number) => void }) {
   const months = useKept(`months.${year}`, (signal) => api.billMonths(year, signal));
+  const title = t('months.title', { year });
   return (
     <Loaded of={months} shape="card">
       {(sums) => {
@@ -204,27 +208,19 @@ function Months() {
         const currency = sums[0]?.amount.currency ?? 'CNY';
         return (
           <ChartFrame
-            title={t('months.title', { year })}
+            title={title}
             note={
               <span class="year">
-                <Button kind="quiet" small icon="back" label={t('months.before')} onClick={() => setYear(year - 1)} />
-                <Button kind="quiet" small icon="chevron-right" label={t('months.after')} disabled={year >= now} onClick={() => setYear(year + 1)} />
+                <Button kind="quiet" small icon="back" label={t('months.before')} onClick={() => go(year - 1)} />
+                <Button kind="quiet" small icon="chevron-right" label={t('months.after')} disabled={year >= new Date().getFullYear()} onClick={() => go(year + 1)} />
               </span>
             }
             summary={t('months.sum', { year, n: count, amount: money({ minor: total, currency }) })}
           >
-            {months.busy && months.data === undefined ? (
-              <Skeleton shape="card" />
-            ) : (
-              <Bars
-                label={t('months.title', { year })}
-                items={sums.map((one) => ({
-                  label: String(Number(one.month.slice(-2))),
-                  value: one.amount.minor,
-                  text: money(one.amount),
-                }))}
-              />
-            )}
+            <Bars
+              label={title}
+              items={sums.map((one) => ({ label: String(Number(one.month.slice(-2))), value: one.amount.minor, text: money(one.amount) }))}
+            />
           </ChartFrame>
         );
       }}

@@ -7,7 +7,7 @@ import { useLoad, useOnline } from '../../lib/load';
 import { href } from '../../lib/router';
 import type { ScreenProps } from '../app';
 import * as api from '../api';
-import { foundIn } from '../found';
+import { foundIn, refusal } from '../found';
 import { useKept } from '../kept';
 import { Facts, PinFor, Result, Sending, sign, usePayment } from '../paying';
 import { SubScreen } from '../screen';
@@ -26,7 +26,7 @@ export default function Pay({ query }: ScreenProps) {
           <Empty
             icon="error"
             title={t('scan.refused')}
-            note={failureText(code.failure)}
+            note={refusal(code.failure)}
             action={code.failure.passing ? <Button onClick={code.reload}>{c('retry')}</Button> : <Button href="#/scan">{t('scan.again')}</Button>}
           />
         </div>

@@ -1,13 +1,13 @@
 /** Scanning: by camera, from a picture, or from pasted text. Says what was found before anything happens. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { c, failureText } from '../../common/text';
+import { c } from '../../common/text';
 import { Amount, Banner, Button, FileField, Row, Section, Sheet, Stack, TextField } from '../../kit';
 import { money } from '../../lib/format';
 import { useAct, useOnline } from '../../lib/load';
 import { go } from '../../lib/router';
 import { type Camera, readFile, watch } from '../../lib/scan';
 import type { Found } from '../api';
-import { read } from '../found';
+import { read, refusal } from '../found';
 import { SubScreen } from '../screen';
 import { Facts } from '../paying';
 import { t } from '../text';
@@ -109,7 +109,7 @@ export default function Scan() {
       {!online && <Banner tone="warn">{t('scan.offline')}</Banner>}
       {act.failure && (
         <Banner tone="bad" role="alert" title={t('scan.refused')}>
-          {failureText(act.failure)}
+          {refusal(act.failure)}
         </Banner>
       )}
       {unreadable && (
