@@ -108,7 +108,10 @@ impl AccountRule {
                 c => {
                     // No other character has a meaning, nor may be escaped in every kind of expression.
                     let escape = if r"^$\.*+?()[]{}|".contains(c) { "\\" } else { "" };
-                    run.iter().for_each(|c| text.extend(escape.chars().chain([*c])));
+                    for c in run {
+                        text.push_str(escape);
+                        text.push(*c);
+                    }
                     continue;
                 }
             };
