@@ -12,6 +12,7 @@ mod fault;
 pub mod http;
 pub mod identity;
 pub mod merchant;
+mod pdf;
 pub mod session;
 pub mod trade;
 pub mod wallet;

@@ -3,11 +3,11 @@
 //! Must never accept a number that fails its check digit: money paid to a mistyped number is hard to
 //! get back.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::Deserialize;
 
-use super::pack::PackError;
+use super::pack::{Name, PackError};
 
 /// The longest account number or bill number, in characters (all ASCII).
 pub const NUMBER_MAX: usize = 32;
@@ -18,6 +18,8 @@ pub const NUMBER_MAX: usize = 32;
 pub struct AccountRule {
     /// One character per position: `#` a digit, `@` a letter A-Z, `*` either, anything else itself.
     pub pattern: String,
+    /// What the number is called on the biller's paper; by what is billed when absent.
+    pub label: Option<Name>,
     /// How the check digit at the end is computed.
     #[serde(default)]
     pub check: Check,
@@ -93,6 +95,35 @@ impl AccountRule {
         if right { Ok(()) } else { Err(AccountFault::CheckDigit) }
     }
 
+    /// The shape as a regular expression of the whole number, in the common part of ECMAScript and Rust; the
+    /// check digit is not in it.
+    pub fn expression(&self) -> String {
+        let mut text = String::from("^");
+        let pattern: Vec<char> = self.pattern.chars().collect();
+        for run in pattern.chunk_by(|a, b| a == b) {
+            let class = match run[0] {
+                '#' => "[0-9]",
+                '@' => "[A-Z]",
+                '*' => "[0-9A-Z]",
+                c => {
+                    // No other character has a meaning, nor may be escaped in every kind of expression.
+                    let escape = if r"^$\.*+?()[]{}|".contains(c) { "\\" } else { "" };
+                    for c in run {
+                        text.push_str(escape);
+                        text.push(*c);
+                    }
+                    continue;
+                }
+            };
+            text.push_str(class);
+            if run.len() > 1 {
+                let _ = write!(text, "{{{}}}", run.len()); // infallible
+            }
+        }
+        text.push('$');
+        text
+    }
+
     fn weighted(&self, number: &[u8]) -> bool {
         let Some((last, body)) = number.split_last() else { return false };
         let modulus = u32::try_from(self.check_digits.len()).unwrap_or(1);
@@ -105,6 +136,9 @@ impl AccountRule {
         let invalid = |key: &str, why: &str| Err(PackError::invalid(&format!("account.{key}"), why));
         if self.pattern.is_empty() || self.pattern.len() > NUMBER_MAX || !self.pattern.is_ascii() {
             return invalid("pattern", "1 to 32 ASCII characters");
+        }
+        if let Some(label) = &self.label {
+            label.validate("account.label")?;
         }
         if self.pattern.bytes().any(|b| !b.is_ascii_graphic()) {
             return invalid("pattern", "no spaces or control characters");

@@ -66,6 +66,10 @@ pub enum BillError {
     DayNotOver,
     /// The day was not reconciled yet.
     NotReconciled,
+    /// A label has 1 to 20 characters, none of them a control character.
+    LabelMalformed,
+    /// The resident keeps as many accounts as may be.
+    TooManySaved,
     /// Something below failed.
     Fault(Fault),
 }
@@ -103,6 +107,10 @@ impl fmt::Display for BillError {
             Self::DayMalformed => "a day is written 2026-03-01",
             Self::DayNotOver => "the day is not over yet",
             Self::NotReconciled => "this day was not reconciled yet",
+            Self::LabelMalformed => {
+                "a label has 1 to 20 characters without control characters or outer spaces"
+            }
+            Self::TooManySaved => "at most 50 accounts are kept; remove one",
         })
     }
 }
@@ -141,6 +149,8 @@ impl Refusal for BillError {
             Self::DayMalformed => "day_malformed",
             Self::DayNotOver => "day_not_over",
             Self::NotReconciled => "not_reconciled",
+            Self::LabelMalformed => "label_malformed",
+            Self::TooManySaved => "bill_accounts_max",
         }
     }
 
@@ -162,6 +172,7 @@ impl Refusal for BillError {
             | Self::AccountMalformed(_)
             | Self::File(_)
             | Self::ReturnedLine(..)
+            | Self::LabelMalformed
             | Self::AmountUnacceptable => 422,
             Self::QuoteExpired
             | Self::QuoteChanged
@@ -173,6 +184,7 @@ impl Refusal for BillError {
             | Self::CapReached
             | Self::AttemptsExhausted
             | Self::PaymentFinal
+            | Self::TooManySaved
             | Self::DayNotOver => 409,
         }
     }

@@ -3,7 +3,7 @@
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use kernel::ids::{BillId, BillerId, PaymentId};
 use kernel::{Currency, Timestamp};
@@ -12,14 +12,12 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::account::Check;
 use super::pack::{self, AmountRule, Category, Name, Pack};
 use super::upload::http::read_all;
-use super::{
-    BillError, BillView, BillerFilter, HistoryEntry, PayBill, PayState, Quote, Receipt, Settled, Standing,
-    Verdict,
-};
+use super::{BillError, BillView, BillerFilter, PayBill, PayState, Quote, Settled, Standing, Verdict};
 use crate::City;
-use crate::http::{Amount, Answer, Json, Page, Path, Problem, Query, ledger_cursor};
+use crate::http::{Amount, Answer, Json, Path, Problem, Query};
 use crate::identity::rules::mask_name;
 use crate::identity::{Operator, Resident};
 
@@ -35,12 +33,25 @@ pub fn routes() -> OpenApiRouter<City> {
         .routes(routes!(read_bill))
         .routes(routes!(quote))
         .routes(routes!(pay_bill))
-        .routes(routes!(bill_history))
-        .routes(routes!(receipt))
-        .routes(routes!(receipt_page))
         .routes(routes!(resolve_bill_payment))
+        .merge(super::history::http::routes())
+        .merge(super::saved::http::routes())
         .merge(super::upload::http::routes())
         .merge(super::reconcile::http::routes())
+}
+
+/// How a biller's account numbers are called and written.
+#[derive(Debug, Serialize, ToSchema)]
+struct AccountAnswer {
+    /// What the number is called on the biller's paper.
+    label: Name,
+    /// A regular expression (ECMAScript, also of Rust) that the whole number matches, to be checked while it is typed.
+    #[schema(example = "^33[0-9]{8}$")]
+    format: String,
+    #[schema(example = "3302005198")]
+    example: String,
+    /// Whether a number that matches may still be refused by its check digit (`account_check_digit`).
+    check_digit: bool,
 }
 
 /// A biller.
@@ -56,9 +67,12 @@ struct BillerAnswer {
     /// GB/T 2260 region code.
     #[schema(example = "330100")]
     region: String,
+    /// The city of that region.
+    city: Option<Name>,
     /// What an account number looks like: `#` a digit, `@` a letter, `*` either.
     #[schema(example = "33########")]
     account_pattern: String,
+    account: AccountAnswer,
     amount_rule: AmountRule,
     /// SHA-256 of the pack: the version of its rules.
     rule_version: String,
@@ -73,7 +87,14 @@ impl From<&Pack> for BillerAnswer {
             name: spec.name.clone(),
             category: spec.category,
             region: spec.region.clone(),
+            city: spec.city.clone(),
             account_pattern: spec.account.pattern.clone(),
+            account: AccountAnswer {
+                label: spec.account.label.clone().unwrap_or_else(|| spec.category.account_label()),
+                format: spec.account.expression(),
+                example: spec.account.examples.first().cloned().unwrap_or_default(),
+                check_digit: spec.account.check != Check::None,
+            },
             amount_rule: spec.bills.amount_rule,
             rule_version: pack.hash.clone(),
         }
@@ -95,7 +116,7 @@ struct BillersQuery {
     region: Option<String>,
     /// What they bill.
     category: Option<Category>,
-    /// Part of a name.
+    /// Part of a name, of a city's name or of the pack's name, in any case.
     q: Option<String>,
 }
 
@@ -114,7 +135,7 @@ async fn list_billers(
 }
 
 /// The biller that an address names: by its id, or by that of its pack.
-fn biller_named(text: &str) -> Answer<BillerId> {
+pub(in crate::bill) fn biller_named(text: &str) -> Answer<BillerId> {
     let by_pack = || pack::is_pack_id(text).then(|| pack::biller_of(text));
     text.parse().ok().or_else(by_pack).ok_or_else(|| {
         Problem::new(400, "malformed_id", "a biller is named `blr_…`, or by its pack, `hz-power`")
@@ -236,7 +257,7 @@ impl BillAnswer {
     }
 }
 
-fn period(period: u32) -> Option<String> {
+pub(in crate::bill) fn period(period: u32) -> Option<String> {
     (period > 0).then(|| format!("{:04}-{:02}", period / 100, period % 100))
 }
 
@@ -319,7 +340,7 @@ struct PayBillRequest {
 
 /// A payment of a bill.
 #[derive(Debug, Serialize, ToSchema)]
-struct PaymentAnswer {
+pub(in crate::bill) struct PaymentAnswer {
     #[schema(value_type = String, example = "pay_01h2xcejqtf2nbrexx3vqjhp41")]
     id: PaymentId,
     #[schema(value_type = String, example = "bil_01h2xcejqtf2nbrexx3vqjhp41")]
@@ -339,7 +360,12 @@ struct PaymentAnswer {
 }
 
 impl PaymentAnswer {
-    fn of(settled: &Settled, state: PayState, repeated: bool, currency: Currency) -> PaymentAnswer {
+    pub(in crate::bill) fn of(
+        settled: &Settled,
+        state: PayState,
+        repeated: bool,
+        currency: Currency,
+    ) -> PaymentAnswer {
         let amount = |minor| Amount { minor, currency };
         PaymentAnswer {
             id: settled.payment,
@@ -387,113 +413,6 @@ async fn pay_bill(
     let paid = super::pay(&city, &who, wish).await?;
     let status = if paid.state == PayState::Settled { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok((status, Json(PaymentAnswer::of(&paid.settled, paid.state, paid.repeated, currency))))
-}
-
-/// A bill that was paid, and its payment.
-#[derive(Debug, Serialize, ToSchema)]
-struct PaidBillAnswer {
-    payment: PaymentAnswer,
-    account_no: String,
-    bill_no: String,
-    #[schema(example = "2026-02")]
-    period: Option<String>,
-    /// The biller's name.
-    biller_name: Option<Name>,
-}
-
-impl PaidBillAnswer {
-    async fn of(city: &City, entry: &HistoryEntry) -> Answer<PaidBillAnswer> {
-        let pack = super::biller(city, entry.bill.biller).await?;
-        Ok(PaidBillAnswer {
-            payment: PaymentAnswer::of(&entry.settled, PayState::Settled, false, city.settings.currency),
-            account_no: entry.bill.account_no.clone(),
-            bill_no: entry.bill.bill_no.clone(),
-            period: period(entry.bill.period),
-            biller_name: Some(pack.spec.name.clone()),
-        })
-    }
-}
-
-/// Bills that were paid, newest first.
-#[derive(Debug, Serialize, ToSchema)]
-struct BillHistoryAnswer {
-    items: Vec<PaidBillAnswer>,
-    next: Option<String>,
-}
-
-/// List the bills I paid
-#[utoipa::path(get, path = "/v1/bill-payments", tag = "bill", security(("bearer" = [])), params(Page),
-    responses((status = 200, body = BillHistoryAnswer), (status = "default", body = Problem)))]
-async fn bill_history(
-    State(city): State<City>,
-    who: Resident,
-    Query(page): Query<Page>,
-) -> Answer<Json<BillHistoryAnswer>> {
-    let (entries, next) = super::history(&city, &who, ledger_cursor(&page)?, page.limit()).await?;
-    let mut items = Vec::with_capacity(entries.len());
-    for entry in &entries {
-        items.push(PaidBillAnswer::of(&city, entry).await?);
-    }
-    Ok(Json(BillHistoryAnswer { items, next: next.map(|t| t.to_string()) }))
-}
-
-/// A receipt.
-#[derive(Debug, Serialize, ToSchema)]
-struct ReceiptAnswer {
-    payment: PaymentAnswer,
-    biller_name: Name,
-    account_no: String,
-    bill_no: String,
-    /// All but the last character masked.
-    #[schema(example = "**明")]
-    holder: String,
-    #[schema(example = "2026-02")]
-    period: Option<String>,
-    #[schema(value_type = String, format = DateTime)]
-    drawn_at: Timestamp,
-}
-
-impl ReceiptAnswer {
-    fn of(receipt: &Receipt, currency: Currency) -> ReceiptAnswer {
-        ReceiptAnswer {
-            payment: PaymentAnswer::of(&receipt.settled, PayState::Settled, false, currency),
-            biller_name: receipt.pack.spec.name.clone(),
-            account_no: receipt.bill.account_no.clone(),
-            bill_no: receipt.bill.bill_no.clone(),
-            holder: mask_name(&receipt.bill.holder),
-            period: period(receipt.bill.period),
-            drawn_at: receipt.drawn_at,
-        }
-    }
-}
-
-/// Read a receipt
-#[utoipa::path(get, path = "/v1/bill-payments/{id}", tag = "bill", security(("bearer" = [])),
-    params(("id" = String, Path)),
-    responses((status = 200, body = ReceiptAnswer), (status = "default", body = Problem)))]
-async fn receipt(
-    State(city): State<City>,
-    who: Resident,
-    Path(id): Path<PaymentId>,
-) -> Answer<Json<ReceiptAnswer>> {
-    let receipt = super::receipt(&city, &who, id).await?;
-    Ok(Json(ReceiptAnswer::of(&receipt, city.settings.currency)))
-}
-
-/// Print a receipt
-#[utoipa::path(get, path = "/v1/bill-payments/{id}/receipt.html", tag = "bill", security(("bearer" = [])),
-    params(("id" = String, Path)),
-    responses((status = 200, body = String, content_type = "text/html"), (status = "default", body = Problem)))]
-async fn receipt_page(
-    State(city): State<City>,
-    who: Resident,
-    Path(id): Path<PaymentId>,
-) -> Answer<impl IntoResponse> {
-    let receipt = super::receipt(&city, &who, id).await?;
-    let policy = "default-src 'none'; style-src 'unsafe-inline'";
-    let headers =
-        [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, policy)];
-    Ok((headers, receipt.html(&city)))
 }
 
 /// How a payment is to end.

@@ -27,6 +27,7 @@ pub mod calendar;
 pub mod connector;
 mod error;
 mod follow;
+pub mod history;
 pub mod http;
 mod import;
 pub mod layout;
@@ -37,6 +38,7 @@ mod receipt;
 pub mod reconcile;
 mod resolve;
 pub mod rules;
+pub mod saved;
 mod shipped;
 mod standing;
 mod store;
@@ -49,12 +51,11 @@ use kernel::ids::{BillId, BillerId};
 
 pub use error::BillError;
 pub use follow::{settle_pending, start};
+pub use history::{HistoryEntry, HistoryFilter, history};
 pub use import::{FileFault, Import, ROW_ERRORS_KEPT, RowError, import_id, import_path, lookup, survey};
 pub use pack::{Category, Pack, PackError};
 pub use pay::{Paid, PayBill, PayState, pay};
-pub use query::{
-    BillView, BillerFilter, HistoryEntry, bill, biller, billers, fetch, history, imports, quote, row_errors,
-};
+pub use query::{BillView, BillerFilter, bill, biller, billers, fetch, imports, quote, row_errors};
 pub use receipt::{Receipt, receipt};
 pub use resolve::{Resolution, Verdict, resolve_payment};
 pub use rules::{Bill, Quote};

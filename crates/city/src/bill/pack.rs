@@ -39,6 +39,8 @@ pub struct Spec {
     pub category: Category,
     /// Where, six digits of GB/T 2260.
     pub region: String,
+    /// What the city of that region is called.
+    pub city: Option<Name>,
     /// What an account number looks like.
     pub account: AccountRule,
     /// How bills come and what may be paid.
@@ -102,6 +104,25 @@ impl Category {
             Category::Tax => "tax",
             Category::Other => "other",
         }
+    }
+}
+
+impl Category {
+    /// What an account number is called on the paper of most such billers.
+    pub fn account_label(self) -> Name {
+        let (zh, en) = match self {
+            Category::Broadband => ("宽带账号", "Broadband account"),
+            Category::Mobile => ("手机号码", "Mobile number"),
+            Category::TrafficFine => ("决定书编号", "Decision number"),
+            Category::Tax => ("税单号", "Tax bill number"),
+            Category::Power
+            | Category::Water
+            | Category::Gas
+            | Category::Heating
+            | Category::Property
+            | Category::Other => ("户号", "Account number"),
+        };
+        Name { zh: zh.to_owned(), en: en.to_owned() }
     }
 }
 
@@ -283,17 +304,29 @@ fn malformed(text: &str, error: &toml::de::Error) -> PackError {
     PackError::Malformed(format!("line {line}: {}", error.message().trim()))
 }
 
+impl Name {
+    /// Whether people can read both as a name; `key` is where they stand in the pack.
+    pub(super) fn validate(&self, key: &str) -> Result<(), PackError> {
+        for (language, name) in [("zh", &self.zh), ("en", &self.en)] {
+            let length = name.chars().count();
+            if !(1..=60).contains(&length) || name.trim() != name || name.chars().any(char::is_control) {
+                let why = "1 to 60 characters without outer spaces";
+                return Err(PackError::invalid(&format!("{key}.{language}"), why));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Spec {
     fn validate(&self) -> Result<(), PackError> {
         let invalid = |key: &str, why: &str| Err(PackError::invalid(key, why));
         if !is_pack_id(&self.id) {
             return invalid("id", "3 to 40 characters of a-z, 0-9 and -");
         }
-        for (key, name) in [("name.zh", &self.name.zh), ("name.en", &self.name.en)] {
-            let length = name.chars().count();
-            if !(1..=60).contains(&length) || name.trim() != name || name.chars().any(char::is_control) {
-                return invalid(key, "1 to 60 characters without outer spaces");
-            }
+        self.name.validate("name")?;
+        if let Some(city) = &self.city {
+            city.validate("city")?;
         }
         let digits = self.region.len() == 6 && self.region.bytes().all(|b| b.is_ascii_digit());
         if !digits || !PROVINCES.contains(&&self.region[..2]) {

@@ -1,21 +1,17 @@
-//! Reading: billers, open bills of an account, quotes, a resident's payments, imports.
+//! Reading: billers, open bills of an account, quotes, imports.
 //!
 //! Whether a bill is paid comes from the ledger at the moment of asking, never from a table.
 
 use std::sync::Arc;
 
-use kernel::Timestamp;
-use kernel::ids::{BillId, BillerId, ImportId};
-use ledger::{AccountFilter, AccountFilterFlags, TransferFlags};
-
 use super::import::{self, Import, RowError};
 use super::pack::{Category, Pack};
 use super::rules::{self, Bill, Quote};
-use super::standing::{Settled, Standing, standing};
+use super::standing::{Standing, standing};
 use super::{BillError, bill_row, pack, refresh, store};
-use crate::books::{self, transfer_code};
-use crate::identity::Resident;
 use crate::{City, Fault};
+use kernel::Timestamp;
+use kernel::ids::{BillId, BillerId, ImportId};
 
 /// Which billers.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +20,7 @@ pub struct BillerFilter {
     pub region: Option<String>,
     /// Those who bill this.
     pub category: Option<Category>,
-    /// Those whose name (Chinese or English, in any case) or id holds this text.
+    /// Those whose name or city (Chinese or English, in any case) or id holds this text.
     pub text: Option<String>,
 }
 
@@ -36,7 +32,8 @@ pub async fn billers(city: &City, filter: &BillerFilter) -> Result<Vec<Arc<Pack>
         filter.region.as_deref().is_none_or(|r| spec.region.starts_with(r))
             && filter.category.is_none_or(|c| spec.category == c)
             && text.as_deref().is_none_or(|t| {
-                [&spec.name.zh, &spec.name.en, &spec.id].iter().any(|n| n.to_lowercase().contains(t))
+                let names = spec.city.iter().chain([&spec.name]).flat_map(|name| [&name.zh, &name.en]);
+                names.chain([&spec.id]).any(|name| name.to_lowercase().contains(t))
             })
     };
     let mut found: Vec<_> = {
@@ -115,55 +112,6 @@ pub async fn quote(city: &City, id: BillId) -> Result<Quote, BillError> {
     match view.standing {
         Standing::Settled(_) => Err(BillError::AlreadySettled),
         Standing::Open | Standing::Claimed { .. } => Ok(view.quote),
-    }
-}
-
-/// A bill that a resident paid.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HistoryEntry {
-    /// The payment.
-    pub settled: Settled,
-    /// Its bill.
-    pub bill: Arc<Bill>,
-}
-
-/// The bills a resident has paid, newest first, straight from the ledger: `limit` of them before the
-/// ledger timestamp `before`, and the cursor of the next page.
-pub async fn history(
-    city: &City,
-    who: &Resident,
-    before: Option<u64>,
-    limit: u32,
-) -> Result<(Vec<HistoryEntry>, Option<u64>), BillError> {
-    let (mut entries, mut before) = (Vec::new(), before);
-    loop {
-        if before.is_some_and(|t| t <= 1) {
-            return Ok((entries, None));
-        }
-        let filter = AccountFilter {
-            account_id: books::wallet(who.id),
-            code: transfer_code::BILL_PAYMENT,
-            timestamp_max: before.map_or(0, |t| t - 1),
-            limit: limit + 1,
-            flags: AccountFilterFlags::Debits | AccountFilterFlags::Reversed,
-            ..AccountFilter::default()
-        };
-        let page = city.ledger.get_account_transfers(filter).await?;
-        let more = page.len() > limit as usize;
-        // A page may hold claims and voids, which are no payments: go on until full.
-        for transfer in page.iter().take(limit as usize) {
-            before = Some(transfer.timestamp);
-            if transfer.flags.contains(TransferFlags::PostPendingTransfer) {
-                let settled = Settled::of(transfer);
-                entries.push(HistoryEntry { settled, bill: known_bill(city, settled.bill).await? });
-            }
-            if entries.len() == limit as usize {
-                return Ok((entries, before));
-            }
-        }
-        if !more {
-            return Ok((entries, None));
-        }
     }
 }
 

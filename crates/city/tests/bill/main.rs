@@ -2,10 +2,12 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod history;
 mod http;
 mod import;
 mod layout;
 mod packs;
 mod pay;
 mod reconcile;
+mod saved;
 mod support;

@@ -6,7 +6,7 @@ use city::bill::pack::LateFee;
 use city::bill::rules::late_fee;
 use city::bill::{self, BillerFilter, Category, Pack};
 
-use crate::common::{Town, code};
+use crate::common::{Town, call, code};
 use crate::support::shipped;
 
 #[test]
@@ -64,6 +64,14 @@ fn a_pack_that_makes_no_sense_is_refused_by_its_key() {
             "source = \"file\"\nclaim_timeout_s = 1",
             "pack_invalid",
             "bills.claim_timeout_s",
+        ),
+        ("zh = \"杭州\"", "zh = \" 杭州\"", "pack_invalid", "city.zh"),
+        ("en = \"Hangzhou\"", "en = \"\"", "pack_invalid", "city.en"),
+        (
+            "check = \"luhn\"",
+            "check = \"luhn\"\nlabel = { zh = \"\", en = \"x\" }",
+            "pack_invalid",
+            "account.label.zh",
         ),
         ("tag = \"TOTAL\"", "tag = \"\"", "pack_invalid", "bills.file.totals.tag"),
         ("    { field = \"sum\" },\n", "", "pack_invalid", "bills.file.totals.columns"),
@@ -123,6 +131,55 @@ fn check_digits_agree_with_published_numbers() {
     ];
     for (rule, number, expected) in rows {
         assert_eq!(rule.check(number), expected, "{number}");
+    }
+}
+
+#[test]
+fn a_shape_is_an_expression_too() {
+    for (pattern, expression) in [
+        ("33########", "^33[0-9]{8}$"),
+        ("7#######*", "^7[0-9]{7}[0-9A-Z]$"),
+        ("@@#", "^[A-Z]{2}[0-9]$"),
+        ("A-##/#", "^A-[0-9]{2}/[0-9]$"),
+        (".^(#)++", r"^\.\^\([0-9]\)\+\+$"),
+    ] {
+        let text = format!("pattern = \"{pattern}\"\nexamples = []\ncounter_examples = []\n");
+        assert_eq!(toml::from_str::<AccountRule>(&text).unwrap().expression(), expression, "{pattern}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_learns_how_an_account_number_is_written() {
+    let town = Town::new().await;
+    let router = city::bill::http::routes().split_for_parts().0.with_state(town.city.clone());
+    let text = shipped("330100/hz-water").text;
+    let text = text.replace("id = \"hz-water\"", "id = \"hz-water-2\"");
+    let text = text.replace("[account]\n", "[account]\nlabel = { zh = \"用户编号\", en = \"Customer\" }\n");
+    let (start, end) = (text.find("[city]").unwrap(), text.find("[account]").unwrap());
+    let text = format!("{}{}", &text[..start], &text[end..]);
+    bill::add_pack(&town.city, &town.operator, &text).await.expect("a good pack");
+    let rows = [
+        ("hz-power", "杭州", "户号", "^33[0-9]{8}$", "3302005198", true),
+        ("sh-broadband", "上海", "宽带账号", "^021[0-9]{8}$", "02132328220", false),
+        ("hz-traffic", "杭州", "决定书编号", "^3301[0-9]{11}[0-9A-Z]$", "3301646192765567", true),
+        ("hz-water-2", "", "用户编号", "^01[0-9]{10}$", "018030834913", true),
+    ];
+    for (pack, city, label, format, example, check_digit) in rows {
+        let (_, found) = call(&router, "GET", &format!("/v1/billers?q={pack}"), "", ()).await;
+        let found = &found["items"][0];
+        assert_eq!(found["pack"], pack);
+        assert_eq!(found["city"]["zh"].as_str().unwrap_or_default(), city, "{found}");
+        assert_eq!(found["account"]["label"]["zh"], label, "{found}");
+        let account = &found["account"];
+        assert_eq!(
+            (&account["format"], &account["example"], &account["check_digit"]),
+            (&format.into(), &example.into(), &check_digit.into()),
+            "{pack}"
+        );
+    }
+    for (query, count) in [("q=HANGZHOU", 5), ("q=%E4%B8%8A%E6%B5%B7&category=power", 1), ("region=31", 4)] {
+        let (_, found) = call(&router, "GET", &format!("/v1/billers?{query}"), "", ()).await;
+        assert_eq!(found["items"].as_array().map(Vec::len), Some(count), "{query}: {found}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use city::bill::connector::{BillerConnector, Claim, Outcome};
-use city::bill::{self, BillError, PayBill, PayState, Standing};
+use city::bill::{self, BillError, HistoryFilter, PayBill, PayState, Standing};
 use city::{Refusal as _, books};
 use kernel::ids::BillId;
 use ledger::BoxFuture;
@@ -27,7 +27,8 @@ async fn a_bill_is_fetched_paid_and_remembered() {
 
     let now = bill::bill(&town.city, view.bill.id).await.unwrap();
     assert_eq!(now.standing, Standing::Settled(paid.settled));
-    let (history, next) = bill::history(&town.city, &who, None, 10).await.unwrap();
+    let all = HistoryFilter::default();
+    let (history, next) = bill::history(&town.city, &who, &all, None, 10).await.unwrap();
     assert_eq!(history.len(), 1);
     assert_eq!((history[0].settled, &history[0].bill), (paid.settled, &view.bill));
     assert_eq!(next, None);
@@ -40,7 +41,7 @@ async fn a_bill_is_fetched_paid_and_remembered() {
     // Somebody else's payment is nobody's business.
     let other = town.resident("13800000002").await;
     assert_eq!(code(bill::receipt(&town.city, &other, paid.settled.payment).await), "payment_unknown");
-    assert_eq!(bill::history(&town.city, &other, None, 10).await.unwrap(), (vec![], None));
+    assert_eq!(bill::history(&town.city, &other, &all, None, 10).await.unwrap(), (vec![], None));
     town.assert_conserved().await;
 }
 
@@ -54,9 +55,10 @@ async fn history_is_paged_newest_first() {
     for view in bill::fetch(&town.city, biller, POWER[0]).await.unwrap() {
         pay(&town, &who, view.bill.id).await.unwrap();
     }
+    let all = HistoryFilter::default();
     let (mut seen, mut before) = (Vec::new(), None);
     loop {
-        let (page, next) = bill::history(&town.city, &who, before, 2).await.unwrap();
+        let (page, next) = bill::history(&town.city, &who, &all, before, 2).await.unwrap();
         seen.extend(page.iter().map(|e| e.settled.timestamp));
         let Some(next) = next else { break };
         before = Some(next);

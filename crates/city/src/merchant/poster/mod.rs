@@ -12,6 +12,7 @@ use codes::mpm::{self, ShopFace};
 
 use super::{MerchantError, Shop};
 use crate::Settings;
+use crate::pdf::{Colour, ems, fit_size, is_latin};
 
 /// Paper sizes of ISO 216.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Deserialize, utoipa::ToSchema)]
@@ -53,10 +54,6 @@ const BAND: Colour = Colour(0x00, 0x5b, 0xac);
 const INK: Colour = Colour(0x11, 0x18, 0x27);
 const FAINT: Colour = Colour(0x6b, 0x72, 0x80);
 const WHITE: Colour = Colour(0xff, 0xff, 0xff);
-
-/// Red, green, blue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Colour(u8, u8, u8);
 
 /// Something on the paper; lengths in dots, `y` downwards from the top.
 #[derive(Debug)]
@@ -145,36 +142,6 @@ pub fn payload_static(shop: &Shop, settings: &Settings) -> Result<String, Mercha
     // What a shop is opened with was checked; only a name with characters no code carries is left.
     let code = with_face(shop, settings, mpm::merchant_static).and_then(|code| code.encode());
     code.map_err(|_| MerchantError::Malformed("name"))
-}
-
-/// Advance widths of Helvetica for U+0020 to U+007E, in thousandths of an em (Adobe's metrics of the
-/// standard fourteen fonts).
-const HELVETICA: [u16; 95] = [
-    278, 278, 355, 556, 556, 889, 667, 191, 333, 333, 389, 584, 278, 333, 278, 278, 556, 556, 556, 556, 556,
-    556, 556, 556, 556, 556, 278, 278, 584, 584, 584, 556, 1015, 667, 667, 722, 722, 667, 611, 778, 722, 278,
-    500, 667, 556, 833, 722, 778, 667, 778, 722, 667, 611, 722, 667, 944, 667, 667, 611, 278, 278, 278, 469,
-    556, 333, 556, 556, 500, 556, 556, 278, 556, 556, 222, 222, 500, 222, 833, 556, 556, 556, 556, 333, 500,
-    278, 556, 500, 722, 500, 500, 500, 334, 260, 334, 584,
-];
-
-/// Whether a character is set in Helvetica; all others are full-width.
-fn is_latin(c: char) -> bool {
-    matches!(c, ' '..='~')
-}
-
-/// Width of a text in thousandths of its em.
-fn ems(text: &str) -> u32 {
-    text.chars()
-        .map(|c| match (c as usize).checked_sub(0x20).and_then(|i| HELVETICA.get(i)) {
-            Some(width) if is_latin(c) => u32::from(*width),
-            _ => 1000,
-        })
-        .sum()
-}
-
-/// The greatest size up to `max` at which the text is no wider than `width`.
-fn fit_size(text: &str, width: u32, max: u32) -> u32 {
-    (width * 1000 / ems(text).max(1)).clamp(1, max)
 }
 
 /// Sets a name in one line, or in two where one would be too small; answers with the size.

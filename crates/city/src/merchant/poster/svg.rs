@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Colour, Item, Paper};
+use super::{Item, Paper};
+use crate::pdf::Colour;
 
 /// The reader's own Chinese sans serif, whichever it has.
 const FONTS: &str = "Helvetica, Arial, 'PingFang SC', 'Noto Sans CJK SC', 'Source Han Sans SC', 'Microsoft YaHei', sans-serif";

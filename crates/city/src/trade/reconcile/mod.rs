@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use kernel::ids::{MerchantId, TradeId};
 use kernel::{Date, Money, Timestamp};
 
-use self::rules::{Break, LineFault, Lines, ListBreakCode, Match};
+use self::rules::{Break, FaultAt, LineFault, Lines, ListBreakCode, Match};
 use super::{TradeError, belongs_to, day, id_of, store};
 use crate::City;
 use crate::books::{self, transfer_code};
@@ -22,8 +22,8 @@ use crate::wallet::instant;
 /// The longest list, in bytes.
 pub const LIST_BYTES_MAX: u64 = 64 << 20;
 
-impl From<(u64, LineFault)> for TradeError {
-    fn from((line, why): (u64, LineFault)) -> Self {
+impl From<FaultAt> for TradeError {
+    fn from((line, why): FaultAt) -> Self {
         TradeError::LineMalformed(line, why)
     }
 }
@@ -73,7 +73,7 @@ impl Matching {
     /// Takes in the next piece of the list.
     pub fn feed(&mut self, piece: &[u8]) -> Result<(), TradeError> {
         let Matching { shop, currency, lines, found } = self;
-        lines.feed(piece, |number, line| take(found, *shop, *currency, number, line))
+        Ok(lines.feed(piece, |number, line| take(found, *shop, *currency, number, line))?)
     }
 
     /// The list is at its end.
@@ -92,8 +92,8 @@ fn take(
     currency: kernel::Currency,
     number: u64,
     line: &str,
-) -> Result<(), TradeError> {
-    let (order_no, amount) = rules::line(line, currency).map_err(|why| (number, why))?;
+) -> Result<(), LineFault> {
+    let (order_no, amount) = rules::line(line, currency)?;
     let by_number = id_of(shop, &order_no);
     let by_trade = order_no.parse::<TradeId>().ok().filter(|_| !found.has(by_number.as_u128()));
     let trade = by_trade.unwrap_or(by_number);

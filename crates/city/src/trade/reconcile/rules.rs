@@ -71,6 +71,9 @@ pub fn line(text: &str, currency: Currency) -> Result<(String, i64), LineFault> 
     if amount_acceptable(amount, currency) { Ok((number, amount.minor)) } else { Err(LineFault::Amount) }
 }
 
+/// A fault, and the line it is in, from 1.
+pub type FaultAt = (u64, LineFault);
+
 /// A body that comes piece by piece, as lines.
 #[derive(Debug, Default)]
 pub struct Lines {
@@ -80,11 +83,11 @@ pub struct Lines {
 
 impl Lines {
     /// Gives `take` every line that ends in `piece`, with its number from 1.
-    pub fn feed<E: From<(u64, LineFault)>>(
+    pub fn feed(
         &mut self,
         mut piece: &[u8],
-        mut take: impl FnMut(u64, &str) -> Result<(), E>,
-    ) -> Result<(), E> {
+        mut take: impl FnMut(u64, &str) -> Result<(), LineFault>,
+    ) -> Result<(), FaultAt> {
         while let Some(end) = piece.iter().position(|b| *b == b'\n') {
             self.extend(&piece[..end])?;
             piece = &piece[end + 1..];
@@ -94,35 +97,32 @@ impl Lines {
     }
 
     /// The last line, where nothing ends it.
-    pub fn finish<E: From<(u64, LineFault)>>(
+    pub fn finish(
         &mut self,
-        mut take: impl FnMut(u64, &str) -> Result<(), E>,
-    ) -> Result<(), E> {
+        mut take: impl FnMut(u64, &str) -> Result<(), LineFault>,
+    ) -> Result<(), FaultAt> {
         if self.rest.is_empty() && self.number > 0 { Ok(()) } else { self.end(&mut take) }
     }
 
-    fn extend<E: From<(u64, LineFault)>>(&mut self, part: &[u8]) -> Result<(), E> {
+    fn extend(&mut self, part: &[u8]) -> Result<(), FaultAt> {
         if self.rest.len() + part.len() > LINE_MAX {
-            return Err((self.number + 1, LineFault::TooLong).into());
+            return Err((self.number + 1, LineFault::TooLong));
         }
         self.rest.extend_from_slice(part);
         Ok(())
     }
 
-    fn end<E: From<(u64, LineFault)>>(
-        &mut self,
-        take: &mut impl FnMut(u64, &str) -> Result<(), E>,
-    ) -> Result<(), E> {
+    fn end(&mut self, take: &mut impl FnMut(u64, &str) -> Result<(), LineFault>) -> Result<(), FaultAt> {
         self.number += 1;
+        let number = self.number;
         let line = self.rest.strip_suffix(b"\r").unwrap_or(&self.rest);
-        let text = std::str::from_utf8(line).map_err(|_| (self.number, LineFault::Encoding))?;
-        if self.number == 1 {
-            let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-            if text != HEADER {
-                return Err((1, LineFault::Header).into());
+        let text = std::str::from_utf8(line).map_err(|_| (number, LineFault::Encoding))?;
+        if number == 1 {
+            if text.strip_prefix('\u{feff}').unwrap_or(text) != HEADER {
+                return Err((number, LineFault::Header));
             }
         } else if !text.is_empty() {
-            take(self.number, text)?;
+            take(number, text).map_err(|why| (number, why))?;
         }
         self.rest.clear();
         Ok(())
@@ -304,16 +304,8 @@ mod tests {
         }
     }
 
-    #[derive(Debug, PartialEq, Eq)]
-    struct At(u64, LineFault);
-    impl From<(u64, LineFault)> for At {
-        fn from((line, why): (u64, LineFault)) -> At {
-            At(line, why)
-        }
-    }
-
     /// Every line that comes out, in pieces of `step` bytes.
-    fn split(body: &[u8], step: usize) -> Result<Vec<(u64, String)>, At> {
+    fn split(body: &[u8], step: usize) -> Result<Vec<(u64, String)>, FaultAt> {
         let (mut lines, mut out) = (Lines::default(), Vec::new());
         let mut take = |number: u64, line: &str| {
             out.push((number, line.to_owned()));
@@ -339,11 +331,11 @@ mod tests {
                 assert_eq!(split(body.as_bytes(), step), Ok(wanted), "{body:?} by {step}");
             }
             for (body, wanted) in [
-                (&b""[..], At(1, LineFault::Header)),
-                (b"a,1\n", At(1, LineFault::Header)),
-                (b"order_no;amount\n", At(1, LineFault::Header)),
-                (b"order_no,amount\na,1\n\xff,1\n", At(3, LineFault::Encoding)),
-                (long.as_bytes(), At(2, LineFault::TooLong)),
+                (&b""[..], (1, LineFault::Header)),
+                (b"a,1\n", (1, LineFault::Header)),
+                (b"order_no;amount\n", (1, LineFault::Header)),
+                (b"order_no,amount\na,1\n\xff,1\n", (3, LineFault::Encoding)),
+                (long.as_bytes(), (2, LineFault::TooLong)),
             ] {
                 assert_eq!(split(body, step), Err(wanted), "{body:?} by {step}");
             }
