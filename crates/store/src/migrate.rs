@@ -17,6 +17,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "trade", include_str!("../migrations/0004_trade.sql")),
     (5, "bill", include_str!("../migrations/0005_bill.sql")),
     (6, "event", include_str!("../migrations/0006_event.sql")),
+    (9, "operator", include_str!("../migrations/0009_operator.sql")),
 ];
 
 pub(crate) async fn run(pool: &AnyPool) -> Result<(), StoreError> {

@@ -75,6 +75,7 @@ impl Running {
         let device = device_key(&config.data.join("keys"))?;
         let settings = Settings {
             no_pin_limit_minor: config.no_pin_limit,
+            four_eyes_limit_minor: config.four_eyes_limit,
             webhook_private: config.webhook_private,
             currency: config.currency,
             offset: config.offset,

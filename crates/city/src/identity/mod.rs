@@ -37,8 +37,8 @@ pub use device::{
 };
 pub use error::IdentityError;
 pub use key::{
-    NewKey, add_operator, bootstrap_operator, create_key, keys, require_operator, revoke_any_key, revoke_key,
-    revoke_till_keys,
+    NewKey, OperatorName, add_operator, bootstrap_operator, create_key, keys, operators, require_operator,
+    revoke_any_key, revoke_key, revoke_till_keys,
 };
 pub use pin::{change_pin, require_pin, reset_pin, set_first_pin};
 pub use rules::Tier;
@@ -87,6 +87,10 @@ pub struct Operator {
     pub id: OperatorId,
     /// What the key may do.
     pub role: Role,
+    /// Which key.
+    pub key: KeyId,
+    /// Whether a person asks, from a browser's session: then dangerous acts need a reason.
+    pub browser: bool,
 }
 
 /// What an API key may do; each includes those before it.
@@ -109,7 +113,8 @@ impl Role {
         if self >= needed { Ok(()) } else { Err(IdentityError::Forbidden(needed)) }
     }
 
-    fn name(self) -> &'static str {
+    /// On the wire and in tables.
+    pub fn name(self) -> &'static str {
         match self {
             Role::Viewer => "viewer",
             Role::Staff => "staff",
@@ -449,6 +454,19 @@ pub async fn profile(city: &City, who: &Resident) -> Result<Profile, IdentityErr
     store::by_id(&mut conn, who.id).await?.ok_or(IdentityError::ResidentUnknown)
 }
 
+/// The resident of this id, for an operator's eyes.
+pub async fn resident(city: &City, id: ResidentId) -> Result<Profile, IdentityError> {
+    let mut conn = city.store.read().await?;
+    store::by_id(&mut conn, id).await?.ok_or(IdentityError::ResidentUnknown)
+}
+
+/// The resident of this whole phone number, for an operator's eyes.
+pub async fn resident_of_phone(city: &City, phone: &str) -> Result<Profile, IdentityError> {
+    let phone = rules::phone(phone).ok_or(IdentityError::PhoneMalformed)?;
+    let mut conn = city.store.read().await?;
+    store::by_phone(&mut conn, &phone).await?.ok_or(IdentityError::ResidentUnknown)
+}
+
 /// Whose phone it is, for somebody who wants to pay its owner: id and name. From memory where possible:
 /// transfers ask for it. Who asked for too many unknown phones is told no more that day ([`lookups`]).
 pub async fn resident_by_phone(
@@ -576,5 +594,5 @@ pub async fn authenticate_biller(city: &City, secret: &str) -> Result<Biller, Id
 /// Which operator this API key speaks for.
 pub async fn authenticate_operator(city: &City, secret: &str) -> Result<Operator, IdentityError> {
     let key = authenticate_key(city, secret, OwnerKind::Operator).await?;
-    Ok(Operator { id: OperatorId::from_u128(key.owner), role: key.role })
+    Ok(Operator { id: OperatorId::from_u128(key.owner), role: key.role, key: key.id, browser: false })
 }

@@ -52,7 +52,12 @@ impl Town {
         let city = City::open(store, ledger.clone(), clock.clone(), Arc::new(OsRng), settings, sender)
             .await
             .expect("a city");
-        let operator = identity::Operator { id: OperatorId::new(clock.now(), &OsRng), role: Role::Admin };
+        let operator = identity::Operator {
+            id: OperatorId::new(clock.now(), &OsRng),
+            role: Role::Admin,
+            key: KeyId::from_u128(1),
+            browser: false,
+        };
         Town { city, clock, url, dir, ledger, operator }
     }
 
