@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::pack::{self, AmountRule, Category, Name, Pack};
-pub(crate) use super::upload::http::read_all;
+pub(crate) use super::upload::http::{ImportAnswer, Pieces, RowErrorsAnswer, read_all, row_errors_of};
 use super::{
     BillError, BillView, BillerFilter, HistoryEntry, PayBill, PayState, Quote, Receipt, Settled, Standing,
 };
@@ -108,7 +108,7 @@ async fn list_billers(
 }
 
 /// The biller that an address names: by its id, or by that of its pack.
-fn biller_named(text: &str) -> Answer<BillerId> {
+pub(crate) fn biller_named(text: &str) -> Answer<BillerId> {
     let by_pack = || pack::is_pack_id(text).then(|| pack::biller_of(text));
     text.parse().ok().or_else(by_pack).ok_or_else(|| {
         Problem::new(400, "malformed_id", "a biller is named `blr_…`, or by its pack, `hz-power`")

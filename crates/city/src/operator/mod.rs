@@ -22,11 +22,18 @@
 pub mod acts;
 pub mod approval;
 pub mod audit;
+pub mod check;
+pub mod desk;
 mod error;
 pub mod http;
+pub mod live;
 pub mod look;
 pub mod rules;
 
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
+
+use kernel::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -36,9 +43,24 @@ use crate::City;
 
 /// What the operator slice keeps in memory.
 #[derive(Default)]
-pub struct State {}
+pub struct State {
+    /// Payments and refusals of the last hour.
+    rings: Mutex<live::Rings>,
+    /// Ledger timestamp of the last transfer that `rings` has.
+    position: AtomicU64,
+    /// Since when, and when last, the ledger refused something for want of room.
+    no_space: Mutex<Option<(Timestamp, Timestamp)>>,
+    /// Where unfinished imports stood when they were last looked at.
+    standing: Mutex<live::Standing>,
+    /// The books' check that runs.
+    check: check::State,
+}
 
-/// Starts what runs beside the requests: approved movements that a crash left unbooked are driven to an end.
+/// Starts what runs beside the requests: approved movements that a crash left unbooked are driven to an end, and
+/// payments are counted.
 pub fn start(city: &City, stop: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
-    vec![tokio::spawn(approval::run(city.clone(), stop.clone()))]
+    vec![
+        tokio::spawn(approval::run(city.clone(), stop.clone())),
+        tokio::spawn(live::run(city.clone(), stop.clone())),
+    ]
 }

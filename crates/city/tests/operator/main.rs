@@ -2,9 +2,14 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../bill/support.rs"]
+#[allow(dead_code, reason = "the tests of bills use the rest")]
+mod support;
 
 mod acts;
 mod approvals;
+mod desk;
+mod live;
 mod look;
 
 use axum::Router;
@@ -30,7 +35,9 @@ pub fn router(city: &City) -> Router {
 pub async fn operator(town: &Town, name: &str, role: Role) -> (Operator, String) {
     let new = identity::bootstrap_operator(&town.city, name).await.expect("an operator");
     let owner = new.key.owner;
+    town.pass(1); // lists are in the order of time
     let key = identity::create_key(&town.city, OwnerKind::Operator, owner, role, None, "desk").await;
     let key = key.expect("a key");
+    town.pass(1);
     (Operator { id: OperatorId::from_u128(owner), role, key: key.key.id, browser: false }, key.secret)
 }

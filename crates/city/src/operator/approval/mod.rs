@@ -268,6 +268,16 @@ pub async fn list(
     Ok(store::list(&mut conn, state, before, limit).await?)
 }
 
+/// Approvals that wait and were asked for before one, newest first.
+pub(super) async fn waiting_before(
+    city: &City,
+    before: ApprovalId,
+    limit: u32,
+) -> Result<Vec<Approval>, OperatorError> {
+    let mut conn = city.store.read().await?;
+    Ok(store::list(&mut conn, Some(ApprovalState::Waiting), Some(before), limit).await?)
+}
+
 /// The transfers that booked approvals, by their own ids; what is not in the ledger is left out.
 pub async fn payments(
     city: &City,
