@@ -57,9 +57,16 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(&self).unwrap_or_default();
-        (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+        let mut response =
+            (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        response.extensions_mut().insert(ProblemCode(self.code));
+        response
     }
 }
+
+/// The code of the problem that an answer tells of, among its extensions: for whoever counts refusals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProblemCode(pub String);
 
 /// The result of a handler.
 pub type Answer<T> = Result<T, Problem>;

@@ -12,6 +12,7 @@ mod fault;
 pub mod http;
 pub mod identity;
 pub mod merchant;
+pub mod operator;
 mod pdf;
 pub mod session;
 pub mod trade;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub offset: UtcOffset,
     /// Up to this amount a payment needs no PIN.
     pub no_pin_limit_minor: i64,
+    /// A deposit, withdrawal or pay-out above this amount waits for a second operator.
+    pub four_eyes_limit_minor: i64,
     /// Where the server's own files (message file, biller files in and out) live.
     pub data_dir: PathBuf,
     /// Whether webhooks may go to this machine and to private networks.
@@ -50,12 +53,14 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// A Chinese city that keeps its files in `data_dir`: CNY, UTC+8, ¥1,000 without a PIN.
+    /// A Chinese city that keeps its files in `data_dir`: CNY, UTC+8, ¥1,000 without a PIN, ¥50,000 without a
+    /// second operator.
     pub fn china(data_dir: PathBuf, device_key: [u8; 32]) -> Settings {
         Settings {
             currency: Currency::CNY,
             offset: UtcOffset::CHINA,
             no_pin_limit_minor: 100_000,
+            four_eyes_limit_minor: 5_000_000,
             data_dir,
             webhook_private: false,
             device_key,
@@ -91,6 +96,8 @@ pub struct Parts {
     pub bill: bill::State,
     /// Who listens to live events.
     pub event: event::State,
+    /// What happens now, for the operators' console.
+    pub operator: operator::State,
 }
 
 impl Deref for City {
@@ -122,6 +129,7 @@ impl City {
             trade: trade::State::default(),
             bill: bill::State::default(),
             event: event::State::default(),
+            operator: operator::State::default(),
         }));
         identity::load(&city).await?;
         bill::load(&city).await?;
@@ -139,6 +147,7 @@ impl City {
         let mut tasks = identity::start(self, stop);
         tasks.extend(event::start(self, stop));
         tasks.extend(bill::start(self, stop));
+        tasks.extend(operator::start(self, stop));
         tasks
     }
 }

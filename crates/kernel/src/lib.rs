@@ -48,4 +48,10 @@ pub mod ids {
     pub type EndpointId = Id<kinds::Endpoint>;
     /// An API key, `key_…` (the key's public name, never its secret).
     pub type KeyId = Id<kinds::Key>;
+    /// What an operator did, `act_…`: an entry of the audit trail.
+    pub type ActId = Id<kinds::Act>;
+    /// A movement that waits for a second operator, `apr_…`.
+    pub type ApprovalId = Id<kinds::Approval>;
+    /// A disagreement of a biller's day, `brk_…`, derived from what it says.
+    pub type BreakId = Id<kinds::Break>;
 }

@@ -40,6 +40,7 @@ fn routes() -> OpenApiRouter<City> {
         .merge(city::trade::http::routes())
         .merge(city::event::http::routes())
         .merge(city::bill::http::routes())
+        .merge(city::operator::http::routes())
 }
 
 /// The router and its document.

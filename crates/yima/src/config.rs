@@ -55,6 +55,9 @@ pub struct Flags {
     /// Up to this amount (minor units) a payment needs no PIN [default: 100000]
     #[arg(long, env = "YIMA_NO_PIN_LIMIT")]
     pub no_pin_limit: Option<i64>,
+    /// A deposit, withdrawal or pay-out above this amount (minor units) waits for a second operator [default: 5000000]
+    #[arg(long, env = "YIMA_FOUR_EYES_LIMIT")]
+    pub four_eyes_limit: Option<i64>,
     /// ISO 4217 code of the city's one currency; it cannot be changed later [default: CNY]
     #[arg(long, env = "YIMA_CURRENCY")]
     pub currency: Option<String>,
@@ -97,6 +100,7 @@ struct File {
     database: Option<String>,
     sender: Option<String>,
     no_pin_limit: Option<i64>,
+    four_eyes_limit: Option<i64>,
     currency: Option<String>,
     utc_offset: Option<String>,
     country: Option<String>,
@@ -133,6 +137,8 @@ pub struct Config {
     pub sender: Sender,
     /// Minor units.
     pub no_pin_limit: i64,
+    /// Minor units.
+    pub four_eyes_limit: i64,
     /// The city's one currency.
     pub currency: Currency,
     /// Where days begin and end.
@@ -189,6 +195,10 @@ impl Flags {
         {
             return Err(Fail::new(format!("city name `{city_name}`: 1 to 15 Latin characters are wanted")));
         }
+        let four_eyes_limit = self.four_eyes_limit.or(file.four_eyes_limit).unwrap_or(5_000_000);
+        if four_eyes_limit < 0 {
+            return Err(Fail::new(format!("four-eyes limit `{four_eyes_limit}`: 0 or more is wanted")));
+        }
         Ok(Config {
             currency: currency.parse().map_err(|e| Fail::new(format!("currency `{currency}`: {e}")))?,
             offset: parse_offset(&offset).ok_or_else(|| {
@@ -202,6 +212,7 @@ impl Flags {
             ledger,
             database,
             sender,
+            four_eyes_limit,
             no_pin_limit: self.no_pin_limit.or(file.no_pin_limit).unwrap_or(100_000),
             rate_limit: self.rate_limit.or(file.rate_limit).unwrap_or(200),
             timeout_s: self.timeout_s.or(file.timeout_s).unwrap_or(30),
@@ -266,6 +277,7 @@ mod tests {
             ("utc_offset = \"+19:00\"", "+08:00"),
             ("country = \"cn\"", "two capital letters"),
             ("city_name = \"杭州\"", "Latin"),
+            ("four_eyes_limit = -1", "0 or more"),
         ] {
             std::fs::write(&path, text).unwrap();
             let flags = Flags { config: Some(path.clone()), ..Flags::default() };

@@ -34,8 +34,8 @@ use crate::metrics::Metrics;
 
 /// The largest body that a route takes unless it says otherwise, bytes.
 const BODY_MAX: usize = 256 * 1024;
-/// The route whose bodies are files of millions of bills, and how long such a body may take to arrive.
-const UPLOAD: &str = "/v1/imports";
+/// The routes whose bodies are files of millions of bills, and how long such a body may take to arrive.
+const UPLOADS: [&str; 2] = ["/v1/imports", "/v1/operator/billers/{id}/imports"];
 const UPLOAD_MAX: Duration = Duration::from_hours(1);
 /// How long the ledger may take to answer before the server calls itself unhealthy.
 const HEALTH_MAX: Duration = Duration::from_secs(3);
@@ -76,6 +76,7 @@ impl Running {
         let device = device_key(&config.data.join("keys"))?;
         let settings = Settings {
             no_pin_limit_minor: config.no_pin_limit,
+            four_eyes_limit_minor: config.four_eyes_limit,
             webhook_private: config.webhook_private,
             currency: config.currency,
             offset: config.offset,
@@ -307,7 +308,8 @@ async fn habits(State(around): State<Around>, request: Request, next: Next) -> R
         .map_or_else(|| "none".to_owned(), |p| p.as_str().to_owned());
     around.metrics.in_flight.inc();
     let mut response = if around.limits.admit(&caller(&around, &request), begun) {
-        let deadline = if route == UPLOAD { around.deadline.max(UPLOAD_MAX) } else { around.deadline };
+        let deadline =
+            if UPLOADS.contains(&route.as_str()) { around.deadline.max(UPLOAD_MAX) } else { around.deadline };
         let span = tracing::info_span!("request", id);
         tokio::time::timeout(deadline, next.run(request).instrument(span)).await.unwrap_or_else(|_| {
             let detail = "no answer in time; asking again with the same id is safe";
@@ -319,6 +321,7 @@ async fn habits(State(around): State<Around>, request: Request, next: Next) -> R
         refused.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         refused
     };
+    city::operator::live::http::note(&around.city, &method, &route, &response);
     around.metrics.in_flight.dec();
     let took = around.clock.now().since(begun);
     let status = response.status().as_u16();

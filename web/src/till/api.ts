@@ -59,11 +59,6 @@ export const cancelOrder = (order_no: string, signal?: AbortSignal): Promise<Tra
 
 // Orders
 
-/** An order in the list, newest first. */
-export interface TradeItem extends Trade {
-  /** When the order was made; payments at the poster have none. */
-  ordered_at?: string | null;
-}
 export interface TradeFilter {
   state?: string;
   from?: string;
@@ -71,7 +66,8 @@ export interface TradeFilter {
   till?: string;
   order_no?: string;
 }
-export const listTrades = (filter: TradeFilter, cursor?: string, limit?: number, signal?: AbortSignal): Promise<Page<TradeItem>> =>
+// The document calls the query of this and the next routes parts of the path.
+export const listTrades = (filter: TradeFilter, cursor?: string, limit?: number, signal?: AbortSignal): Promise<Page<Trade>> =>
   ask('get', '/v1/trades', { query: { ...filter, cursor, limit }, signal });
 export const readTrade = (trade: string, signal?: AbortSignal): Promise<Trade> =>
   call('get', '/v1/trades/{trade}', { path: { trade }, signal });
@@ -82,16 +78,7 @@ export const refund = (trade: string, refund_no: string, amount: Amount): Promis
 
 // Takings and statements
 
-export interface DayTakings {
-  day: string;
-  payments: number;
-  gross: Amount;
-  refunds: number;
-  refunded: Amount;
-  fee: Amount;
-  net: Amount;
-  paid_out: Amount;
-}
+export type DayTakings = Schemas['TakingsDayAnswer'];
 /** Day by day, oldest first; a very busy shop is answered in parts. */
 export async function readTakings(from: string, to: string, signal?: AbortSignal): Promise<DayTakings[]> {
   const days: DayTakings[] = [];
@@ -105,33 +92,9 @@ export async function readTakings(from: string, to: string, signal?: AbortSignal
 
 export const saveStatement = (day: string, name: string): Promise<void> => download(`/v1/merchants/me/statements/${day}`, name);
 
-export const BREAK_KINDS = ['missing_here', 'missing_there', 'amount_differs', 'duplicate'] as const;
-export type BreakKind = (typeof BREAK_KINDS)[number];
-export interface Break {
-  code: BreakKind;
-  /** The line of the shop's file, from 1. */
-  line?: number | null;
-  order_no?: string | null;
-  trade: string;
-  /** What the ledger has. */
-  ours?: Amount | null;
-  /** What the shop's file has. */
-  theirs?: Amount | null;
-  /** When it was paid; where the day lacks it, on another day. */
-  paid_at?: string | null;
-}
-interface Part {
-  count: number;
-  amount: Amount;
-}
-export interface Matched {
-  ours: Part;
-  theirs: Part;
-  matched: Part;
-  counts: Record<BreakKind, number>;
-  /** The first thousand. */
-  breaks: Break[];
-}
+export const BREAK_KINDS: Schemas['ListBreakCode'][] = ['missing_here', 'missing_there', 'amount_differs', 'duplicate'];
+export type Break = Schemas['ListBreakAnswer'];
+export type Matched = Schemas['ReconcileAnswer'];
 export const reconcile = (day: string, file: Blob): Promise<Matched> =>
   ask('post', '/v1/merchants/me/statements/{day}/reconcile', { path: { day }, body: file, timeoutMs: 300_000 });
 
@@ -164,7 +127,6 @@ export const enableEndpoint = (endpoint: string): Promise<Endpoint> =>
   call('post', '/v1/merchants/me/webhooks/{endpoint}/enable', { path: { endpoint } });
 export const rotateSecret = (endpoint: string): Promise<{ secret: string }> =>
   call('post', '/v1/merchants/me/webhooks/{endpoint}/rotate', { path: { endpoint } });
-// The document calls `state` and `cursor` parts of the path; they are in the query.
 export const listDeliveries = (endpoint: string, state: DeliveryState | undefined, cursor?: string, signal?: AbortSignal): Promise<Page<Delivery>> =>
   ask('get', '/v1/merchants/me/webhooks/{endpoint}/deliveries', { path: { endpoint }, query: { state, cursor }, signal });
 export const readDelivery = (endpoint: string, event: string, signal?: AbortSignal): Promise<DeliveryLog> =>

@@ -1,18 +1,17 @@
 /** What arrived today: the sums, and the last of it. */
 import { useEffect, useState } from 'preact/hooks';
 import { c } from '../common/text';
-import { Amount, Banner, Button, Cell, Empty, List, Section, Skeleton, Stat } from '../kit';
+import { Amount, Banner, Button, Cell, Columns, Empty, List, Section, Skeleton, Stat } from '../kit';
 import { money, time, today } from '../lib/format';
 import { useLoad } from '../lib/load';
 import { href } from '../lib/router';
-import { type TradeItem, listTrades, readTakings } from './api';
+import { type Trade, listTrades, readTakings } from './api';
 import { type Arrival, dismissMeanwhile, fillIn, live } from './live';
 import { useMe } from './me';
 import { t } from './text';
 import { Refusal } from './view';
-import { Columns } from '../kit';
 
-function arrivalOf(trade: TradeItem): Arrival[] {
+function arrivalOf(trade: Trade): Arrival[] {
   if (!trade.paid_at || !trade.amount) return [];
   return [
     { id: trade.trade, type: 'trade.paid', at: trade.paid_at, trade: trade.trade, orderNo: trade.order_no ?? null, till: trade.till ?? null, amount: trade.amount },

@@ -89,7 +89,7 @@ export function takeUp(): void {
   const note = kept.read<Note>(place());
   if (!note || charge.get()) return;
   charge.set({ ...note, phase: { at: 'asking', what: 'state', turn: 0 } });
-  void look();
+  void during(() => settle());
 }
 
 /** Nobody stands at the till any more. What is not finished stays written down. */
@@ -238,9 +238,6 @@ async function settle(refusal?: Failure): Promise<void> {
     else throw error;
   }
 }
-
-/** Asks again how the charge stands. */
-export const look = (): Promise<void> => during(() => settle());
 
 /** Gives the charge up: it can never be paid after this. If it was paid meanwhile, that is what is shown. */
 export function end(): void {

@@ -7,7 +7,7 @@ import { serverNow } from '../lib/clock';
 import { Qr } from '../lib/codes';
 import { money, time } from '../lib/format';
 import { Camera } from './camera';
-import { type Charge, again, begin, charge, end, look, next, showCode, take } from './charge';
+import { type Charge, again, begin, charge, end, next, showCode, take } from './charge';
 import { paymentCode, useScanner } from './scanner';
 import { kept } from './store';
 import { has, t } from './text';
@@ -140,7 +140,7 @@ function Body({ now }: { now: Charge }) {
       return (
         <Result icon="error" tone="bad" title={t('charge.refused')} note={refusedText(phase.failure)}>
           <p class="till-note">{t('charge.refused.note')}</p>
-          <Button kind="primary" block icon="scan" onClick={phase.failure.passing && phase.failure.kind !== 'offline' ? () => void look() : again}>
+          <Button kind="primary" block icon="scan" onClick={again}>
             {t('charge.again')}
           </Button>
           <Button block icon="qr" onClick={showCode}>

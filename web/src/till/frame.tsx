@@ -52,14 +52,13 @@ export interface FrameProps {
   tab: Tab;
   /** Where the arrow leads; screens behind a tab have none. */
   back?: string;
-  actions?: ComponentChildren;
   /** Hides the tabs while something has to be finished. */
   bare?: boolean;
   wide?: boolean;
   children: ComponentChildren;
 }
 
-export function Frame({ title, tab, back, actions, bare, wide, children }: FrameProps) {
+export function Frame({ title, tab, back, bare, wide, children }: FrameProps) {
   const atSide = useWide();
   return (
     <Page
@@ -69,7 +68,6 @@ export function Frame({ title, tab, back, actions, bare, wide, children }: Frame
       wide={wide}
       actions={
         <>
-          {actions}
           <Connection />
           <Mute />
         </>

@@ -9,7 +9,7 @@ import { heardPaid } from './charge';
 import { me } from './me';
 import { eventParser } from './sse';
 import { kept, store } from './store';
-import { announce, announceMeanwhile } from './voice';
+import { announce, announceMeanwhile, sound } from './voice';
 
 export interface Arrival {
   /** `evt_…`, or the trade where it came from the list. */
@@ -112,6 +112,8 @@ export function listen(shop: string): () => void {
     live.change({ arrivals: [arrival, ...rest].slice(0, SHOWN_MAX) });
     if (type !== 'trade.paid') return;
     heardPaid(data.order_no, message.created_at);
+    const till = me.get()?.till;
+    if (till !== undefined && sound.get().own && data.till !== till) return;
     const at = Date.parse(message.created_at);
     if (serverNow() - at <= LATE_MS) {
       announce(message.id, data.amount, at);

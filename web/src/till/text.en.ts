@@ -246,6 +246,8 @@ export default {
   'settings.speak': 'Say when money arrives',
   'settings.speak.note': 'Speaks the amount',
   'settings.chime.note': 'This device has no voice for your language; it chimes',
+  'settings.own': 'Only what this till takes',
+  'settings.own.note': 'What other tills and the poster take is shown, not said',
   'settings.try': 'Try it',
   'settings.look': 'Language and appearance',
   'settings.leave': 'Sign out here?',

@@ -245,6 +245,8 @@ export default {
   'settings.speak': '到账播报',
   'settings.speak.note': '到账时语音报出金额',
   'settings.chime.note': '这台设备没有当前语言的语音，到账时响提示音',
+  'settings.own': '只播报这台收银机',
+  'settings.own.note': '其他收银机和收款牌的到账只显示，不播报',
   'settings.try': '试听',
   'settings.look': '语言和外观',
   'settings.leave': '退出这台设备？',

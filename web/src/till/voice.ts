@@ -10,6 +10,8 @@ import { t } from './text';
 
 export interface Sound {
   muted: boolean;
+  /** Whether only what this till took is announced. */
+  own: boolean;
   /** Whether the browser waits for a touch. */
   locked: boolean;
   /** Whether there is a voice for the language; without one it chimes. */
@@ -36,6 +38,7 @@ const touched = (): boolean => navigator.userActivation?.hasBeenActive ?? false;
 
 export const sound = store<Sound>({
   muted: kept.read<boolean>('muted') ?? false,
+  own: kept.read<boolean>('own') ?? false,
   locked: !touched(),
   voice: false,
   last: undefined,
@@ -79,6 +82,11 @@ export function setMuted(muted: boolean): void {
     waiting = [];
     speech?.cancel();
   }
+}
+
+export function setOwn(own: boolean): void {
+  kept.write('own', own ? true : undefined);
+  sound.change({ own });
 }
 
 /** Two notes, the second a fifth above the first. */

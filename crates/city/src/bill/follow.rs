@@ -39,6 +39,12 @@ struct Follower {
     open: BTreeMap<u64, Transfer>,
 }
 
+/// How far claims are known to be resolved: a ledger timestamp before the oldest open one.
+pub async fn position(city: &City) -> Result<u64, Fault> {
+    let mut conn = city.store.read().await?;
+    Ok(::store::jobs::watermark(&mut conn, NAME).await?)
+}
+
 /// Starts what runs beside the requests of this slice.
 pub fn start(city: &City, stop: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
     let (city, mut stop) = (city.clone(), stop.clone());

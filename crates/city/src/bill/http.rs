@@ -1,7 +1,6 @@
 //! Routes of bills: residents find and pay them, billers hand files over, operators add packs.
 //! Settlement and reconciliation have theirs in `reconcile/http.rs`.
 
-use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
@@ -14,26 +13,22 @@ use utoipa_axum::routes;
 
 use super::account::Check;
 use super::pack::{self, AmountRule, Category, Name, Pack};
-use super::upload::http::read_all;
-use super::{BillError, BillView, BillerFilter, PayBill, PayState, Quote, Settled, Standing, Verdict};
+pub(crate) use super::upload::http::{ImportAnswer, RowErrorsAnswer, pieces_of_file, read_all, row_errors_of};
+use super::{BillError, BillView, BillerFilter, PayBill, PayState, Quote, Settled, Standing};
 use crate::City;
 use crate::http::{Amount, Answer, Json, Path, Problem, Query};
+use crate::identity::Resident;
 use crate::identity::rules::mask_name;
-use crate::identity::{Operator, Resident};
-
-/// The largest pack, in bytes.
-const PACK_BYTES_MAX: u64 = 64 << 10;
 
 /// Every route of bills.
 pub fn routes() -> OpenApiRouter<City> {
     OpenApiRouter::new()
-        .routes(routes!(list_billers, add_pack))
+        .routes(routes!(list_billers))
         .routes(routes!(read_biller))
         .routes(routes!(fetch))
         .routes(routes!(read_bill))
         .routes(routes!(quote))
         .routes(routes!(pay_bill))
-        .routes(routes!(resolve_bill_payment))
         .merge(super::history::http::routes())
         .merge(super::saved::http::routes())
         .merge(super::upload::http::routes())
@@ -56,7 +51,7 @@ struct AccountAnswer {
 
 /// A biller.
 #[derive(Debug, Serialize, ToSchema)]
-struct BillerAnswer {
+pub(crate) struct BillerAnswer {
     #[schema(value_type = String, example = "blr_01h2xcejqtf2nbrexx3vqjhp41")]
     id: BillerId,
     /// The pack's own name.
@@ -135,7 +130,7 @@ async fn list_billers(
 }
 
 /// The biller that an address names: by its id, or by that of its pack.
-pub(in crate::bill) fn biller_named(text: &str) -> Answer<BillerId> {
+pub(crate) fn biller_named(text: &str) -> Answer<BillerId> {
     let by_pack = || pack::is_pack_id(text).then(|| pack::biller_of(text));
     text.parse().ok().or_else(by_pack).ok_or_else(|| {
         Problem::new(400, "malformed_id", "a biller is named `blr_…`, or by its pack, `hz-power`")
@@ -149,19 +144,6 @@ pub(in crate::bill) fn biller_named(text: &str) -> Answer<BillerId> {
     responses((status = 200, body = BillerAnswer), (status = "default", body = Problem)))]
 async fn read_biller(State(city): State<City>, Path(id): Path<String>) -> Answer<Json<BillerAnswer>> {
     Ok(Json(BillerAnswer::from(&*super::biller(&city, biller_named(&id)?).await?)))
-}
-
-/// Add a biller
-///
-/// With its pack, or give it new rules; by an operator of role admin.
-#[utoipa::path(post, path = "/v1/billers", tag = "operator", security(("bearer" = [])),
-    request_body(content = String, content_type = "application/toml"),
-    responses((status = 200, body = BillerAnswer), (status = "default", body = Problem)))]
-async fn add_pack(State(city): State<City>, by: Operator, body: Body) -> Answer<Json<BillerAnswer>> {
-    let bytes = read_all(body, PACK_BYTES_MAX).await?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Problem::new(422, "pack_malformed", "the pack cannot be read: it is not UTF-8"))?;
-    Ok(Json(BillerAnswer::from(&*super::add_pack(&city, &by, &text).await?)))
 }
 
 /// A price that stands.
@@ -413,57 +395,4 @@ async fn pay_bill(
     let paid = super::pay(&city, &who, wish).await?;
     let status = if paid.state == PayState::Settled { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok((status, Json(PaymentAnswer::of(&paid.settled, paid.state, paid.repeated, currency))))
-}
-
-/// How a payment is to end.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct ResolveBillPaymentRequest {
-    /// What the biller says of it: `paid` or `not_paid`.
-    outcome: Verdict,
-    /// Your record of the biller's answer, 1 to 64 visible ASCII characters; its hash stays in the ledger.
-    #[schema(example = "CALL-20260303-17")]
-    reference: String,
-}
-
-/// A payment that has ended.
-#[derive(Debug, Serialize, ToSchema)]
-struct ResolveBillPaymentAnswer {
-    #[schema(value_type = String, example = "pay_01h2xcejqtf2nbrexx3vqjhp41")]
-    id: PaymentId,
-    #[schema(value_type = String, example = "bil_01h2xcejqtf2nbrexx3vqjhp41")]
-    bill: BillId,
-    #[schema(value_type = String, example = "blr_01h2xcejqtf2nbrexx3vqjhp41")]
-    biller: BillerId,
-    amount: Amount,
-    /// How it ended.
-    outcome: Verdict,
-    /// Whether it had ended so before this request.
-    repeated: bool,
-}
-
-/// End a payment whose biller stays silent
-///
-/// As the biller says when asked by other means: `paid` gives the money to the biller, `not_paid` back
-/// to the payer. Safe to repeat; refused with `payment_final` where it has ended the other way. By an
-/// operator of role admin.
-#[utoipa::path(post, path = "/v1/bill-payments/{id}/resolve", tag = "operator", security(("bearer" = [])),
-    params(("id" = String, Path)), request_body = ResolveBillPaymentRequest,
-    responses((status = 200, body = ResolveBillPaymentAnswer), (status = "default", body = Problem)))]
-async fn resolve_bill_payment(
-    State(city): State<City>,
-    by: Operator,
-    Path(id): Path<PaymentId>,
-    Json(request): Json<ResolveBillPaymentRequest>,
-) -> Answer<Json<ResolveBillPaymentAnswer>> {
-    let ended = super::resolve_payment(&city, &by, id, request.outcome, &request.reference).await?;
-    let (payment, currency) = (ended.payment, city.settings.currency);
-    Ok(Json(ResolveBillPaymentAnswer {
-        id: payment.payment,
-        bill: payment.bill,
-        biller: payment.biller,
-        amount: Amount { minor: payment.amount_minor, currency },
-        outcome: ended.verdict,
-        repeated: ended.repeated,
-    }))
 }

@@ -446,8 +446,13 @@ pub(super) fn spawn(city: &City, import: Import) {
     tokio::spawn(async move {
         let id = import.id;
         match run(&city, import, &path, |_| {}).await {
-            Ok(done) => tracing::info!(import = %id, added = done.added, refused = done.refused, "imported"),
+            Ok(done) => {
+                city.bill.stopped.lock().expect("no panic while held").remove(&id);
+                tracing::info!(import = %id, added = done.added, refused = done.refused, "imported");
+            }
             Err(why) => {
+                let stopped = (city.now(), why.to_string());
+                city.bill.stopped.lock().expect("no panic while held").insert(id, stopped);
                 tracing::error!(import = %id, %why, "an import stopped; it goes on at the next start");
             }
         }

@@ -47,20 +47,24 @@ mod upload;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, RwLock};
 
-use kernel::ids::{BillId, BillerId};
+use kernel::Timestamp;
+use kernel::ids::{BillId, BillerId, ImportId};
 
 pub use error::BillError;
-pub use follow::{settle_pending, start};
+pub use follow::{position, settle_pending, start};
 pub use history::{HistoryEntry, HistoryFilter, history};
 pub use import::{FileFault, Import, ROW_ERRORS_KEPT, RowError, import_id, import_path, lookup, survey};
 pub use pack::{Category, Pack, PackError};
 pub use pay::{Paid, PayBill, PayState, pay};
-pub use query::{BillView, BillerFilter, bill, biller, billers, fetch, imports, quote, row_errors};
+pub use query::{
+    BillView, BillerFilter, all_imports, bill, biller, billers, fetch, imports, quote, row_errors, stopped_imports,
+    unfinished_imports,
+};
 pub use receipt::{Receipt, receipt};
 pub use resolve::{Resolution, Verdict, resolve_payment};
 pub use rules::{Bill, Quote};
 pub use standing::{Settled, Standing, standing};
-pub use upload::{Upload, receive};
+pub use upload::{Upload, receive, receive_for};
 
 use self::connector::{BillerConnector, FileConnector};
 use crate::identity::{Operator, Role};
@@ -74,6 +78,8 @@ pub struct State {
     connectors: RwLock<HashMap<BillerId, Arc<dyn BillerConnector>>>,
     /// Held by the import at work.
     importing: tokio::sync::Mutex<()>,
+    /// Imports that stopped on this node, since it started: when and why.
+    stopped: Mutex<HashMap<ImportId, (Timestamp, String)>>,
 }
 
 /// Bills asked for lately. They never change, so remembering them is safe.

@@ -149,3 +149,32 @@ pub async fn row_errors(
     let error = |(line, field, code)| RowError { line: u64::try_from(line).unwrap_or(0), field, code };
     Ok(rows.into_iter().map(error).collect())
 }
+
+/// The imports of one biller or of all, newest first: `limit` of them begun before `before`. Callers check who
+/// may see that.
+pub async fn all_imports(
+    city: &City,
+    biller: Option<BillerId>,
+    before: Option<Timestamp>,
+    limit: u32,
+) -> Result<Vec<Import>, BillError> {
+    if let Some(biller) = biller {
+        return imports(city, biller, before, limit).await;
+    }
+    let before = before.map_or(i64::MAX, Timestamp::as_millis);
+    let mut conn = city.store.read().await?;
+    Ok(store::all_imports(&mut conn, before, limit).await?)
+}
+
+/// The imports that have not come to their end.
+pub async fn unfinished_imports(city: &City) -> Result<Vec<Import>, BillError> {
+    let mut conn = city.store.read().await?;
+    Ok(store::unfinished_imports(&mut conn).await?)
+}
+
+/// The imports that stopped on this node since it started: which, when and why. They go on at its next start, or
+/// when their file is handed in again.
+pub fn stopped_imports(city: &City) -> Vec<(ImportId, Timestamp, String)> {
+    let stopped = city.bill.stopped.lock().expect("no panic while held");
+    stopped.iter().map(|(id, (at, why))| (*id, *at, why.clone())).collect()
+}

@@ -274,6 +274,14 @@ pub async fn imports(
     query.fetch_all(conn).await?.iter().map(import).collect()
 }
 
+/// The imports of every biller, newest first, begun before `before` (ms).
+pub async fn all_imports(conn: &mut Conn, before: i64, limit: u32) -> Result<Vec<Import>, StoreError> {
+    let sql =
+        format!("SELECT {IMPORT} FROM import WHERE created_at < $1 ORDER BY created_at DESC, id LIMIT $2");
+    let query = store::query(AssertSqlSafe(sql)).bind(before).bind(i64::from(limit));
+    query.fetch_all(conn).await?.iter().map(import).collect()
+}
+
 /// The imports that a crash or a stop left unfinished.
 pub async fn unfinished_imports(conn: &mut Conn) -> Result<Vec<Import>, StoreError> {
     let sql = format!("SELECT {IMPORT} FROM import WHERE finished_at IS NULL ORDER BY created_at");

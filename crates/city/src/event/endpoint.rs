@@ -138,3 +138,10 @@ pub async fn delivery(
     let found = store::get_delivery(&mut conn, id, event).await?.ok_or(EventError::DeliveryUnknown)?;
     Ok((found, store::attempts(&mut conn, id, event).await?))
 }
+
+/// The endpoints of any shop that are disabled, the newest to be so first, at most `limit`. Callers check who
+/// may see that.
+pub async fn disabled(city: &City, limit: u32) -> Result<Vec<Endpoint>, EventError> {
+    let mut conn = city.store.read().await?;
+    Ok(store::disabled_endpoints(&mut conn, limit).await?)
+}

@@ -39,6 +39,12 @@ struct Follower {
     stored_at: Instant,
 }
 
+/// How far deliveries were written: the ledger timestamp of the last transfer taken in.
+pub async fn position(city: &City) -> Result<u64, Fault> {
+    let mut conn = city.store.read().await?;
+    Ok(jobs::watermark(&mut conn, NAME).await?)
+}
+
 /// Key and payload of the job that delivers.
 pub(super) fn job(new: &NewDelivery) -> (Vec<u8>, String) {
     let key = [new.endpoint.to_bytes(), new.event.to_bytes()].concat();

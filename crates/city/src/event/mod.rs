@@ -39,10 +39,11 @@ use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinHandle;
 
 pub use endpoint::{
-    create_endpoint, delete_endpoint, deliveries, delivery, enable_endpoint, endpoint, endpoints,
+    create_endpoint, delete_endpoint, deliveries, delivery, disabled, enable_endpoint, endpoint, endpoints,
     rotate_secret,
 };
 pub use error::EventError;
+pub use follow::position;
 pub use live::{Subscription, subscribe};
 pub use message::{EventType, Message};
 pub use replay::{Replayed, replay, resend};

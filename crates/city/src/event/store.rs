@@ -112,6 +112,14 @@ pub async fn endpoints_in_use(conn: &mut Conn) -> Result<Vec<Endpoint>> {
     rows.iter().map(endpoint).collect()
 }
 
+/// Every shop's endpoints that are disabled, newest first.
+pub async fn disabled_endpoints(conn: &mut Conn, limit: u32) -> Result<Vec<Endpoint>> {
+    let sql = "SELECT * FROM webhook_endpoint WHERE deleted_at IS NULL AND disabled_at IS NOT NULL
+               ORDER BY disabled_at DESC, id LIMIT $1";
+    let rows = query(sql).bind(i64::from(limit)).fetch_all(conn).await?;
+    rows.iter().map(endpoint).collect()
+}
+
 /// The shop's endpoint of this id.
 pub async fn own_endpoint(conn: &mut Conn, merchant: MerchantId, of: EndpointId) -> Result<Option<Endpoint>> {
     let sql = "SELECT * FROM webhook_endpoint WHERE id = $1 AND merchant_id = $2 AND deleted_at IS NULL";

@@ -5,13 +5,13 @@ use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use kernel::Timestamp;
-use kernel::ids::{BillerId, DeviceId, KeyId, MerchantId, OperatorId, ResidentId, TillId};
+use kernel::ids::{DeviceId, KeyId, ResidentId, TillId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Key, NewKey, Operator, OwnerKind, Profile, Resident, Role, Tier};
+use super::{Key, NewKey, Operator, Profile, Resident, Role};
 use crate::City;
 use crate::http::{Amount, Answer, Json, Path, Problem};
 
@@ -27,10 +27,6 @@ pub fn routes() -> OpenApiRouter<City> {
         .routes(routes!(list_devices, add_device))
         .routes(routes!(revoke_device))
         .routes(routes!(enrol))
-        .routes(routes!(put_tier))
-        .routes(routes!(add_operator))
-        .routes(routes!(add_key))
-        .routes(routes!(revoke_key))
 }
 
 /// A phone to send a one-time code to.
@@ -82,7 +78,7 @@ struct SignInAnswer {
 
 /// A resident's own data.
 #[derive(Debug, Serialize, ToSchema)]
-struct ProfileAnswer {
+pub(crate) struct ProfileAnswer {
     #[schema(value_type = String, example = "res_01h2xcejqtf2nbrexx3vqjhp41")]
     id: ResidentId,
     #[schema(example = "+8613800001111")]
@@ -308,32 +304,6 @@ async fn enrol(
     Ok(Json(super::enrol(&city, &by, &request.phone, &request.name).await?.into()))
 }
 
-/// The tier an operator found.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct TierRequest {
-    /// 1, 2 or 3.
-    #[schema(minimum = 1, maximum = 3)]
-    tier: i64,
-}
-
-/// Raise a resident's tier
-///
-/// By an operator of role admin who has seen the papers. Tiers are never lowered.
-#[utoipa::path(put, path = "/v1/residents/{resident}/tier", tag = "operator", security(("bearer" = [])),
-    params(("resident" = String, Path, description = "res_…")), request_body = TierRequest,
-    responses((status = 200, body = ProfileAnswer), (status = "default", body = Problem)))]
-async fn put_tier(
-    State(city): State<City>,
-    by: Operator,
-    Path(resident): Path<ResidentId>,
-    Json(request): Json<TierRequest>,
-) -> Answer<Json<ProfileAnswer>> {
-    let tier = Tier::from_number(request.tier)
-        .ok_or_else(|| Problem::new(422, "tier_unknown", "a tier is 1, 2 or 3"))?;
-    Ok(Json(super::raise_tier(&city, &by, resident, tier).await?.into()))
-}
-
 /// An API key without its secret.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct KeyAnswer {
@@ -364,92 +334,4 @@ impl From<NewKey> for NewKeyAnswer {
     fn from(new: NewKey) -> NewKeyAnswer {
         NewKeyAnswer { key: new.key.into(), secret: new.secret }
     }
-}
-
-/// Another person who runs the city.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct OperatorRequest {
-    /// 1 to 40 characters.
-    #[schema(example = "值班 2")]
-    name: String,
-}
-
-/// A new operator and its first key.
-#[derive(Serialize, ToSchema)]
-struct NewOperatorAnswer {
-    #[schema(value_type = String, example = "opr_01h2xcejqtf2nbrexx3vqjhp41")]
-    operator: OperatorId,
-    key: KeyAnswer,
-    /// Of role admin. Send as `authorization: Bearer …`; shown once.
-    #[schema(example = "yok_…")]
-    secret: String,
-}
-
-/// Add an operator
-///
-/// By an operator of role admin. The answer has a key of role admin; `POST /v1/keys` makes lesser ones.
-#[utoipa::path(post, path = "/v1/operators", tag = "operator", security(("bearer" = [])),
-    request_body = OperatorRequest,
-    responses((status = 201, body = NewOperatorAnswer), (status = "default", body = Problem)))]
-async fn add_operator(
-    State(city): State<City>,
-    by: Operator,
-    Json(request): Json<OperatorRequest>,
-) -> Answer<(StatusCode, Json<NewOperatorAnswer>)> {
-    let new = super::add_operator(&city, &by, &request.name).await?;
-    let operator = OperatorId::from_u128(new.key.owner);
-    Ok((StatusCode::CREATED, Json(NewOperatorAnswer { operator, key: new.key.into(), secret: new.secret })))
-}
-
-/// Whom a new key is for and what it may do.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct KeyRequest {
-    /// `mch_…`, `blr_…` or `opr_…`.
-    #[schema(example = "mch_01h2xcejqtf2nbrexx3vqjhp41")]
-    owner: String,
-    role: Role,
-    name: String,
-}
-
-/// Add a key for anybody
-///
-/// By an operator of role admin: the first key of a biller, another key of an operator. For a shop rather use
-/// `POST /v1/merchants/{merchant}/keys`: whether a `mch_…` or `blr_…` exists is not checked here, and a key of
-/// nobody opens nothing. An operator must exist.
-#[utoipa::path(post, path = "/v1/keys", tag = "operator", security(("bearer" = [])), request_body = KeyRequest,
-    responses((status = 201, body = NewKeyAnswer), (status = "default", body = Problem)))]
-async fn add_key(
-    State(city): State<City>,
-    by: Operator,
-    Json(request): Json<KeyRequest>,
-) -> Answer<(StatusCode, Json<NewKeyAnswer>)> {
-    by.role.require(Role::Admin)?;
-    let owner = &request.owner;
-    let (kind, bits) = if let Ok(id) = owner.parse::<MerchantId>() {
-        (OwnerKind::Merchant, id.as_u128())
-    } else if let Ok(id) = owner.parse::<BillerId>() {
-        (OwnerKind::Biller, id.as_u128())
-    } else if let Ok(id) = owner.parse::<OperatorId>() {
-        (OwnerKind::Operator, id.as_u128())
-    } else {
-        return Err(Problem::new(422, "owner_malformed", "an owner is `mch_…`, `blr_…` or `opr_…`"));
-    };
-    if kind == OwnerKind::Operator {
-        super::require_operator(&city, OperatorId::from_u128(bits)).await?;
-    }
-    let new = super::create_key(&city, kind, bits, request.role, None, &request.name).await?;
-    Ok((StatusCode::CREATED, Json(new.into())))
-}
-
-/// End anybody's key
-///
-/// By an operator of role admin: a leaked key of whomever.
-#[utoipa::path(delete, path = "/v1/keys/{key}", tag = "operator", security(("bearer" = [])),
-    params(("key" = String, Path, description = "key_…")),
-    responses((status = 204, description = "ended"), (status = "default", body = Problem)))]
-async fn revoke_key(State(city): State<City>, by: Operator, Path(key): Path<KeyId>) -> Answer<StatusCode> {
-    super::revoke_any_key(&city, &by, key).await?;
-    Ok(StatusCode::NO_CONTENT)
 }

@@ -1,5 +1,6 @@
 //! API keys of shops, billers and operators: shown once, kept as SHA-256 of 256 random bits.
 
+use kernel::Timestamp;
 use kernel::ids::{KeyId, OperatorId, TillId};
 
 use super::{IdentityError, Key, Operator, OwnerKind, Role, secret, session, sha256, store};
@@ -92,6 +93,23 @@ pub async fn revoke_till_keys(city: &City, owner: u128, till: TillId) -> Result<
 pub async fn add_operator(city: &City, by: &Operator, name: &str) -> Result<NewKey, IdentityError> {
     by.role.require(Role::Admin)?;
     bootstrap_operator(city, name).await
+}
+
+/// An operator as others see one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperatorName {
+    /// Who.
+    pub id: OperatorId,
+    /// What people call them.
+    pub name: String,
+    /// Since when.
+    pub created_at: Timestamp,
+}
+
+/// Every operator, oldest first. Callers check who may see that.
+pub async fn operators(city: &City) -> Result<Vec<OperatorName>, IdentityError> {
+    let mut conn = city.store.read().await?;
+    Ok(store::operators(&mut conn).await?)
 }
 
 /// Refuses as `operator_unknown` who is not an operator of this city.

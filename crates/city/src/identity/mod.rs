@@ -38,8 +38,8 @@ pub use device::{
 };
 pub use error::IdentityError;
 pub use key::{
-    NewKey, add_operator, bootstrap_operator, create_key, keys, require_operator, revoke_any_key, revoke_key,
-    revoke_till_keys,
+    NewKey, OperatorName, add_operator, bootstrap_operator, create_key, keys, operators, require_operator,
+    revoke_any_key, revoke_key, revoke_till_keys,
 };
 pub use lookups::{Lookup, may_tell};
 pub use pin::{change_pin, require_pin, reset_pin, set_first_pin};
@@ -98,12 +98,16 @@ pub struct Operator {
     pub id: OperatorId,
     /// What the key may do.
     pub role: Role,
+    /// Which key.
+    pub key: KeyId,
+    /// Whether a person asks, from a browser's session: then dangerous acts need a reason.
+    pub browser: bool,
 }
 
 impl Operator {
     /// The operator of this key of an operator.
     fn by(key: &Key) -> Operator {
-        Operator { id: OperatorId::from_u128(key.owner), role: key.role }
+        Operator { id: OperatorId::from_u128(key.owner), role: key.role, key: key.id, browser: false }
     }
 }
 
@@ -127,7 +131,8 @@ impl Role {
         if self >= needed { Ok(()) } else { Err(IdentityError::Forbidden(needed)) }
     }
 
-    fn name(self) -> &'static str {
+    /// On the wire and in tables.
+    pub fn name(self) -> &'static str {
         match self {
             Role::Viewer => "viewer",
             Role::Staff => "staff",
@@ -453,6 +458,19 @@ async fn open_wallet(city: &City, resident: ResidentId) -> Result<(), IdentityEr
 pub async fn profile(city: &City, who: &Resident) -> Result<Profile, IdentityError> {
     let mut conn = city.store.read().await?;
     store::by_id(&mut conn, who.id).await?.ok_or(IdentityError::ResidentUnknown)
+}
+
+/// The resident of this id, for an operator's eyes.
+pub async fn resident(city: &City, id: ResidentId) -> Result<Profile, IdentityError> {
+    let mut conn = city.store.read().await?;
+    store::by_id(&mut conn, id).await?.ok_or(IdentityError::ResidentUnknown)
+}
+
+/// The resident of this whole phone number, for an operator's eyes.
+pub async fn resident_of_phone(city: &City, phone: &str) -> Result<Profile, IdentityError> {
+    let phone = rules::phone(phone).ok_or(IdentityError::PhoneMalformed)?;
+    let mut conn = city.store.read().await?;
+    store::by_phone(&mut conn, &phone).await?.ok_or(IdentityError::ResidentUnknown)
 }
 
 /// Whose phone it is, for somebody who wants to pay its owner: id and name. From memory where possible:

@@ -94,6 +94,28 @@ pub fn mask_name(name: &str) -> String {
     last.map_or_else(|| "*".to_owned(), |c| format!("{}{c}", "*".repeat((count - 1).min(3))))
 }
 
+/// A phone number as another may recognise it: a Chinese mobile keeps three digits and four, `138****0001`, any
+/// other its first two and last two, `+44****67`.
+pub fn mask_phone(phone: &str) -> String {
+    let tail =
+        |digits: &str, n: usize| digits.chars().skip(digits.chars().count().saturating_sub(n)).collect();
+    let (head, tail): (String, String) = match phone.strip_prefix("+86") {
+        Some(mobile) if mobile.len() == 11 => (mobile.chars().take(3).collect(), tail(mobile, 4)),
+        _ => (phone.chars().take(3).collect(), tail(phone, 2)),
+    };
+    format!("{head}****{tail}")
+}
+
+/// A name as an operator may recognise it: the first and the last character stay, `王*明`; of two the last,
+/// and what is shorter is all hidden.
+pub fn mask_middle(name: &str) -> String {
+    let count = name.chars().count();
+    match (name.chars().next(), name.chars().last()) {
+        (Some(first), Some(last)) if count > 2 => format!("{first}{}{last}", "*".repeat((count - 2).min(3))),
+        _ => mask_name(name),
+    }
+}
+
 /// Whether a PIN may be chosen: six digits, not all the same, not a run up or down.
 pub fn pin_acceptable(pin: &str) -> bool {
     let d = pin.as_bytes();
@@ -151,6 +173,28 @@ mod tests {
             assert_eq!((name_acceptable(name), mask_name(name).as_str()), (ok, masked), "{name:?}");
         }
         assert!(!name_acceptable(&"长".repeat(41)));
+    }
+
+    #[test]
+    fn what_operators_see_of_a_person() {
+        for (name, masked) in [
+            ("王小明", "王*明"),
+            ("王明", "*明"),
+            ("明", "*"),
+            ("", "*"),
+            ("Alexandra", "A***a"),
+            ("欧阳小明", "欧**明"),
+        ] {
+            assert_eq!(mask_middle(name), masked);
+        }
+        for (phone, masked) in [
+            ("+8613800000001", "138****0001"),
+            ("+442071234567", "+44****67"),
+            ("+86215555555", "+86****55"),
+            ("+1234567", "+12****67"),
+        ] {
+            assert_eq!(mask_phone(phone), masked);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use kernel::ids::{DeviceId, KeyId, OperatorId, ResidentId, SessionId, TillId};
 use store::{Conn, Row as _, StoreError, id, id_opt, query, query_scalar};
 
 use super::rules::{CODE_TRIES_MAX, CODES_MAX, PIN_FAILURES_MAX, Tier};
-use super::{Device, Key, OwnerKind, Profile, Role};
+use super::{Device, Key, OperatorName, OwnerKind, Profile, Role};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -476,4 +476,14 @@ pub async fn operator_name(conn: &mut Conn, operator: OperatorId) -> Result<Opti
         .fetch_optional(conn)
         .await?;
     Ok(name)
+}
+
+/// Every operator, oldest first.
+pub async fn operators(conn: &mut Conn) -> Result<Vec<OperatorName>> {
+    let rows = query("SELECT id, name, created_at FROM operator ORDER BY id").fetch_all(conn).await?;
+    let name = |row: &store::AnyRow| {
+        let created_at = Timestamp::from_millis(row.try_get("created_at")?);
+        Ok(OperatorName { id: id(row, "id")?, name: row.try_get("name")?, created_at })
+    };
+    rows.iter().map(name).collect()
 }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kernel::Timestamp;
-use kernel::ids::{MerchantId, PaymentId, TillId};
+use kernel::ids::{MerchantId, TillId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -21,8 +21,6 @@ pub fn routes() -> OpenApiRouter<City> {
     OpenApiRouter::new()
         .routes(routes!(open_shop, list_shops))
         .routes(routes!(read_shop))
-        .routes(routes!(close_shop))
-        .routes(routes!(pay_out))
         .routes(routes!(read_own_shop))
         .routes(routes!(read_balance))
         .routes(routes!(list_tills, add_till))
@@ -58,7 +56,7 @@ struct OpenRequest {
 
 /// A shop.
 #[derive(Debug, Serialize, ToSchema)]
-struct ShopAnswer {
+pub(crate) struct ShopAnswer {
     #[schema(value_type = String, example = "mch_01h2xcejqtf2nbrexx3vqjhp41")]
     id: MerchantId,
     reference: String,
@@ -144,60 +142,6 @@ async fn read_shop(
     Path(merchant): Path<MerchantId>,
 ) -> Answer<Json<ShopAnswer>> {
     Ok(Json((&*super::get(&city, merchant).await?).into()))
-}
-
-/// Close a shop
-///
-/// By an operator of role admin. It takes no more payments; refunds go on, and what it has stays its own.
-#[utoipa::path(post, path = "/v1/merchants/{merchant}/close", tag = "operator", security(("bearer" = [])),
-    params(("merchant" = String, Path, description = "mch_…")),
-    responses((status = 200, body = ShopAnswer), (status = "default", body = Problem)))]
-async fn close_shop(
-    State(city): State<City>,
-    by: Operator,
-    Path(merchant): Path<MerchantId>,
-) -> Answer<Json<ShopAnswer>> {
-    Ok(Json((&super::close(&city, &by, merchant).await?).into()))
-}
-
-/// What was paid out at the bank.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct PayoutRequest {
-    amount: Amount,
-    /// The bank's own number of the movement; booked once.
-    #[schema(example = "20260302-000017")]
-    reference: String,
-}
-
-/// A pay-out as it was booked.
-#[derive(Debug, Serialize, ToSchema)]
-struct PayoutAnswer {
-    #[schema(value_type = String, example = "pay_01h2xcejqtf2nbrexx3vqjhp41")]
-    id: PaymentId,
-    amount: Amount,
-    #[schema(value_type = String, format = DateTime)]
-    at: Timestamp,
-    /// Whether it had been booked before this request.
-    repeated: bool,
-}
-
-/// Book a pay-out to a shop
-///
-/// By an operator of role staff, when the bank has paid the shop. The shop's statement has it as `payout`.
-#[utoipa::path(post, path = "/v1/merchants/{merchant}/payouts", tag = "operator", security(("bearer" = [])),
-    params(("merchant" = String, Path, description = "mch_…")), request_body = PayoutRequest,
-    responses((status = 200, body = PayoutAnswer), (status = "default", body = Problem)))]
-async fn pay_out(
-    State(city): State<City>,
-    by: Operator,
-    Path(merchant): Path<MerchantId>,
-    Json(request): Json<PayoutRequest>,
-) -> Answer<Json<PayoutAnswer>> {
-    let amount = request.amount.into();
-    let moved = super::pay_out(&city, &by, merchant, amount, &request.reference).await?;
-    let (id, amount) = (moved.payment, moved.amount.into());
-    Ok(Json(PayoutAnswer { id, amount, at: moved.at, repeated: moved.repeated }))
 }
 
 /// Read my shop

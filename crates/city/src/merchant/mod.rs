@@ -25,7 +25,7 @@ use kernel::ids::{MerchantId, TillId};
 use kernel::{Money, Timestamp};
 
 pub use error::MerchantError;
-pub use payout::pay_out;
+pub use payout::{check_payout, pay_out, payout_id};
 
 use crate::books::{self, account_code};
 use crate::identity::{self, Merchant, Operator, Role};
@@ -312,9 +312,20 @@ pub async fn require_till(city: &City, merchant: MerchantId, till: TillId) -> Re
     Ok(())
 }
 
+/// Up to `limit` shops whose reference this is, or whose name holds it, by name.
+pub async fn search(city: &City, text: &str, limit: u32) -> Result<Vec<Shop>, MerchantError> {
+    let mut conn = city.store.read().await?;
+    Ok(store::search(&mut conn, text, limit).await?)
+}
+
 /// What the shop has, straight from the ledger.
 pub async fn balance(city: &City, who: &Merchant) -> Result<Balance, MerchantError> {
-    let found = city.ledger.lookup_accounts(vec![books::merchant(who.id)]).await.map_err(Fault::from)?;
+    balance_of(city, who.id).await
+}
+
+/// What the shop of this id has. Callers check who may see that.
+pub async fn balance_of(city: &City, shop: MerchantId) -> Result<Balance, MerchantError> {
+    let found = city.ledger.lookup_accounts(vec![books::merchant(shop)]).await.map_err(Fault::from)?;
     let account = found.first().ok_or(MerchantError::Unknown)?;
     let spent = account.debits_posted.saturating_add(account.debits_pending);
     let money = |minor: u128| {

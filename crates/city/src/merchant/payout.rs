@@ -12,7 +12,8 @@ use crate::wallet::{Moved, instant, rules};
 use crate::{City, Fault};
 
 /// Books money that was paid out to a shop, open or closed. `reference` is the bank's own: booked once,
-/// whoever asks; the same reference with another shop or amount is refused.
+/// whoever asks; the same reference with another shop or amount is refused. The ledger keeps who booked it in
+/// `user_data_128`. Whether it needs a second operator is asked before (by the operator slice).
 pub async fn pay_out(
     city: &City,
     by: &Operator,
@@ -21,18 +22,13 @@ pub async fn pay_out(
     reference: &str,
 ) -> Result<Moved, MerchantError> {
     by.role.require(Role::Staff)?;
+    check_payout(city, merchant, amount, reference).await?;
     let currency = city.settings.currency;
-    if !rules::amount_acceptable(amount, currency) {
-        return Err(MerchantError::AmountUnacceptable);
-    }
-    if !(1..=64).contains(&reference.len()) || !reference.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(MerchantError::BankReferenceMalformed);
-    }
-    get(city, merchant).await?;
-    let payment = PaymentId::derive(&[b"payout", reference.as_bytes()]);
+    let payment = payout_id(reference);
     let (from, to) = (books::merchant(merchant), books::bank_clearing(currency));
     let once = books::pay_once(&city.ledger, payment.as_u128(), |id| {
-        vec![books::transfer(id, from, to, amount.minor, currency, transfer_code::MERCHANT_SETTLEMENT)]
+        let main = books::transfer(id, from, to, amount.minor, currency, transfer_code::MERCHANT_SETTLEMENT);
+        vec![Transfer { user_data_128: by.id.as_u128(), ..main }]
     });
     let same =
         |t: &Transfer| t.debit_account_id == from && Some(t.amount) == u128::try_from(amount.minor).ok();
@@ -50,4 +46,27 @@ pub async fn pay_out(
         Once::Refused(_, status) => Err(Fault::Books(format!("pay out: {status:?}")).into()),
         Once::Exhausted => Err(MerchantError::AttemptsExhausted),
     }
+}
+
+/// What the pay-out of this bank reference is known by.
+pub fn payout_id(reference: &str) -> PaymentId {
+    PaymentId::derive(&[b"payout", reference.as_bytes()])
+}
+
+/// Refuses what could be no pay-out, whatever the ledger says.
+pub async fn check_payout(
+    city: &City,
+    merchant: MerchantId,
+    amount: Money,
+    reference: &str,
+) -> Result<(), MerchantError> {
+    let currency = city.settings.currency;
+    if !rules::amount_acceptable(amount, currency) {
+        return Err(MerchantError::AmountUnacceptable);
+    }
+    if !(1..=64).contains(&reference.len()) || !reference.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(MerchantError::BankReferenceMalformed);
+    }
+    get(city, merchant).await?;
+    Ok(())
 }

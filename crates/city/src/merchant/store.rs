@@ -88,6 +88,20 @@ pub async fn list(conn: &mut Conn, after: Option<&Shop>, limit: u32) -> Result<V
     rows.iter().map(shop).collect()
 }
 
+/// Shops whose reference this is, or whose name holds it, by name.
+pub async fn search(conn: &mut Conn, text: &str, limit: u32) -> Result<Vec<Shop>> {
+    let literal = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    let rows = query(
+        "SELECT * FROM merchant WHERE reference = $1 OR name LIKE $2 ESCAPE '\\' ORDER BY name, id LIMIT $3",
+    )
+    .bind(text)
+    .bind(format!("%{literal}%"))
+    .bind(i64::from(limit))
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(shop).collect()
+}
+
 /// Closes the shop, once: a second time changes nothing.
 pub async fn close(conn: &mut Conn, merchant: MerchantId, now: Timestamp) -> Result<()> {
     query("UPDATE merchant SET closed_at = $1 WHERE id = $2 AND closed_at IS NULL")

@@ -36,7 +36,7 @@ use kernel::{Money, Timestamp};
 use ledger::Transfer;
 
 pub use error::TradeError;
-pub use pay::{Charge, Charged, Paid, Pay, charge, confirm, pay};
+pub use pay::{Channel, Charge, Charged, Paid, Pay, charge, confirm, pay};
 pub use refund::{Refund, Refunded, list as refunds, refund, refund_trade, refunded};
 
 use crate::books::{self, Once, transfer_code};

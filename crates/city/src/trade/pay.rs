@@ -78,6 +78,35 @@ struct Parties {
     amount: i64,
     /// The marker that uses up the payment code.
     burn: Option<u128>,
+    channel: Channel,
+}
+
+/// How the payer was met; the ledger keeps it in `user_data_32` of the payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// A shop's poster.
+    Poster,
+    /// The QR code of an order.
+    Order,
+    /// The payer's own code.
+    PayerCode,
+}
+
+impl Channel {
+    const ALL: [Channel; 3] = [Channel::Poster, Channel::Order, Channel::PayerCode];
+
+    fn number(self) -> u32 {
+        match self {
+            Channel::Poster => 1,
+            Channel::Order => 2,
+            Channel::PayerCode => 3,
+        }
+    }
+
+    /// The channel of a payment in the ledger; older ones do not say.
+    pub fn of(payment: &Transfer) -> Option<Channel> {
+        Channel::ALL.into_iter().find(|channel| channel.number() == payment.user_data_32)
+    }
 }
 
 /// Pays what a shop's QR code asks for.
@@ -95,7 +124,7 @@ pub async fn pay(city: &City, who: &Resident, request: Pay) -> Result<Paid, Trad
         return Err(TradeError::AmountDiffers);
     }
     let asked = asked.or(printed);
-    let (trade, amount) = if let Some(text) = reference.trade {
+    let (trade, amount, channel) = if let Some(text) = reference.trade {
         let trade: TradeId = text.parse().map_err(|_| TradeError::ForeignCode)?;
         // The shop's order says what is to be paid. A code that shows the payer another amount is no code of it.
         let order =
@@ -104,13 +133,14 @@ pub async fn pay(city: &City, who: &Resident, request: Pay) -> Result<Paid, Trad
             return Err(TradeError::AmountDiffers);
         }
         refuse_expired(city, &order).await?;
-        (trade, order.amount_minor)
+        (trade, order.amount_minor, Channel::Order)
     } else {
         let trade = TradeId::derive(&[b"poster", &who.id.to_bytes(), request.key.as_bytes()]);
-        (trade, asked.ok_or(TradeError::AmountMissing)?)
+        (trade, asked.ok_or(TradeError::AmountMissing)?, Channel::Poster)
     };
     identity::require_pin(city, who, amount, request.pin.as_deref()).await?;
-    settle(city, Parties { trade, merchant, payer: who.id, tier: who.tier, amount, burn: None }).await
+    let (payer, tier, burn) = (who.id, who.tier, None);
+    settle(city, Parties { trade, merchant, payer, tier, amount, burn, channel }).await
 }
 
 /// The amount that the code shows its payer, minor units. A code in another currency is not the city's.
@@ -183,6 +213,7 @@ async fn scanned(
         tier,
         amount: order.amount_minor,
         burn: Some(payer.burn_id),
+        channel: Channel::PayerCode,
     };
     match settle(city, parties).await {
         // The chain was rolled back, and the use of the code with it: write it before answering.
@@ -205,7 +236,8 @@ pub async fn confirm(city: &City, who: &Resident, trade: TradeId, pin: &str) -> 
     refuse_expired(city, &order).await?;
     identity::require_pin(city, who, order.amount_minor, Some(pin)).await?;
     let (merchant, amount) = (order.merchant, order.amount_minor);
-    settle(city, Parties { trade, merchant, payer: who.id, tier: who.tier, amount, burn: None }).await
+    let (payer, tier, burn, channel) = (who.id, who.tier, None, Channel::PayerCode);
+    settle(city, Parties { trade, merchant, payer, tier, amount, burn, channel }).await
 }
 
 /// Refuses an order whose time is over, unless it was paid in time: then the payment answers. Who was
@@ -263,7 +295,7 @@ async fn use_up(city: &City, burn: u128) -> Result<(), TradeError> {
 
 /// Moves the money of a trade, once.
 async fn settle(city: &City, parties: Parties) -> Result<Paid, TradeError> {
-    let Parties { trade, merchant, payer, tier, amount, burn } = parties;
+    let Parties { trade, merchant, payer, tier, amount, burn, channel } = parties;
     let currency = city.settings.currency;
     let shop = merchant::get(city, merchant).await?;
     if !shop.is_open() {
@@ -285,8 +317,8 @@ async fn settle(city: &City, parties: Parties) -> Result<Paid, TradeError> {
             currency,
             transfer_code::TRADE_PAYMENT,
         );
-        let mut chain =
-            vec![Transfer { user_data_128: trade.as_u128(), ..main }, Transfer { user_data_128: id, ..cap }];
+        let main = Transfer { user_data_128: trade.as_u128(), user_data_32: channel.number(), ..main };
+        let mut chain = vec![main, Transfer { user_data_128: id, ..cap }];
         chain.extend(burn.map(|burn| books::marker(burn, transfer_code::CODE_USED)));
         if fee > 0 {
             let to = books::fees(currency);

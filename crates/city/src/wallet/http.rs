@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use kernel::Timestamp;
-use kernel::ids::{PaymentId, ResidentId};
+use kernel::ids::PaymentId;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::{Moved, Payee, WalletError, rules};
 use crate::City;
 use crate::http::{Amount, Answer, IdempotencyKey, Json, Page, Problem, Query, ledger_cursor};
-use crate::identity::{Operator, Resident};
+use crate::identity::Resident;
 
 /// Every route of the wallet.
 pub fn routes() -> OpenApiRouter<City> {
@@ -24,8 +24,6 @@ pub fn routes() -> OpenApiRouter<City> {
         .routes(routes!(personal_code))
         .routes(routes!(personal_code_svg))
         .routes(routes!(transfer))
-        .routes(routes!(deposit))
-        .routes(routes!(withdraw))
 }
 
 /// A wallet's money.
@@ -206,7 +204,7 @@ struct TransferRequest {
 
 /// A movement that happened.
 #[derive(Debug, Serialize, ToSchema)]
-struct MovedAnswer {
+pub(crate) struct MovedAnswer {
     #[schema(value_type = String, example = "pay_01h2xcejqtf2nbrexx3vqjhp41")]
     id: PaymentId,
     amount: Amount,
@@ -258,46 +256,4 @@ async fn transfer(
     let Moved { payment, amount, at, repeated } =
         super::transfer(&city, &who, &to, request.amount.into(), &key.0, pin).await?;
     Ok(Json(TransferAnswer { id: payment, payee_name, amount: amount.into(), at, repeated }))
-}
-
-/// Money that came in or went out at the bank.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct BookingRequest {
-    #[schema(value_type = String, example = "res_01h2xcejqtf2nbrexx3vqjhp41")]
-    resident: ResidentId,
-    amount: Amount,
-    /// The bank's own reference: booked once.
-    #[schema(example = "ICBC20260302000123")]
-    reference: String,
-}
-
-/// Book a deposit
-///
-/// By an operator of role staff.
-#[utoipa::path(post, path = "/v1/deposits", tag = "operator", security(("bearer" = [])),
-    request_body = BookingRequest,
-    responses((status = 200, body = MovedAnswer), (status = "default", body = Problem)))]
-async fn deposit(
-    State(city): State<City>,
-    by: Operator,
-    Json(request): Json<BookingRequest>,
-) -> Answer<Json<MovedAnswer>> {
-    let amount = request.amount.into();
-    Ok(Json(super::deposit(&city, &by, request.resident, amount, &request.reference).await?.into()))
-}
-
-/// Book a withdrawal
-///
-/// By an operator of role staff.
-#[utoipa::path(post, path = "/v1/withdrawals", tag = "operator", security(("bearer" = [])),
-    request_body = BookingRequest,
-    responses((status = 200, body = MovedAnswer), (status = "default", body = Problem)))]
-async fn withdraw(
-    State(city): State<City>,
-    by: Operator,
-    Json(request): Json<BookingRequest>,
-) -> Answer<Json<MovedAnswer>> {
-    let amount = request.amount.into();
-    Ok(Json(super::withdraw(&city, &by, request.resident, amount, &request.reference).await?.into()))
 }

@@ -76,7 +76,12 @@ pub fn instant(ledger_timestamp: u64) -> Timestamp {
 
 /// The wallet's money now.
 pub async fn balance(city: &City, who: &Resident) -> Result<Balance, WalletError> {
-    let found = city.ledger.lookup_accounts(vec![books::wallet(who.id)]).await?;
+    balance_of(city, who.id).await
+}
+
+/// The money now in the wallet of a resident. Callers check who may see that.
+pub async fn balance_of(city: &City, resident: ResidentId) -> Result<Balance, WalletError> {
+    let found = city.ledger.lookup_accounts(vec![books::wallet(resident)]).await?;
     let account = found.first().copied().unwrap_or_default();
     let spent = account.debits_posted.saturating_add(account.debits_pending);
     let money = |units: u128| Money::new(i64::try_from(units).unwrap_or(i64::MAX), city.settings.currency);
@@ -192,7 +197,19 @@ pub async fn transfer(
     }
 }
 
-/// Books money that came in at the bank. `reference` is the bank's own: booked once, whoever asks.
+/// What the deposit of this bank reference is known by.
+pub fn deposit_id(reference: &str) -> PaymentId {
+    PaymentId::derive(&[b"deposit", reference.as_bytes()])
+}
+
+/// What the withdrawal of this bank reference is known by.
+pub fn withdrawal_id(reference: &str) -> PaymentId {
+    PaymentId::derive(&[b"withdrawal", reference.as_bytes()])
+}
+
+/// Books money that came in at the bank. `reference` is the bank's own: booked once, whoever asks. The ledger
+/// keeps who booked it in `user_data_128`. Whether it needs a second operator is asked before
+/// (by the operator slice).
 pub async fn deposit(
     city: &City,
     by: &Operator,
@@ -202,10 +219,12 @@ pub async fn deposit(
 ) -> Result<Moved, WalletError> {
     by.role.require(Role::Staff)?;
     check_booking(city, resident, amount, reference).await?;
-    let payment = PaymentId::derive(&[b"deposit", reference.as_bytes()]);
+    let payment = deposit_id(reference);
     let (from, to) = (books::bank_clearing(city.settings.currency), books::wallet(resident));
     let once = books::pay_once(&city.ledger, payment.as_u128(), |id| {
-        vec![books::transfer(id, from, to, amount.minor, city.settings.currency, transfer_code::DEPOSIT)]
+        let main =
+            books::transfer(id, from, to, amount.minor, city.settings.currency, transfer_code::DEPOSIT);
+        vec![Transfer { user_data_128: by.id.as_u128(), ..main }]
     });
     moved(once.await?, amount, |t| t.credit_account_id == to)
 }
@@ -220,15 +239,18 @@ pub async fn withdraw(
 ) -> Result<Moved, WalletError> {
     by.role.require(Role::Staff)?;
     check_booking(city, resident, amount, reference).await?;
-    let payment = PaymentId::derive(&[b"withdrawal", reference.as_bytes()]);
+    let payment = withdrawal_id(reference);
     let (from, to) = (books::wallet(resident), books::bank_clearing(city.settings.currency));
     let once = books::pay_once(&city.ledger, payment.as_u128(), |id| {
-        vec![books::transfer(id, from, to, amount.minor, city.settings.currency, transfer_code::WITHDRAWAL)]
+        let main =
+            books::transfer(id, from, to, amount.minor, city.settings.currency, transfer_code::WITHDRAWAL);
+        vec![Transfer { user_data_128: by.id.as_u128(), ..main }]
     });
     moved(once.await?, amount, |t| t.debit_account_id == from)
 }
 
-async fn check_booking(
+/// Refuses what could be no deposit and no withdrawal, whatever the ledger says.
+pub async fn check_booking(
     city: &City,
     resident: ResidentId,
     amount: Money,

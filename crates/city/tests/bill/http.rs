@@ -6,7 +6,7 @@ use crate::common::{Town, call, call_raw};
 use crate::support::{POWER, power_file, shipped};
 
 fn router(town: &Town) -> axum::Router {
-    let (router, _) = city::bill::http::routes().split_for_parts();
+    let (router, _) = city::bill::http::routes().merge(city::operator::http::routes()).split_for_parts();
     router.with_state(town.city.clone())
 }
 

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "every test binary uses its own part of the harness")]
 
 mod full;
+mod liar;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -52,7 +53,12 @@ impl Town {
         let city = City::open(store, ledger.clone(), clock.clone(), Arc::new(OsRng), settings, sender)
             .await
             .expect("a city");
-        let operator = identity::Operator { id: OperatorId::new(clock.now(), &OsRng), role: Role::Admin };
+        let operator = identity::Operator {
+            id: OperatorId::new(clock.now(), &OsRng),
+            role: Role::Admin,
+            key: KeyId::from_u128(1),
+            browser: false,
+        };
         Town { city, clock, url, dir, ledger, operator }
     }
 
@@ -135,6 +141,16 @@ impl Town {
         let sender = Arc::new(FileSender::new(self.dir.path().join("messages.jsonl")));
         let city = City::open(store, ledger, clock, Arc::new(OsRng), self.city.settings.clone(), sender);
         (city.await.expect("another node"), full)
+    }
+
+    /// Another node, whose ledger shows a wrong balance of `account` while the switch says so.
+    pub async fn node_that_lies(&self, account: u128) -> (City, Arc<AtomicBool>) {
+        let lies = Arc::new(AtomicBool::new(false));
+        let ledger = Arc::new(liar::Liar { ledger: self.ledger.clone(), account, lies: lies.clone() });
+        let (store, clock) = (self.city.store.clone(), self.clock.clone());
+        let sender = Arc::new(FileSender::new(self.dir.path().join("messages.jsonl")));
+        let city = City::open(store, ledger, clock, Arc::new(OsRng), self.city.settings.clone(), sender);
+        (city.await.expect("another node"), lies)
     }
 
     /// A shop of category 5812 (restaurants: the standard fee), as its admin key sees it.

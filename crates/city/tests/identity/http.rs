@@ -8,6 +8,7 @@ use crate::common::{Town, call, call_raw};
 
 fn router(town: &Town) -> Router {
     let routes = city::identity::http::routes().merge(city::merchant::http::routes());
+    let routes = routes.merge(city::operator::http::routes());
     routes.split_for_parts().0.with_state(town.city.clone())
 }
 

@@ -8,7 +8,11 @@ use serde_json::{Value, json};
 use crate::common::{Town, call, call_raw};
 
 fn router(town: &Town) -> Router {
-    merchant::http::routes().split_for_parts().0.with_state(town.city.clone())
+    merchant::http::routes()
+        .merge(city::operator::http::routes())
+        .split_for_parts()
+        .0
+        .with_state(town.city.clone())
 }
 
 fn body(reference: &str) -> Value {

@@ -24,7 +24,8 @@ async fn token(town: &Town, phone: &str) -> (String, String) {
 
 async fn counter() -> (Counter, String) {
     let town = Town::new().await;
-    let router = city::wallet::http::routes().split_for_parts().0.with_state(town.city.clone());
+    let routes = city::wallet::http::routes().merge(city::operator::http::routes());
+    let router = routes.split_for_parts().0.with_state(town.city.clone());
     let (ming, id) = token(&town, "13800001111").await;
     let (hua, _) = token(&town, "13800002222").await;
     let clerk = town.key(OwnerKind::Operator, 8, Role::Staff).await;

@@ -228,6 +228,7 @@ fn spawn(binary: &Path, data: &Path, addr: SocketAddr) -> Result<Child, Fail> {
         .arg("--data")
         .arg(data)
         .args(["--addr", &addr.to_string(), "--rate-limit", "0", "--log", "warn", "--log-format", "json"])
+        .args(["--four-eyes-limit", &super::town::DEPOSIT_MINOR.to_string()])
         .arg("--sender")
         .arg(format!("file:{}", data.join("messages.jsonl").display()))
         .stdin(Stdio::null())

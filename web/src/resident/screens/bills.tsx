@@ -94,8 +94,8 @@ function Choose({ billers, category }: { billers: api.Biller[]; category: string
           </Button>
         </Row>
         <Search label={t('bills.search')} placeholder={t('bills.search')} clearLabel={c('clear')} value={text} onInput={setText} />
+        <div aria-live="polite">{note && <Banner>{note}</Banner>}</div>
       </div>
-      <div aria-live="polite">{note && <Banner>{note}</Banner>}</div>
       {!category && !wanted && (
         <Section title={t('bills.kinds')}>
           <Tiles

@@ -12,7 +12,7 @@ import { chooseLang } from '../lang';
 import { chooseTill, leave, useMe } from '../me';
 import { t } from '../text';
 import { Refusal } from '../view';
-import { setMuted, sound, tryOut } from '../voice';
+import { setMuted, setOwn, sound, tryOut } from '../voice';
 
 export default function Settings() {
   const held = usePrefs();
@@ -49,6 +49,7 @@ export default function Settings() {
       <Section title={t('settings.sound')}>
         <Card>
           <Switch label={t('settings.speak')} note={heard.voice ? t('settings.speak.note') : t('settings.chime.note')} checked={!heard.muted} onChange={(on) => setMuted(!on)} />
+          {who.till !== undefined && <Switch label={t('settings.own')} note={t('settings.own.note')} checked={heard.own} disabled={heard.muted} onChange={setOwn} />}
           <Button icon="sound" disabled={heard.muted} onClick={() => tryOut(who.currency)}>
             {t('settings.try')}
           </Button>

@@ -18,7 +18,7 @@ function filled(days: DayTakings[], from: string, to: string, currency: string):
   const none = { minor: 0, currency };
   const all: DayTakings[] = [];
   for (let at = from; at <= to; at = daysBefore(at, -1)) {
-    all.push(by.get(at) ?? { day: at, payments: 0, gross: none, refunds: 0, refunded: none, fee: none, net: none, paid_out: none });
+    all.push(by.get(at) ?? { day: at, closed: at < to, payments: 0, gross: none, refunds: 0, refunded: none, fee: none, net: none, paid_out: none });
   }
   return all;
 }

@@ -14,7 +14,7 @@ mod store;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
-use kernel::ids::{BillId, BillerId, PaymentId};
+use kernel::ids::{BillId, BillerId, BreakId, PaymentId};
 use kernel::{Date, Timestamp, derive_u128, hex};
 use ledger::{AccountFilter, AccountFilterFlags, Transfer};
 use serde::{Deserialize, Serialize};
@@ -471,4 +471,38 @@ pub async fn breaks(
     let mut conn = city.store.read().await?;
     let rows = store::breaks(&mut conn, biller, date_number(day), after, limit).await?;
     Ok(rows.into_iter().map(|(number, found)| (u64::try_from(number).unwrap_or(0), found)).collect())
+}
+
+/// A day on which a match found disagreements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BrokenDay {
+    /// Whose.
+    pub biller: BillerId,
+    /// Which.
+    pub day: Date,
+    /// How many.
+    pub breaks: u64,
+    /// When the match was made.
+    pub run_at: Timestamp,
+}
+
+/// The days on which the newest match found disagreements, the newest day first, at most `limit`. Callers check
+/// who may see that.
+pub async fn broken_days(city: &City, limit: u32) -> Result<Vec<BrokenDay>, BillError> {
+    let mut conn = city.store.read().await?;
+    Ok(store::broken_days(&mut conn, limit).await?)
+}
+
+/// The id of a disagreement: the same for whatever match finds it again.
+pub fn break_id(biller: BillerId, day: Date, found: &Break) -> BreakId {
+    let amount = |minor: Option<i64>| minor.map_or_else(String::new, |minor| minor.to_string());
+    BreakId::derive(&[
+        &biller.to_bytes(),
+        &date_number(day).to_be_bytes(),
+        found.source.name().as_bytes(),
+        found.code.name().as_bytes(),
+        found.reference.as_bytes(),
+        amount(found.ours_minor).as_bytes(),
+        amount(found.theirs_minor).as_bytes(),
+    ])
 }

@@ -2,9 +2,11 @@
 
 use kernel::Timestamp;
 use kernel::ids::BillerId;
-use store::{AssertSqlSafe, Conn, Row, StoreError};
+use store::{AnyRow, AssertSqlSafe, Conn, Row, StoreError};
 
+use super::BrokenDay;
 use super::rules::{Break, BreakCode, Source, Theirs};
+use crate::bill::store::date_of;
 
 /// A returned file, read.
 #[derive(Clone, Debug)]
@@ -182,4 +184,23 @@ pub async fn breaks(
             Ok((row.try_get("number")?, found))
         })
         .collect()
+}
+
+/// The days whose newest result has breaks, the newest day first.
+pub async fn broken_days(conn: &mut Conn, limit: u32) -> Result<Vec<BrokenDay>, StoreError> {
+    let rows = store::query(
+        "SELECT biller, day, breaks, run_at FROM reconciliation WHERE breaks > 0 ORDER BY day DESC, biller LIMIT $1",
+    )
+    .bind(i64::from(limit))
+    .fetch_all(conn)
+    .await?;
+    let day = |row: &AnyRow| {
+        Ok(BrokenDay {
+            biller: store::id(row, "biller")?,
+            day: date_of(row.try_get("day")?).ok_or(StoreError::Corrupt("reconciliation.day"))?,
+            breaks: u64::try_from(row.try_get::<i64, _>("breaks")?).unwrap_or(0),
+            run_at: Timestamp::from_millis(row.try_get("run_at")?),
+        })
+    };
+    rows.iter().map(day).collect()
 }

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use kernel::Timestamp;
-use kernel::ids::ImportId;
+use kernel::ids::{BillerId, ImportId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -32,9 +32,11 @@ pub fn routes() -> OpenApiRouter<City> {
 
 /// A file on its way in.
 #[derive(Debug, Serialize, ToSchema)]
-struct ImportAnswer {
+pub(crate) struct ImportAnswer {
     #[schema(value_type = String, example = "imp_01h2xcejqtf2nbrexx3vqjhp41")]
     id: ImportId,
+    #[schema(value_type = String, example = "blr_01h2xcejqtf2nbrexx3vqjhp41")]
+    biller: BillerId,
     name: String,
     /// Of the file, hexadecimal.
     sha256: String,
@@ -62,6 +64,7 @@ impl From<Import> for ImportAnswer {
     fn from(i: Import) -> ImportAnswer {
         ImportAnswer {
             id: i.id,
+            biller: i.biller,
             name: i.name,
             sha256: i.sha256,
             bytes: i.bytes,
@@ -85,6 +88,15 @@ struct UploadQuery {
     name: Option<String>,
 }
 
+/// The body of a bill file, piece by piece; refused at once where it says that it is larger than any may be.
+pub(crate) fn pieces_of_file(headers: &HeaderMap, body: Body) -> Answer<Pieces> {
+    let declared = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|bytes| bytes > IMPORT_BYTES_MAX) {
+        return Err(BrokenBody::TooLarge.into());
+    }
+    Ok(Pieces::of(body, IMPORT_BYTES_MAX))
+}
+
 impl Upload for Pieces {
     async fn next(&mut self) -> Option<Result<Vec<u8>, io::Error>> {
         Some(Pieces::next(self).await?.map(|data| data.to_vec()).map_err(|broken| match broken {
@@ -95,7 +107,7 @@ impl Upload for Pieces {
 }
 
 /// Reads a body of at most `max` bytes.
-pub(in crate::bill) async fn read_all(body: Body, max: u64) -> Answer<Vec<u8>> {
+pub(crate) async fn read_all(body: Body, max: u64) -> Answer<Vec<u8>> {
     let mut pieces = Pieces::of(body, max);
     let mut bytes = Vec::new();
     while let Some(piece) = Pieces::next(&mut pieces).await {
@@ -119,11 +131,7 @@ async fn upload(
     headers: HeaderMap,
     body: Body,
 ) -> Answer<impl IntoResponse> {
-    let declared = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|bytes| bytes > IMPORT_BYTES_MAX) {
-        return Err(BrokenBody::TooLarge.into());
-    }
-    let pieces = Pieces::of(body, IMPORT_BYTES_MAX);
+    let pieces = pieces_of_file(&headers, body)?;
     let name = query.name.as_deref().unwrap_or("upload");
     let import = bill::receive(&city, &who, name, pieces).await?;
     Ok((StatusCode::ACCEPTED, Json(ImportAnswer::from(import))))
@@ -190,7 +198,7 @@ impl From<RowError> for RowErrorAnswer {
 
 /// Rows that were not taken in, by line.
 #[derive(Debug, Serialize, ToSchema)]
-struct RowErrorsAnswer {
+pub(crate) struct RowErrorsAnswer {
     items: Vec<RowErrorAnswer>,
     next: Option<String>,
 }
@@ -208,8 +216,13 @@ async fn list_row_errors(
     Query(page): Query<Page>,
 ) -> Answer<Json<RowErrorsAnswer>> {
     own_import(&city, &who, id).await?;
-    let after = ledger_cursor(&page)?.unwrap_or(0);
-    let found = bill::row_errors(&city, id, after, page.limit()).await?;
+    row_errors_of(&city, id, &page).await
+}
+
+/// A page of the rows of an import that were refused.
+pub(crate) async fn row_errors_of(city: &City, id: ImportId, page: &Page) -> Answer<Json<RowErrorsAnswer>> {
+    let after = ledger_cursor(page)?.unwrap_or(0);
+    let found = bill::row_errors(city, id, after, page.limit()).await?;
     let full = found.len() == page.limit() as usize;
     let next = found.last().filter(|_| full).map(|last| last.line.to_string());
     Ok(Json(RowErrorsAnswer { items: found.into_iter().map(RowErrorAnswer::from).collect(), next }))

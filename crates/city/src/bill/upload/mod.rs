@@ -9,13 +9,14 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use kernel::ids::BillerId;
 use kernel::{Timestamp, hex};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use crate::bill::import::{self, Import, blocking};
 use crate::bill::{BillError, pack};
-use crate::identity::{Biller, Role};
+use crate::identity::{Biller, Operator, Role};
 use crate::{City, Fault};
 
 /// The bytes of a file, piece by piece.
@@ -33,9 +34,25 @@ pub async fn receive(
     upload: impl Upload,
 ) -> Result<Import, BillError> {
     who.role.require(Role::Staff)?;
-    pack(city, who.id).await?;
+    take(city, who.id, name, upload).await
+}
+
+/// [`receive`], by an operator who was given a biller's file.
+pub async fn receive_for(
+    city: &City,
+    by: &Operator,
+    biller: BillerId,
+    name: &str,
+    upload: impl Upload,
+) -> Result<Import, BillError> {
+    by.role.require(Role::Staff)?;
+    take(city, biller, name, upload).await
+}
+
+async fn take(city: &City, biller: BillerId, name: &str, upload: impl Upload) -> Result<Import, BillError> {
+    pack(city, biller).await?;
     let name: String = name.chars().filter(|c| !c.is_control()).take(120).collect();
-    let directory = import::directory(city, who.id);
+    let directory = import::directory(city, biller);
     let part = directory.join(format!("{:032x}.part", city.rng.u128()));
     let kept = keep(&directory, &part, upload).await;
     let path = match kept {
@@ -45,7 +62,7 @@ pub async fn receive(
             return Err(why.into());
         }
     };
-    let import = match import::begin(city, who.id, &path, &name).await {
+    let import = match import::begin(city, biller, &path, &name).await {
         Err(BillError::File(why)) => {
             let _ = fs::remove_file(&path); // nothing refers to it
             return Err(why.into());

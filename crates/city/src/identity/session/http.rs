@@ -106,7 +106,10 @@ impl FromRequestParts<City> for Operator {
     async fn from_request_parts(parts: &mut Parts, city: &City) -> Result<Self, Problem> {
         match proof(parts, App::Operator)? {
             Proof::Bearer(secret) => Ok(authenticate_operator(city, secret).await?),
-            Proof::Cookie(token) => Ok(Operator::by(&key(city, parts, App::Operator, token).await?)),
+            Proof::Cookie(token) => {
+                let key = key(city, parts, App::Operator, token).await?;
+                Ok(Operator { browser: true, ..Operator::by(&key) })
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use kernel::ids::{KeyId, MerchantId, TillId};
+use kernel::ids::{KeyId, TillId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -12,14 +12,11 @@ use super::WantedKey;
 use crate::City;
 use crate::http::{Answer, Json, Path, Problem};
 use crate::identity::http::{KeyAnswer, NewKeyAnswer};
-use crate::identity::{self, Merchant, Operator, Role};
+use crate::identity::{self, Merchant, Role};
 
 /// Every route of shops' keys.
 pub fn routes() -> OpenApiRouter<City> {
-    OpenApiRouter::new()
-        .routes(routes!(merchant_keys, add_merchant_key))
-        .routes(routes!(revoke_merchant_key))
-        .routes(routes!(add_key_for_merchant))
+    OpenApiRouter::new().routes(routes!(merchant_keys, add_merchant_key)).routes(routes!(revoke_merchant_key))
 }
 
 /// List my shop's keys
@@ -58,22 +55,6 @@ async fn add_merchant_key(
     Json(request): Json<MerchantKeyRequest>,
 ) -> Answer<(StatusCode, Json<NewKeyAnswer>)> {
     Ok((StatusCode::CREATED, Json(super::add_own(&city, &who, &request.into()).await?.into())))
-}
-
-/// Add a key for a shop
-///
-/// By an operator of role admin: how a shop gets its first key.
-#[utoipa::path(post, path = "/v1/merchants/{merchant}/keys", tag = "operator", security(("bearer" = [])),
-    params(("merchant" = String, Path, description = "mch_…")), request_body = MerchantKeyRequest,
-    responses((status = 201, body = NewKeyAnswer), (status = "default", body = Problem)))]
-async fn add_key_for_merchant(
-    State(city): State<City>,
-    by: Operator,
-    Path(merchant): Path<MerchantId>,
-    Json(request): Json<MerchantKeyRequest>,
-) -> Answer<(StatusCode, Json<NewKeyAnswer>)> {
-    let new = super::add_first(&city, &by, merchant, &request.into()).await?;
-    Ok((StatusCode::CREATED, Json(new.into())))
 }
 
 /// End a key of my shop

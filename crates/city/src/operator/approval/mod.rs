@@ -1,0 +1,414 @@
+//! Four eyes: a deposit, withdrawal or pay-out above the limit is asked for by one operator and approved by
+//! another.
+//!
+//! ```text
+//! waiting ──reject──▶ rejected
+//!    └─────approve──▶ approved ──ledger took it──▶ booked
+//!                         └──────ledger refused──▶ failed (booked still, where a slower approver got through)
+//! ```
+//!
+//! Invariants:
+//! - Approving and rejecting compete by one guarded UPDATE of a row that waits, and neither is the asker's.
+//! - Money moves after that, through the direct verb and with its id: any number of approvers, nodes and crashes
+//!   move it once. What was approved is never rejected, so nothing that is called rejected has moved.
+//! - An approved row whose booking was cut off is driven to its end by [`run`], or by approving again.
+//! - For a reference of the bank one request is open at a time; what was rejected or failed may be asked anew.
+
+pub mod http;
+mod store;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use kernel::ids::{ApprovalId, KeyId, MerchantId, OperatorId, PaymentId, ResidentId};
+use kernel::{Money, Timestamp};
+use tokio::sync::watch;
+
+use super::audit::{Act, audited};
+use super::{OperatorError, rules};
+use crate::identity::{Operator, Role};
+use crate::wallet::Moved;
+use crate::{City, Refusal, books, merchant, wallet};
+
+/// What kind of movement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MovementKind {
+    /// Bank → wallet.
+    Deposit,
+    /// Wallet → bank.
+    Withdrawal,
+    /// Shop → bank.
+    Payout,
+}
+
+impl MovementKind {
+    /// The name in tables and on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            MovementKind::Deposit => "deposit",
+            MovementKind::Withdrawal => "withdrawal",
+            MovementKind::Payout => "payout",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<MovementKind> {
+        [MovementKind::Deposit, MovementKind::Withdrawal, MovementKind::Payout]
+            .into_iter()
+            .find(|kind| kind.name() == name)
+    }
+}
+
+/// How an approval stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ApprovalState {
+    /// For a second operator.
+    Waiting,
+    /// Said no to.
+    Rejected,
+    /// Said yes to; the ledger is being asked.
+    Approved,
+    /// The ledger has it.
+    Booked,
+    /// The ledger refused it.
+    Failed,
+}
+
+impl ApprovalState {
+    /// The name in tables and on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            ApprovalState::Waiting => "waiting",
+            ApprovalState::Rejected => "rejected",
+            ApprovalState::Approved => "approved",
+            ApprovalState::Booked => "booked",
+            ApprovalState::Failed => "failed",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<ApprovalState> {
+        use ApprovalState as S;
+        [S::Waiting, S::Rejected, S::Approved, S::Booked, S::Failed].into_iter().find(|s| s.name() == name)
+    }
+}
+
+/// A movement as it is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Movement {
+    /// Which way.
+    pub kind: MovementKind,
+    /// The resident's or the shop's 128 bits.
+    pub subject: u128,
+    /// How much.
+    pub amount: Money,
+    /// The bank's own reference: moved once.
+    pub reference: String,
+}
+
+impl Movement {
+    /// What the direct way knows it by in the ledger.
+    pub fn payment(&self) -> PaymentId {
+        match self.kind {
+            MovementKind::Deposit => wallet::deposit_id(&self.reference),
+            MovementKind::Withdrawal => wallet::withdrawal_id(&self.reference),
+            MovementKind::Payout => merchant::payout_id(&self.reference),
+        }
+    }
+
+    /// Whose money, as people write it.
+    pub fn subject_text(&self) -> String {
+        match self.kind {
+            MovementKind::Payout => MerchantId::from_u128(self.subject).to_string(),
+            _ => ResidentId::from_u128(self.subject).to_string(),
+        }
+    }
+
+    /// Refuses what the ledger need not be asked about.
+    async fn check(&self, city: &City) -> Result<(), OperatorError> {
+        if self.kind == MovementKind::Payout {
+            let shop = MerchantId::from_u128(self.subject);
+            return Ok(merchant::check_payout(city, shop, self.amount, &self.reference).await?);
+        }
+        let resident = ResidentId::from_u128(self.subject);
+        Ok(wallet::check_booking(city, resident, self.amount, &self.reference).await?)
+    }
+
+    /// The direct way.
+    async fn book(&self, city: &City, by: &Operator) -> Result<Moved, OperatorError> {
+        let (resident, shop) = (ResidentId::from_u128(self.subject), MerchantId::from_u128(self.subject));
+        let (amount, reference) = (self.amount, self.reference.as_str());
+        Ok(match self.kind {
+            MovementKind::Deposit => wallet::deposit(city, by, resident, amount, reference).await?,
+            MovementKind::Withdrawal => wallet::withdraw(city, by, resident, amount, reference).await?,
+            MovementKind::Payout => merchant::pay_out(city, by, shop, amount, reference).await?,
+        })
+    }
+}
+
+/// A request for a movement above the limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approval {
+    /// Which.
+    pub id: ApprovalId,
+    /// As it was asked.
+    pub movement: Movement,
+    /// Why, in the asker's words.
+    pub reason: Option<String>,
+    /// Who asked.
+    pub asked_by: OperatorId,
+    /// With which key.
+    pub asked_key: KeyId,
+    /// When.
+    pub asked_at: Timestamp,
+    /// How it stands.
+    pub state: ApprovalState,
+    /// Who approved or rejected it, with which key, when.
+    pub decided: Option<(OperatorId, KeyId, Timestamp)>,
+    /// Why, in the decider's words.
+    pub decision_reason: Option<String>,
+    /// The code of the refusal that made it fail.
+    pub outcome: Option<String>,
+}
+
+/// What came of asking for a movement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Booking {
+    /// It happened.
+    Moved(Moved),
+    /// It waits for a second operator.
+    Waits(Box<Approval>),
+}
+
+/// How often a request is looked for that somebody decides meanwhile.
+const TRIES: u32 = 3;
+
+/// Books a movement, or above the limit asks for it. What was booked before is answered as it was.
+pub async fn book(
+    city: &City,
+    by: &Operator,
+    wanted: Movement,
+    reason: Option<&str>,
+) -> Result<Booking, OperatorError> {
+    by.role.require(Role::Staff)?;
+    wanted.check(city).await?;
+    let alone = !rules::needs_four_eyes(wanted.amount.minor, city.settings.four_eyes_limit_minor);
+    if alone || books::find_once(&city.ledger, wanted.payment().as_u128()).await?.is_some() {
+        return Ok(Booking::Moved(wanted.book(city, by).await?));
+    }
+    let act = Act::on("ask_approval", wanted.subject_text());
+    let what = format!("{} {} {}", wanted.kind.name(), wanted.amount.minor, wanted.reference);
+    // The asker's own reason is welcome; the second operator's is the one that counts.
+    let asker = Operator { browser: false, ..*by };
+    let reason_text = rules::reason(reason, false)?;
+    let asking = ask(city, by, wanted, reason_text);
+    Ok(Booking::Waits(Box::new(audited(city, &asker, reason, act.with(what), asking).await?)))
+}
+
+async fn ask(
+    city: &City,
+    by: &Operator,
+    wanted: Movement,
+    reason: Option<String>,
+) -> Result<Approval, OperatorError> {
+    let now = city.now();
+    let new = Approval {
+        id: ApprovalId::new(now, &*city.rng),
+        movement: wanted,
+        reason,
+        asked_by: by.id,
+        asked_key: by.key,
+        asked_at: now,
+        state: ApprovalState::Waiting,
+        decided: None,
+        decision_reason: None,
+        outcome: None,
+    };
+    for _ in 0..TRIES {
+        let row = new.clone();
+        let there: Result<Option<Approval>, OperatorError> = city
+            .store
+            .write(move |conn| {
+                Box::pin(async move {
+                    store::add(conn, &row).await?;
+                    Ok(store::open(conn, &row.movement).await?)
+                })
+            })
+            .await;
+        match there? {
+            Some(open) if open.movement == new.movement => return Ok(open),
+            Some(_) => return Err(OperatorError::ApprovalDiffers),
+            None => {} // the one that was in the way has been decided since
+        }
+    }
+    Err(crate::Fault::Books(format!("{} neither waits nor can wait", new.id)).into())
+}
+
+/// The approval of this id.
+pub async fn get(city: &City, by: &Operator, id: ApprovalId) -> Result<Approval, OperatorError> {
+    by.role.require(Role::Staff)?;
+    read(city, id).await
+}
+
+async fn read(city: &City, id: ApprovalId) -> Result<Approval, OperatorError> {
+    let mut conn = city.store.read().await?;
+    store::get(&mut conn, id).await?.ok_or(OperatorError::ApprovalUnknown)
+}
+
+/// Approvals, newest first, in one state or in any, before one.
+pub async fn list(
+    city: &City,
+    by: &Operator,
+    state: Option<ApprovalState>,
+    before: Option<ApprovalId>,
+    limit: u32,
+) -> Result<Vec<Approval>, OperatorError> {
+    by.role.require(Role::Staff)?;
+    let mut conn = city.store.read().await?;
+    Ok(store::list(&mut conn, state, before, limit).await?)
+}
+
+/// Approvals that wait and were asked for before one, newest first.
+pub(super) async fn waiting_before(
+    city: &City,
+    before: ApprovalId,
+    limit: u32,
+) -> Result<Vec<Approval>, OperatorError> {
+    let mut conn = city.store.read().await?;
+    Ok(store::list(&mut conn, Some(ApprovalState::Waiting), Some(before), limit).await?)
+}
+
+/// The transfers that booked approvals, by their own ids; what is not in the ledger is left out.
+pub async fn payments(
+    city: &City,
+    approvals: &[Approval],
+) -> Result<HashMap<ApprovalId, PaymentId>, OperatorError> {
+    let mut of = HashMap::new();
+    for approval in approvals.iter().filter(|a| a.state == ApprovalState::Booked) {
+        let base = approval.movement.payment().as_u128();
+        of.extend((0..=books::ATTEMPTS_MAX).map(|k| (books::attempt_id(base, k), approval.id)));
+    }
+    let found = city.ledger.lookup_transfers(of.keys().copied().collect()).await?;
+    Ok(found.iter().map(|t| (of[&t.id], PaymentId::from_u128(t.id))).collect())
+}
+
+/// Approves a request and moves its money. Safe to repeat: what is approved is driven to its end, what is booked
+/// is answered as it is.
+pub async fn approve(
+    city: &City,
+    by: &Operator,
+    id: ApprovalId,
+    reason: Option<&str>,
+) -> Result<Approval, OperatorError> {
+    let deciding = async {
+        let decided = decide(city, by, id, ApprovalState::Approved, reason).await?;
+        match decided.state {
+            ApprovalState::Approved => finish(city, decided).await,
+            ApprovalState::Booked => Ok(decided),
+            other => Err(OperatorError::ApprovalDecided(other.name())),
+        }
+    };
+    audited(city, by, reason, Act::on("approve", id), deciding).await
+}
+
+/// Rejects a request: no money moves. Safe to repeat.
+pub async fn reject(
+    city: &City,
+    by: &Operator,
+    id: ApprovalId,
+    reason: Option<&str>,
+) -> Result<Approval, OperatorError> {
+    let deciding = async {
+        let decided = decide(city, by, id, ApprovalState::Rejected, reason).await?;
+        match decided.state {
+            ApprovalState::Rejected => Ok(decided),
+            other => Err(OperatorError::ApprovalDecided(other.name())),
+        }
+    };
+    audited(city, by, reason, Act::on("reject", id), deciding).await
+}
+
+/// Decides a request that waits; answers with how it stands then, decided by whomever.
+async fn decide(
+    city: &City,
+    by: &Operator,
+    id: ApprovalId,
+    to: ApprovalState,
+    reason: Option<&str>,
+) -> Result<Approval, OperatorError> {
+    by.role.require(Role::Staff)?;
+    let (who, now, reason) = (*by, city.now(), rules::reason(reason, by.browser)?);
+    let decided: Result<Option<Approval>, OperatorError> = city
+        .store
+        .write(move |conn| {
+            Box::pin(async move {
+                store::decide(conn, id, to, &who, reason.as_deref(), now).await?;
+                Ok(store::get(conn, id).await?)
+            })
+        })
+        .await;
+    let approval = decided?.ok_or(OperatorError::ApprovalUnknown)?;
+    if approval.asked_by == by.id { Err(OperatorError::ApprovalOwn) } else { Ok(approval) }
+}
+
+/// Asks the ledger for what was approved, and keeps what it said. Without an answer the approval stays as it is.
+async fn finish(city: &City, approval: Approval) -> Result<Approval, OperatorError> {
+    let Some((id, key, _)) = approval.decided else {
+        return Err(crate::Fault::Books(format!("{} is approved by nobody", approval.id)).into());
+    };
+    let by = Operator { id, role: Role::Staff, key, browser: false };
+    let refused = match approval.movement.book(city, &by).await {
+        Ok(_) => None,
+        Err(unknown) if unknown.status() >= 500 => return Err(unknown),
+        Err(refused) => Some(refused),
+    };
+    let (id, now, code) = (approval.id, city.now(), refused.as_ref().map(Refusal::code));
+    let ended: Result<Option<Approval>, OperatorError> = city
+        .store
+        .write(move |conn| {
+            Box::pin(async move {
+                store::end(conn, id, code, now).await?;
+                Ok(store::get(conn, id).await?)
+            })
+        })
+        .await;
+    let approval = ended?.ok_or(OperatorError::ApprovalUnknown)?;
+    match refused {
+        Some(refused) if approval.state != ApprovalState::Booked => Err(refused),
+        _ => Ok(approval),
+    }
+}
+
+/// How many are driven to an end at once.
+const BATCH: u32 = 100;
+/// How often what is approved and not booked is looked for.
+const EVERY: Duration = Duration::from_secs(20);
+
+/// Drives what was approved and not booked to its end. Says how many it ended.
+pub async fn resume(city: &City) -> Result<usize, OperatorError> {
+    let mut conn = city.store.read().await?;
+    let open = store::list(&mut conn, Some(ApprovalState::Approved), None, BATCH).await?;
+    drop(conn);
+    let mut ended = 0;
+    for approval in open {
+        let id = approval.id;
+        match finish(city, approval).await {
+            Ok(_) => ended += 1,
+            Err(refused) if refused.status() < 500 => ended += 1,
+            Err(why) => tracing::error!(approval = %id, %why, "an approved movement could not be booked yet"),
+        }
+    }
+    Ok(ended)
+}
+
+pub(super) async fn run(city: City, mut stop: watch::Receiver<bool>) {
+    loop {
+        if let Err(why) = resume(&city).await {
+            tracing::error!(%why, "approved movements could not be looked for");
+        }
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+    }
+}
