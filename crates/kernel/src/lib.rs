@@ -48,4 +48,6 @@ pub mod ids {
     pub type EndpointId = Id<kinds::Endpoint>;
     /// An API key, `key_…` (the key's public name, never its secret).
     pub type KeyId = Id<kinds::Key>;
+    /// A resident's passkey, `psk_…` (not the id its authenticator knows it by).
+    pub type PasskeyId = Id<kinds::Passkey>;
 }

@@ -77,6 +77,7 @@ impl Running {
         let settings = Settings {
             no_pin_limit_minor: config.no_pin_limit,
             webhook_private: config.webhook_private,
+            relying_party: config.relying_party.clone(),
             currency: config.currency,
             offset: config.offset,
             country: config.country.clone(),
