@@ -46,6 +46,8 @@ pub struct Settings {
     /// The key that devices' payment-code secrets are derived from. Kept outside the database; whoever has
     /// it can make every resident's payment codes, and without it none of them works any more.
     pub device_key: [u8; 32],
+    /// The site that residents see and make passkeys for.
+    pub relying_party: identity::passkey::rules::RelyingParty,
     /// Two-letter country and city name printed into merchant codes.
     pub country: String,
     /// City name printed into merchant codes, at most 15 characters.
@@ -64,6 +66,8 @@ impl Settings {
             data_dir,
             webhook_private: false,
             device_key,
+            relying_party: identity::passkey::rules::RelyingParty::new("http://localhost:8888")
+                .expect("a site for passkeys"),
             country: "CN".to_owned(),
             city_name: "HANGZHOU".to_owned(),
         }

@@ -35,7 +35,7 @@ pub mod kinds {
     kinds! {
         Resident "res" Merchant "mch" Till "til" Biller "blr" Bill "bil" Trade "trd" Payment "pay"
         Refund "rfd" Operator "opr" Device "dev" Session "ses" Import "imp" Event "evt"
-        Endpoint "whe" Key "key" Act "act" Approval "apr" Break "brk"
+        Endpoint "whe" Key "key" Act "act" Approval "apr" Break "brk" Passkey "psk"
     }
 }
 

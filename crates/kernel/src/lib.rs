@@ -54,4 +54,6 @@ pub mod ids {
     pub type ApprovalId = Id<kinds::Approval>;
     /// A disagreement of a biller's day, `brk_…`, derived from what it says.
     pub type BreakId = Id<kinds::Break>;
+    /// A resident's passkey, `psk_…` (not the id its authenticator knows it by).
+    pub type PasskeyId = Id<kinds::Passkey>;
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use city::identity::passkey::rules::RelyingParty;
 use kernel::{Currency, UtcOffset};
 use serde::Deserialize;
 
@@ -73,6 +74,10 @@ pub struct Flags {
     /// Address of the proxy in front, whose x-forwarded-for is believed [default: none]
     #[arg(long, env = "YIMA_TRUSTED_PROXY")]
     pub trusted_proxy: Option<IpAddr>,
+    /// Where residents reach the server: https://NAME, or http://localhost:PORT; passkeys are bound to it
+    /// [default: http://localhost:PORT of --addr]
+    #[arg(long, env = "YIMA_PUBLIC_URL")]
+    pub public_url: Option<String>,
     /// Requests a second for each signed-in caller or address; 0 for no limit [default: 200]
     #[arg(long, env = "YIMA_RATE_LIMIT")]
     pub rate_limit: Option<u32>,
@@ -106,6 +111,7 @@ struct File {
     country: Option<String>,
     city_name: Option<String>,
     trusted_proxy: Option<IpAddr>,
+    public_url: Option<String>,
     rate_limit: Option<u32>,
     timeout_s: Option<u64>,
     log_format: Option<String>,
@@ -149,6 +155,8 @@ pub struct Config {
     pub city_name: String,
     /// Whose `x-forwarded-for` is believed.
     pub trusted_proxy: Option<IpAddr>,
+    /// The site that residents see.
+    pub relying_party: RelyingParty,
     /// Requests a second for each caller; 0 for no limit.
     pub rate_limit: u32,
     /// Seconds.
@@ -199,6 +207,12 @@ impl Flags {
         if four_eyes_limit < 0 {
             return Err(Fail::new(format!("four-eyes limit `{four_eyes_limit}`: 0 or more is wanted")));
         }
+        let addr = self.addr.or(file.addr).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8888)));
+        let public_url = self.public_url.clone().or(file.public_url);
+        let public_url = public_url.unwrap_or_else(|| format!("http://localhost:{}", addr.port()));
+        let relying_party = RelyingParty::new(&public_url).ok_or_else(|| {
+            Fail::new(format!("public URL `{public_url}`: https://NAME or http://localhost:PORT is wanted"))
+        })?;
         Ok(Config {
             currency: currency.parse().map_err(|e| Fail::new(format!("currency `{currency}`: {e}")))?,
             offset: parse_offset(&offset).ok_or_else(|| {
@@ -207,7 +221,8 @@ impl Flags {
             country,
             city_name,
             trusted_proxy: self.trusted_proxy.or(file.trusted_proxy),
-            addr: self.addr.or(file.addr).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8888))),
+            relying_party,
+            addr,
             data,
             ledger,
             database,
@@ -259,6 +274,7 @@ mod tests {
         assert_eq!((config.addr.port(), config.rate_limit, config.timeout_s), (1, 9, 30));
         assert_eq!(config.sender, Sender::File(PathBuf::from("/tmp/m")));
         assert_eq!(config.database, "sqlite:data/city/yima.db");
+        assert_eq!(config.relying_party.origin(), "http://localhost:1", "the port of the address");
         assert_eq!(config.ledger.to_string(), "embedded:data/city/ledger");
         let cluster = "tigerbeetle:7@10.0.0.1:3000,10.0.0.2:3000";
         let flags = Flags { ledger: Some(cluster.to_owned()), ..flags };
@@ -276,6 +292,8 @@ mod tests {
             ("utc_offset = \"8\"", "+08:00"),
             ("utc_offset = \"+19:00\"", "+08:00"),
             ("country = \"cn\"", "two capital letters"),
+            ("public_url = \"http://pay.example\"", "https://NAME"),
+            ("public_url = \"http://127.0.0.1:8888\"", "http://localhost:PORT"),
             ("city_name = \"杭州\"", "Latin"),
             ("four_eyes_limit = -1", "0 or more"),
         ] {

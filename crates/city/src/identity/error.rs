@@ -6,6 +6,7 @@ use codes::payment_code::{CodeError, Refused};
 
 use super::Role;
 use super::guesses::Blocked;
+use super::passkey::rules::Refused as PasskeyRefused;
 use crate::{Fault, Refusal};
 
 /// A refusal of identity. Nothing was changed, except that a wrong guess was counted.
@@ -51,6 +52,16 @@ pub enum IdentityError {
     PinWrong(i64),
     /// Five wrong PINs: reset it with a one-time code.
     PinLocked,
+    /// No live challenge: none given out, used, or older than five minutes.
+    PasskeyChallengeGone,
+    /// No such passkey: removed, or never added here.
+    PasskeyUnknown,
+    /// This passkey was added before, by whomever.
+    PasskeyExists,
+    /// The resident has ten passkeys.
+    PasskeysMax,
+    /// The authenticator's answer is not believed.
+    Passkey(PasskeyRefused),
     /// No such device.
     DeviceUnknown,
     /// No such key.
@@ -106,6 +117,13 @@ impl fmt::Display for IdentityError {
             Self::PinLocked => {
                 f.write_str("the PIN is locked after five wrong tries; reset it with a one-time code")
             }
+            Self::PasskeyChallengeGone => {
+                f.write_str("the challenge was used or is older than five minutes; begin anew")
+            }
+            Self::PasskeyUnknown => f.write_str("no such passkey: it was removed, or never added here"),
+            Self::PasskeyExists => f.write_str("this passkey was added already"),
+            Self::PasskeysMax => f.write_str("there are ten passkeys; remove one first"),
+            Self::Passkey(e) => e.fmt(f),
             Self::DeviceUnknown => f.write_str("no such device"),
             Self::KeyUnknown => f.write_str("no such key"),
             Self::OperatorUnknown => f.write_str("no such operator"),
@@ -150,6 +168,12 @@ impl Refusal for IdentityError {
             Self::PinRequired => "pin_required",
             Self::PinWrong(_) => "pin_wrong",
             Self::PinLocked => "pin_locked",
+            Self::PasskeyChallengeGone => "passkey_challenge_gone",
+            Self::PasskeyUnknown => "passkey_unknown",
+            Self::PasskeyExists => "passkey_exists",
+            Self::PasskeysMax => "passkeys_max",
+            Self::Passkey(PasskeyRefused::Malformed(_)) => "passkey_malformed",
+            Self::Passkey(_) => "passkey_refused",
             Self::DeviceUnknown => "device_unknown",
             Self::KeyUnknown => "key_unknown",
             Self::OperatorUnknown => "operator_unknown",
@@ -163,23 +187,35 @@ impl Refusal for IdentityError {
 
     fn status(&self) -> u16 {
         match self {
+            Self::PhoneMalformed
+            | Self::NameMalformed
+            | Self::CodeWrong
+            | Self::CodeGone
+            | Self::PinUnacceptable
+            | Self::PasskeyChallengeGone
+            | Self::Passkey(PasskeyRefused::Malformed(_))
+            | Self::CodeMalformed(_) => 422,
             Self::Unauthenticated => 401,
             Self::Csrf
             | Self::WrongKey(_)
             | Self::Forbidden(_)
             | Self::PinRequired
             | Self::PinWrong(_)
-            | Self::PinLocked => 403,
-            Self::ResidentUnknown | Self::DeviceUnknown | Self::KeyUnknown | Self::OperatorUnknown => 404,
-            Self::TierLower | Self::PinExists | Self::PinNotSet | Self::CodeRefused(_) => 409,
+            | Self::PinLocked
+            | Self::Passkey(_) => 403,
+            Self::ResidentUnknown
+            | Self::PasskeyUnknown
+            | Self::DeviceUnknown
+            | Self::KeyUnknown
+            | Self::OperatorUnknown => 404,
+            Self::TierLower
+            | Self::PinExists
+            | Self::PinNotSet
+            | Self::PasskeyExists
+            | Self::PasskeysMax
+            | Self::CodeRefused(_) => 409,
             Self::CodeTooSoon | Self::CodeTooMany | Self::TooManyLookups | Self::Guessing(_) => 429,
             Self::SenderUnavailable => 503,
-            Self::PhoneMalformed
-            | Self::NameMalformed
-            | Self::CodeWrong
-            | Self::CodeGone
-            | Self::PinUnacceptable
-            | Self::CodeMalformed(_) => 422,
             Self::Fault(e) => e.status(),
         }
     }
@@ -188,6 +224,12 @@ impl Refusal for IdentityError {
 impl From<Blocked> for IdentityError {
     fn from(e: Blocked) -> Self {
         Self::Guessing(e)
+    }
+}
+
+impl From<PasskeyRefused> for IdentityError {
+    fn from(e: PasskeyRefused) -> Self {
+        Self::Passkey(e)
     }
 }
 

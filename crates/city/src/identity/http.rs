@@ -26,6 +26,7 @@ pub fn routes() -> OpenApiRouter<City> {
         .routes(routes!(reset_pin))
         .routes(routes!(list_devices, add_device))
         .routes(routes!(revoke_device))
+        .merge(super::passkey::http::routes())
         .routes(routes!(enrol))
 }
 

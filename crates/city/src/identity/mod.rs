@@ -15,6 +15,7 @@ mod guesses;
 pub mod http;
 mod key;
 mod lookups;
+pub mod passkey;
 mod pin;
 pub mod rules;
 mod sender;

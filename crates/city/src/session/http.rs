@@ -13,13 +13,17 @@ use utoipa_axum::routes;
 use super::Current;
 use crate::City;
 use crate::http::{Answer, Json, Problem, Query};
+use crate::identity::passkey::http::{PasskeyAssertion, PasskeySignInRequest, assertion};
 use crate::identity::session::http::{cookie, guard, same_origin};
 use crate::identity::session::{self, App, rules};
-use crate::identity::{self, IdentityError, Role};
+use crate::identity::{self, IdentityError, Role, passkey};
 
 /// Every route of browser sessions.
 pub fn routes() -> OpenApiRouter<City> {
-    OpenApiRouter::new().routes(routes!(open_session, read_session, end_session))
+    OpenApiRouter::new()
+        .routes(routes!(open_session, read_session, end_session))
+        .routes(routes!(passkey_session_options))
+        .routes(routes!(open_passkey_session))
 }
 
 /// How somebody signs in.
@@ -129,6 +133,36 @@ async fn open_session(
 
 async fn by_key(city: &City, app: App, key: &str) -> Answer<(App, String)> {
     Ok((app, session::open_by_key(city, app, key.trim()).await?.0.token))
+}
+
+/// Begin signing in by passkey
+///
+/// The challenge is good for 5 minutes and one answer. It names no passkey: the browser offers what it has.
+#[utoipa::path(post, path = "/v1/session/passkey/options", tag = "identity",
+    responses((status = 200, body = PasskeyAssertion), (status = "default", body = Problem)))]
+async fn passkey_session_options(
+    State(city): State<City>,
+    headers: HeaderMap,
+) -> Answer<Json<PasskeyAssertion>> {
+    same_origin(&headers)?;
+    Ok(Json(assertion(&city).await?))
+}
+
+/// Sign in by passkey
+///
+/// What `navigator.credentials.get` gave. Answers, and sets the cookie, as `POST /v1/session` does for a resident.
+/// Whatever comes of it, its challenge is used up.
+#[utoipa::path(post, path = "/v1/session/passkey", tag = "identity", request_body = PasskeySignInRequest,
+    responses((status = 200, body = SessionAnswer, headers(("set-cookie" = String, description = "the session"))),
+        (status = "default", body = Problem)))]
+async fn open_passkey_session(
+    State(city): State<City>,
+    headers: HeaderMap,
+    Json(request): Json<PasskeySignInRequest>,
+) -> Answer<impl IntoResponse> {
+    same_origin(&headers)?;
+    let session = passkey::sign_in(&city, request.read()?).await?;
+    opened(&city, App::Resident, &session.token, &headers).await
 }
 
 /// Which of a browser's sessions.

@@ -12,7 +12,7 @@ use tower::ServiceExt as _;
 
 use crate::common::Town;
 
-fn router(city: &City) -> Router {
+pub fn router(city: &City) -> Router {
     let routes = city::session::http::routes()
         .merge(city::identity::http::routes())
         .merge(city::merchant::http::routes())
@@ -21,29 +21,35 @@ fn router(city: &City) -> Router {
 }
 
 /// An answer with its headers.
-struct Answer {
-    status: u16,
-    headers: HeaderMap,
-    body: Value,
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Value,
 }
 
 impl Answer {
-    fn code(&self) -> (u16, &str) {
+    pub fn code(&self) -> (u16, &str) {
         (self.status, self.body["code"].as_str().unwrap_or_default())
     }
-    fn set_cookie(&self) -> &str {
+    pub fn set_cookie(&self) -> &str {
         self.headers.get("set-cookie").map_or("", |v| v.to_str().expect("text"))
     }
     /// What a browser sends back.
-    fn cookie(&self) -> String {
+    pub fn cookie(&self) -> String {
         self.set_cookie().split(';').next().unwrap_or_default().to_owned()
     }
-    fn csrf(&self) -> String {
+    pub fn csrf(&self) -> String {
         self.body["csrf"].as_str().expect("a csrf token").to_owned()
     }
 }
 
-async fn send(router: &Router, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> Answer {
+pub async fn send(
+    router: &Router,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Value,
+) -> Answer {
     let mut request = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -70,7 +76,7 @@ async fn resident(town: &Town, router: &Router) -> Answer {
     open(router, json!({"as": "resident", "phone": "13800001111", "code": code, "name": "王小明"})).await
 }
 
-async fn read(router: &Router, app: &str, cookie: &str) -> Answer {
+pub async fn read(router: &Router, app: &str, cookie: &str) -> Answer {
     send(router, "GET", &format!("/v1/session?as={app}"), &[("cookie", cookie)], Value::Null).await
 }
 

@@ -12,6 +12,7 @@ mod device;
 mod http;
 mod key;
 mod nodes;
+mod passkey;
 mod pin;
 mod session;
 mod sign_in;

@@ -12,7 +12,7 @@ pub mod rules;
 use std::time::Duration;
 
 use kernel::Timestamp;
-use kernel::ids::{KeyId, OperatorId, SessionId};
+use kernel::ids::{KeyId, OperatorId, ResidentId, SessionId};
 
 use super::{IdentityError, Key, OwnerKind, Resident, authenticate_key, secret, sha256, store};
 use crate::{City, Fault};
@@ -89,6 +89,20 @@ pub(super) fn fresh(city: &City, app: App) -> Fresh {
     let hash = sha256(&token).to_vec();
     let expires_at = now.plus(Duration::from_secs(rules::ttl_s(app)));
     Fresh { opened: Opened { token, expires_at }, id: SessionId::new(now, &*city.rng), hash, now }
+}
+
+/// Opens a session for a resident who proved who they are another way than by one-time code.
+pub(super) async fn open_for(city: &City, resident: ResidentId) -> Result<Opened, IdentityError> {
+    let Fresh { opened, id, hash, now } = fresh(city, App::Resident);
+    let expires_at = opened.expires_at;
+    let added: Result<(), IdentityError> = city
+        .store
+        .write(move |conn| {
+            Box::pin(async move { Ok(store::add_session(conn, hash, id, resident, now, expires_at).await?) })
+        })
+        .await;
+    added?;
+    Ok(opened)
 }
 
 /// Opens a session of a shop or an operator by an API key of theirs.
