@@ -2,6 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { onSignedOut, waitToWrite } from '../lib/call';
 import { type Session, current, signOut } from '../lib/session';
+import { replace } from '../lib/router';
 import * as vault from '../lib/vault';
 import type { Me } from './api';
 import * as api from './api';
@@ -65,6 +66,7 @@ const again = (): void => {
 export async function leave(): Promise<void> {
   await signOut('resident');
   await vault.wipe();
+  replace('/');
   set({ at: 'out' });
 }
 

@@ -239,7 +239,7 @@ impl BillAnswer {
     }
 }
 
-pub(in crate::bill) fn period(period: u32) -> Option<String> {
+pub(super) fn period(period: u32) -> Option<String> {
     (period > 0).then(|| format!("{:04}-{:02}", period / 100, period % 100))
 }
 
@@ -322,7 +322,7 @@ struct PayBillRequest {
 
 /// A payment of a bill.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::bill) struct PaymentAnswer {
+pub(super) struct PaymentAnswer {
     #[schema(value_type = String, example = "pay_01h2xcejqtf2nbrexx3vqjhp41")]
     id: PaymentId,
     #[schema(value_type = String, example = "bil_01h2xcejqtf2nbrexx3vqjhp41")]
@@ -342,7 +342,7 @@ pub(in crate::bill) struct PaymentAnswer {
 }
 
 impl PaymentAnswer {
-    pub(in crate::bill) fn of(
+    pub(super) fn of(
         settled: &Settled,
         state: PayState,
         repeated: bool,
