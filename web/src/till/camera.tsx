@@ -7,6 +7,7 @@ import { t } from './text';
 
 /** `found` gets each text that is seen for the first time; what it answers is told to the person: why the text is not taken. */
 export function Camera({ found, onClose }: { found: (text: string) => string | undefined; onClose?: () => void }) {
+  const box = useRef<HTMLDivElement>(null);
   const video = useRef<HTMLVideoElement>(null);
   const take = useRef(found);
   take.current = found;
@@ -15,6 +16,8 @@ export function Camera({ found, onClose }: { found: (text: string) => string | u
   const [note, setNote] = useState<string>();
   const running = useRef<Running | undefined>(undefined);
   useEffect(() => {
+    // The button that opened it is gone.
+    box.current?.focus({ preventScroll: true });
     let gone = false;
     const element = video.current;
     if (!element || !navigator.mediaDevices) {
@@ -36,7 +39,7 @@ export function Camera({ found, onClose }: { found: (text: string) => string | u
   }, []);
   const torch = running.current?.torch;
   return (
-    <div class="till-camera">
+    <div class="till-camera" ref={box} tabIndex={-1} role="group" aria-label={t('camera.view')}>
       <div class="till-camera-view" hidden={state === 'denied' || state === 'none'}>
         <video ref={video} aria-label={t('camera.view')} playsInline muted />
         {state === 'starting' && <Skeleton shape="code" label={c('loading')} />}
