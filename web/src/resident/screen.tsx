@@ -41,3 +41,6 @@ export const SubScreen = (p: {
     {p.children}
   </Page>
 );
+
+/** The route of the screen, to come back to. */
+export const here = (): string => location.hash.slice(1) || '/';

@@ -6,12 +6,13 @@ import { call } from '../../lib/call';
 import { serverNow } from '../../lib/clock';
 import { type Amount as Money, day, decimal, money, month, parseAmount, places, today } from '../../lib/format';
 import { asFailure, useAct, useOnline } from '../../lib/load';
+import { href } from '../../lib/router';
 import type { ScreenProps } from '../app';
 import * as api from '../api';
 import { countUse, useKept } from '../kept';
 import { notePending } from '../open';
 import { Facts, type Outcome, run, sign } from '../paying';
-import { SubScreen } from '../screen';
+import { SubScreen, here } from '../screen';
 import { named } from '../services';
 import { useMe } from '../state';
 import { Loaded, PinSheet, Refused } from '../states';
@@ -31,6 +32,9 @@ export default function AccountScreen({ params }: ScreenProps) {
   const biller = useBiller(id);
   const bills = useKept(`bills.${id}.${account}`, (signal) => api.billsOf(id, account, signal));
   const [paying, setPaying] = useState<Chosen[]>();
+  // A number that is refused is no failure of the page: it is typed again.
+  const refused = bills.data === undefined && bills.failure?.code.startsWith('account_') ? bills.failure : undefined;
+  const unknown = refused?.code === 'account_unknown';
   const title = biller.data ? named(biller.data.name) : t('bills.title');
   if (paying) {
     return (
@@ -49,10 +53,25 @@ export default function AccountScreen({ params }: ScreenProps) {
   return (
     <SubScreen title={title} back={`#/bills/${id}`}>
       <p class="lead k-num">{account}</p>
-      <Loaded of={bills}>
-        {(list) => <Bills list={list} stale={bills.at !== undefined} pay={setPaying} reload={bills.reload} rule={biller.data?.amount_rule} />}
-      </Loaded>
-      {bills.data && <Remember biller={biller.data?.id ?? id} pack={biller.data?.pack ?? id} account={account} />}
+      {refused ? (
+        <div role="alert">
+          <Empty
+            icon="search"
+            title={failureText(refused)}
+            note={unknown ? t('account.unknown.note') : t('account.where')}
+            action={
+              <Button kind="primary" href={href(`/bills/${id}`)}>
+                {t('account.again')}
+              </Button>
+            }
+          />
+        </div>
+      ) : (
+        <Loaded of={bills}>
+          {(list) => <Bills list={list} stale={bills.at !== undefined} pay={setPaying} reload={bills.reload} rule={biller.data?.amount_rule} />}
+        </Loaded>
+      )}
+      {(bills.data || unknown) && <Remember biller={biller.data?.id ?? id} pack={biller.data?.pack ?? id} account={account} />}
     </SubScreen>
   );
 }
@@ -305,7 +324,7 @@ function Payments({ chosen, title, category, account, leave }: { chosen: Chosen[
         {phase === 'done' && done.length > 0 && <Amount text={money(paid)} size="xl" />}
       </div>
       {noPin && limit !== undefined && me.data && (
-        <Banner tone="warn" action={<Button small href={`#/me/pin?next=${encodeURIComponent(location.hash.slice(1))}`}>{t('pin.set')}</Button>}>
+        <Banner tone="warn" action={<Button small href={href('/me/pin', { next: here() })}>{t('pin.set')}</Button>}>
           {t('pay.pin.first', { amount: money(me.data.no_pin_limit) })}
         </Banner>
       )}

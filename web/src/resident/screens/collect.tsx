@@ -19,6 +19,11 @@ export default function Collect() {
   const [asking, setAsking] = useState(false);
   const [typed, setTyped] = useState('');
   const wanted = parseAmount(typed, currency);
+  const take = () => {
+    if (!wanted) return;
+    setMinor(wanted);
+    setAsking(false);
+  };
   return (
     <SubScreen title={t('home.collect')} back="#/">
       <Code key={minor} minor={minor} currency={currency} />
@@ -38,9 +43,7 @@ export default function Collect() {
         <form
           onSubmit={(e) => {
             e.preventDefault();
-            if (!wanted) return;
-            setMinor(wanted);
-            setAsking(false);
+            take();
           }}
         >
           <Stack>
@@ -50,6 +53,7 @@ export default function Collect() {
               decimals={places(currency)}
               value={typed}
               onInput={setTyped}
+              onEnter={take}
               ownKeys
               error={typed !== '' && wanted === undefined ? c('error.amount_unacceptable') : undefined}
             />

@@ -10,7 +10,7 @@ import * as api from '../api';
 import { foundIn, refusal } from '../found';
 import { useKept } from '../kept';
 import { Facts, PinFor, Result, Sending, sign, usePayment } from '../paying';
-import { SubScreen } from '../screen';
+import { SubScreen, here } from '../screen';
 import { useMe } from '../state';
 import { PinSheet, Refused, padLabels } from '../states';
 import { t } from '../text';
@@ -128,7 +128,7 @@ function Payment({ found, payload }: { found: api.Found; payload: string }) {
       </List>
       {!online && <Banner tone="warn">{t('pay.offline')}</Banner>}
       {noPin && (
-        <Banner tone="warn" action={<Button small href="#/me/pin">{t('pin.set')}</Button>}>
+        <Banner tone="warn" action={<Button small href={href('/me/pin', { next: here() })}>{t('pin.set')}</Button>}>
           {t('pay.pin.first', { amount: money(found.needs_pin_above) })}
         </Banner>
       )}

@@ -4,11 +4,12 @@ import { c, failureText } from '../../common/text';
 import { Amount, AmountInput, Banner, Button, Card, Cell, Keypad, List, Row, Stack, TextField, typeAmount } from '../../kit';
 import { dateTime, decimal, money, parseAmount, places } from '../../lib/format';
 import { useAct, useOnline } from '../../lib/load';
+import { href } from '../../lib/router';
 import type { ScreenProps } from '../app';
 import * as api from '../api';
 import { useKept } from '../kept';
 import { PinFor, Result, Sending, sign, usePayment } from '../paying';
-import { SubScreen } from '../screen';
+import { SubScreen, here } from '../screen';
 import { useMe } from '../state';
 import { PinSheet, Refused, padLabels } from '../states';
 import { t } from '../text';
@@ -156,7 +157,7 @@ function Sum({ to, back }: { to: Payee; back: string | (() => void) }) {
         <Banner
           tone="warn"
           action={
-            <Button small href="#/me/pin">
+            <Button small href={href('/me/pin', { next: here() })}>
               {t('pin.set')}
             </Button>
           }
