@@ -12,7 +12,7 @@ import { type Role, approvals } from './api';
 import { usePoll } from './poll';
 import { SignIn } from './sign-in';
 import { loadTexts, t } from './text';
-import { type Who, WhoContext, reaches } from './who';
+import { WAITING_CHANGED, type Who, WhoContext, reaches } from './who';
 
 export interface ScreenProps {
   params: Record<string, string>;
@@ -129,6 +129,10 @@ function Signed({ who, onOut }: { who: Who; onOut: () => void }) {
     () => (may ? 30_000 : undefined),
     [who.id],
   );
+  useEffect(() => {
+    addEventListener(WAITING_CHANGED, waiting.reload);
+    return () => removeEventListener(WAITING_CHANGED, waiting.reload);
+  }, [waiting.reload]);
   const place = PLACES.find((p) => match(p.path, route.path) !== undefined);
   const items: NavItem[] = NAV.flatMap(({ path, icon }) => {
     const to = PLACES.find((p) => p.path === path);

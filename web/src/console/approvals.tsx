@@ -10,7 +10,7 @@ import { type Approval, approvals, decide } from './api';
 import type { ScreenProps } from './app';
 import { ActDialog, Id, Loaded, Refused, State, When, failureWord } from './parts';
 import { t } from './text';
-import { useWho } from './who';
+import { WAITING_CHANGED, useWho } from './who';
 
 const STATES = ['waiting', 'booked', 'rejected', 'failed'] as const;
 const TONE: Record<Approval['state'], Tone> = { waiting: 'warn', approved: 'info', booked: 'ok', rejected: 'neutral', failed: 'bad' };
@@ -58,6 +58,7 @@ export default function Approvals({ query }: ScreenProps) {
           if (!deciding) return;
           const after = await decide(deciding.approval.id, deciding.verdict, reason);
           found.reload();
+          dispatchEvent(new Event(WAITING_CHANGED));
           if (after.state === 'failed') throw new Failure('refused', after.outcome ?? 'failed', '', 409);
         }}
       >

@@ -8,7 +8,7 @@ import { type Booked, type Movement, type Verdict, book, endBillPayment } from '
 import type { ScreenProps } from './app';
 import { ActDialog, Id, Refused, When, inCny } from './parts';
 import { t } from './text';
-import { useMay } from './who';
+import { WAITING_CHANGED, useMay } from './who';
 
 const KINDS: Movement[] = ['deposit', 'withdrawal', 'payout'];
 const REFERENCE = /^[\x21-\x7e]{1,64}$/;
@@ -100,7 +100,10 @@ function Book({ kind: first, subject: given, onAnew }: { kind: Movement; subject
         onClose={() => setAsks(false)}
         title={t(`kind.${kind}`)}
         confirm={t('money.do')}
-        act={async (reason) => setBooked(await book({ kind, subject: subject.trim(), amount: inCny(minor ?? 0), reference: reference.trim(), reason }))}
+        act={async (reason) => {
+          setBooked(await book({ kind, subject: subject.trim(), amount: inCny(minor ?? 0), reference: reference.trim(), reason }));
+          dispatchEvent(new Event(WAITING_CHANGED));
+        }}
       >
         <Stack>
           <Amount text={money(inCny(minor ?? 0))} size="l" />

@@ -17,3 +17,6 @@ export const reaches = (role: Role, needed: Role): boolean => RANK[role] >= RANK
 
 /** Whether the operator's key reaches as far as `needed`. */
 export const useMay = (needed: Role): boolean => reaches(useWho().role, needed);
+
+/** Told to the window when an approval was asked for or decided. */
+export const WAITING_CHANGED = 'yima-waiting-changed';
