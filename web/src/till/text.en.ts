@@ -30,6 +30,7 @@ export default {
   'pair.resident': 'Open Yima for people',
 
   'till.title': 'Charge',
+  'speaker.last': 'Last arrival',
   'speaker.title': 'Says when money arrives',
   'speaker.note': 'This key may only look. Leave the device on the counter: it speaks when money arrives.',
   'pad.amount': 'Amount to charge',

@@ -29,6 +29,7 @@ export default {
   'pair.resident': '打开一码个人版',
 
   'till.title': '收款',
+  'speaker.last': '最近到账',
   'speaker.title': '到账播报',
   'speaker.note': '这把密钥只能查看。放在柜台上，到账时会播报。',
   'pad.amount': '收款金额',

@@ -86,7 +86,8 @@ export function useWide(): boolean {
   const [wide, set] = useState(() => matchMedia(WIDE).matches);
   useEffect(() => {
     const query = matchMedia(WIDE);
-    const changed = () => set(query.matches);
+    // A sheet of paper is narrower than the screen, and no reason to draw the page anew.
+    const changed = () => matchMedia('print').matches || set(query.matches);
     query.addEventListener('change', changed);
     return () => query.removeEventListener('change', changed);
   }, []);

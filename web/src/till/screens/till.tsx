@@ -1,12 +1,13 @@
 /** The till: the amount, the charge, and beside it what arrives. For keys that may only look, a speaker. */
 import { useEffect, useRef } from 'preact/hooks';
 import { c } from '../../common/text';
-import { AmountInput, Banner, Button, Card, Empty, Keypad, toast, typeAmount } from '../../kit';
-import { parseAmount, places } from '../../lib/format';
+import { Amount, AmountInput, Banner, Button, Card, Empty, Keypad, toast, typeAmount } from '../../kit';
+import { money, parseAmount, places, time } from '../../lib/format';
 import { Arrivals } from '../arrivals';
 import { begin, charge, showCode, take } from '../charge';
 import { Charging } from '../charging';
 import { Frame } from '../frame';
+import { live } from '../live';
 import { can, useMe } from '../me';
 import { useScanner } from '../scanner';
 import { store } from '../store';
@@ -114,9 +115,22 @@ function Pad() {
 }
 
 function Speaker() {
+  const { arrivals } = live.use();
+  const last = arrivals.find((one) => one.type === 'trade.paid');
   return (
     <Card>
-      <Empty icon="sound" title={t('speaker.title')} note={t('speaker.note')} />
+      {last ? (
+        <div class="till-charge">
+          <div class="till-charge-sum">
+            <span>{t('speaker.last')}</span>
+            <Amount text={money(last.amount, 'always')} size="xl" tone="ok" />
+            <span class="till-note k-num">{time(last.at, true)}</span>
+          </div>
+          <p class="till-note till-center">{t('speaker.note')}</p>
+        </div>
+      ) : (
+        <Empty icon="sound" title={t('speaker.title')} note={t('speaker.note')} />
+      )}
     </Card>
   );
 }
