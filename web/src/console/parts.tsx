@@ -1,20 +1,20 @@
 /** What the screens of the console share: loading and failing, acts that need a reason, secrets shown once, small pieces of data. */
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
-import { c, failureText } from '../common/text';
+import { c } from '../common/text';
 import { Badge, Banner, Button, Dialog, Empty, Icon, Skeleton, type SkeletonProps, Stack, TextArea, TextField, toast, type Tone } from '../kit';
 import { Failure } from '../lib/call';
 import { dateTime, money, type Amount } from '../lib/format';
 import { type Load, useAct } from '../lib/load';
 import { prefs } from '../lib/prefs';
 import type { Biller } from './api';
-import { t } from './text';
+import { because, t } from './text';
 
 /** The server's own sentence is for who runs the city: it names the line, the key, the field. */
 export function Refused({ failure }: { failure: Failure | undefined }) {
   if (!failure) return null;
   return (
-    <Banner tone="bad" role="alert" title={failureText(failure)}>
+    <Banner tone="bad" role="alert" title={because(failure)}>
       {failure.kind === 'refused' && failure.detail !== '' && <span lang="en">{failure.detail}</span>}
     </Banner>
   );
@@ -32,7 +32,7 @@ export function Loaded<T>({ load, shape = 'list', children }: { load: Load<T>; s
       <>
         {load.failure && (
           <Banner tone="warn" role="status" title={t('stale')} action={retry}>
-            {failureText(load.failure)}
+            {because(load.failure)}
           </Banner>
         )}
         {children(load.data)}
@@ -46,7 +46,7 @@ export function Loaded<T>({ load, shape = 'list', children }: { load: Load<T>; s
       <Empty
         icon={offline ? 'offline' : 'error'}
         title={offline ? c('offline.title') : c('failed.title')}
-        note={offline ? c('offline.note') : failureText(load.failure)}
+        note={offline ? c('offline.note') : because(load.failure)}
         action={retry}
       />
     </div>
@@ -232,4 +232,4 @@ export function dayBy(day: string, days: number): string {
 export const isDay = (text: string | null): text is string => text !== null && /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(text));
 
 /** The word for the code of a refusal that is part of an answer. */
-export const failureWord = (code: string): string => failureText(new Failure('refused', code, ''));
+export const failureWord = (code: string): string => because(new Failure('refused', code, ''));
