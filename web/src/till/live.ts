@@ -36,6 +36,7 @@ export interface Live {
 const SHOWN_MAX = 50;
 /** The server's heartbeat comes every 15 s of silence. */
 const SILENCE_MS = 32_000;
+const CONNECT_MS = 15_000;
 /** Older when it comes: it arrived meanwhile. */
 const LATE_MS = 20_000;
 /** Beyond so long nobody wants to hear it all: the list of orders has it. */
@@ -136,7 +137,7 @@ export function listen(shop: string): () => void {
   const connect = async (signal: AbortSignal): Promise<boolean> => {
     const headers: Record<string, string> = { accept: 'text/event-stream' };
     if (last !== undefined) headers['last-event-id'] = last;
-    const askedAt = Date.now();
+    const askedAt = (heardAt = Date.now());
     const response = await fetch('/v1/merchants/me/events', { headers, signal, cache: 'no-store', credentials: 'same-origin', redirect: 'error' });
     if (response.status === 401) {
       if (!(await current('merchant'))) me.set(null);
@@ -166,7 +167,7 @@ export function listen(shop: string): () => void {
   };
 
   const silence = setInterval(() => {
-    if (live.get().state === 'live' && Date.now() - heardAt > SILENCE_MS) attempt.abort();
+    if (Date.now() - heardAt > (live.get().state === 'live' ? SILENCE_MS : CONNECT_MS)) attempt.abort();
   }, 4_000);
 
   const run = async () => {
