@@ -1,7 +1,6 @@
 /** The resident's part of the API, and the shapes that the screens pass around. */
 import type { components } from '../api/schema';
-import { call } from '../lib/call';
-import type { Amount } from '../lib/format';
+import { type Answer, type PathsOf, call } from '../lib/call';
 import { type Session, took } from '../lib/session';
 
 type Schemas = components['schemas'];
@@ -9,50 +8,17 @@ export type Me = Schemas['MeAnswer'];
 export type Balance = Schemas['BalanceAnswer'];
 export type Entry = Schemas['EntryAnswer'];
 export type Waiting = Schemas['WaitingAnswer'];
+export type Biller = Schemas['BillerAnswer'];
 export type Bill = Schemas['BillAnswer'];
 export type Quote = Schemas['QuoteAnswer'];
 export type BillPayment = Schemas['PaymentAnswer'];
 export type PaidBill = Schemas['PaidBillAnswer'];
 export type Receipt = Schemas['ReceiptAnswer'];
 export type Device = Schemas['DeviceAnswer'];
+export type Passkey = Schemas['PasskeyAnswer'];
 export type Category = Schemas['Category'];
 export type Name = Schemas['Name'];
 export type Found = Schemas['ScannedAnswer'];
-export type Biller = Schemas['BillerAnswer'] & {
-  city?: Name | null;
-  account?: { label: Name; format: string; example: string; check_digit: boolean };
-};
-
-export interface SavedAccount {
-  biller: string;
-  biller_name: Name;
-  category: Category;
-  account_no: string;
-  label?: string | null;
-  remind: boolean;
-}
-export interface Due {
-  biller: string;
-  biller_name: Name;
-  category: Category;
-  account_no: string;
-  label?: string | null;
-  remind: boolean;
-  bill: string;
-  amount: Amount;
-  due_on: string;
-  overdue: boolean;
-}
-export interface MonthSum {
-  month: string;
-  count: number;
-  amount: Amount;
-}
-export interface Passkey {
-  id: string;
-  name: string;
-  created_at: string;
-}
 export interface BillFilter {
   from?: string;
   to?: string;
@@ -60,43 +26,40 @@ export interface BillFilter {
   biller?: string;
 }
 
-const any = call as unknown as (method: string, path: string, options?: unknown) => Promise<unknown>;
-const list = (answer: unknown): unknown[] => (Array.isArray(answer) ? answer : ((answer as { items: unknown[] }).items ?? []));
+/** Reads a route by its query; the document counts some queries among the parts of the path. */
+const read = <P extends PathsOf<'get'>>(path: P, options: { path?: object; query?: object; signal?: AbortSignal }) =>
+  (call as unknown as (method: string, path: P, options: object) => Promise<Answer<P, 'get'>>)('get', path, options);
+
+export const me = (signal?: AbortSignal) => call('get', '/v1/me', { signal });
+export const wallet = (signal?: AbortSignal) => call('get', '/v1/wallet', { signal });
+export const movements = (cursor: string | undefined, limit: number, signal?: AbortSignal) =>
+  read('/v1/wallet/history', { query: { cursor, limit }, signal });
+export const movement = (id: string, signal?: AbortSignal) => call('get', '/v1/payments/{id}', { path: { id }, signal });
+export const payee = (query: { phone?: string; code?: string }) => read('/v1/wallet/payee', { query });
+export const personalCode = async (amount: number | undefined, signal?: AbortSignal) =>
+  (await read('/v1/wallet/personal-code', { query: { amount }, signal })).payload;
 
 export const readCode = (payload: string) => call('post', '/v1/codes/read', { body: { payload } });
-
-export const savedAccounts = async (signal?: AbortSignal) =>
-  list(await any('get', '/v1/me/bill-accounts', { signal })) as SavedAccount[];
-export const saveAccount = (biller: string, account: string, body: { label?: string; remind: boolean }) =>
-  any('put', '/v1/me/bill-accounts/{biller}/{account}', { path: { biller, account }, body });
-export const forgetAccount = (biller: string, account: string) =>
-  any('delete', '/v1/me/bill-accounts/{biller}/{account}', { path: { biller, account } });
-export const dueBills = async (signal?: AbortSignal) => list(await any('get', '/v1/me/due', { signal })) as Due[];
-
-export const billPayments = (query: BillFilter & { cursor?: string }, signal?: AbortSignal) =>
-  any('get', '/v1/bill-payments', { query, signal }) as Promise<{ items: PaidBill[]; next?: string | null }>;
-export const billMonths = async (year: number, signal?: AbortSignal) =>
-  list(await any('get', '/v1/bill-payments/months', { query: { year }, signal })) as MonthSum[];
-
-export const personalCode = async (amount: number | undefined, signal?: AbortSignal) =>
-  ((await any('get', '/v1/wallet/personal-code', { query: { amount }, signal })) as { payload: string }).payload;
-
-export const passkeys = async (signal?: AbortSignal) => list(await any('get', '/v1/me/passkeys', { signal })) as Passkey[];
-export const passkeyOptions = () => any('post', '/v1/me/passkeys/options', {});
-export const addPasskey = (credential: object, name: string) => any('post', '/v1/me/passkeys', { body: { ...credential, name } });
-export const removePasskey = (id: string) => any('delete', '/v1/me/passkeys/{passkey}', { path: { passkey: id } });
-export const passkeySignInOptions = () => any('post', '/v1/session/passkey/options', {});
-export const passkeySignIn = async (credential: object) =>
-  took((await any('post', '/v1/session/passkey', { body: credential })) as Session);
-
-export const wallet = (signal?: AbortSignal) => call('get', '/v1/wallet', { signal });
-export const me = (signal?: AbortSignal) => call('get', '/v1/me', { signal });
 export const waiting = (signal?: AbortSignal) => call('get', '/v1/payments/waiting', { signal });
-export const billers = async (signal?: AbortSignal) => (await call('get', '/v1/billers', { signal } as never)).items as Biller[];
-export const movements = (cursor: string | undefined, limit: number, signal?: AbortSignal) =>
-  any('get', '/v1/wallet/history', { query: { cursor, limit }, signal }) as Promise<{ items: Entry[]; next?: string | null }>;
-export const movement = (id: string, signal?: AbortSignal) => call('get', '/v1/payments/{id}', { path: { id }, signal });
+
+export const billers = async (signal?: AbortSignal) => (await read('/v1/billers', { signal })).items;
 export const billsOf = async (id: string, account_no: string, signal?: AbortSignal) =>
-  ((await any('get', '/v1/billers/{id}/bills', { path: { id }, query: { account_no }, signal })) as { items: Bill[] }).items;
-export const payee = (query: { phone?: string; code?: string }) =>
-  any('get', '/v1/wallet/payee', { query }) as Promise<{ name: string; amount?: Amount | null }>;
+  (await read('/v1/billers/{id}/bills', { path: { id }, query: { account_no }, signal })).items;
+export const savedAccounts = async (signal?: AbortSignal) => (await call('get', '/v1/me/bill-accounts', { signal })).items;
+export const saveAccount = (biller: string, account: string, body: Schemas['SaveRequest']) =>
+  call('put', '/v1/me/bill-accounts/{biller}/{account}', { path: { biller, account }, body });
+export const forgetAccount = (biller: string, account: string) =>
+  call('delete', '/v1/me/bill-accounts/{biller}/{account}', { path: { biller, account } });
+export const dueBills = async (signal?: AbortSignal) => (await call('get', '/v1/me/due', { signal })).items;
+export const billPayments = (query: BillFilter & { cursor?: string; limit?: number }, signal?: AbortSignal) =>
+  read('/v1/bill-payments', { query, signal });
+export const billMonths = async (year: number, signal?: AbortSignal) =>
+  (await read('/v1/bill-payments/months', { query: { year }, signal })).items;
+
+export const passkeys = (signal?: AbortSignal) => call('get', '/v1/me/passkeys', { signal });
+export const passkeyOptions = () => call('post', '/v1/me/passkeys/options');
+export const addPasskey = (body: Schemas['PasskeyRequest']) => call('post', '/v1/me/passkeys', { body });
+export const removePasskey = (passkey: string) => call('delete', '/v1/me/passkeys/{passkey}', { path: { passkey } });
+export const passkeySignInOptions = () => call('post', '/v1/session/passkey/options');
+export const passkeySignIn = async (body: Schemas['PasskeySignInRequest']) =>
+  took((await call('post', '/v1/session/passkey', { body })) as Session);

@@ -5,13 +5,11 @@ import * as api from './api';
 
 const bytes = (text: string): Uint8Array<ArrayBuffer> =>
   Uint8Array.from(atob(text.replace(/-/g, '+').replace(/_/g, '/')), (ch) => ch.charCodeAt(0));
-const text = (buffer: ArrayBuffer | null): string | undefined =>
-  buffer === null
-    ? undefined
-    : btoa(String.fromCharCode(...new Uint8Array(buffer)))
-        .replace(/\+/g, '-')
-        .replace(/\//g, '_')
-        .replace(/=+$/, '');
+const text = (buffer: ArrayBuffer): string =>
+  btoa(String.fromCharCode(...new Uint8Array(buffer)))
+    .replace(/\+/g, '-')
+    .replace(/\//g, '_')
+    .replace(/=+$/, '');
 
 interface Described {
   id: string;
@@ -59,19 +57,15 @@ export async function createPasskey(name: string): Promise<void> {
   const publicKey = decoded(await api.passkeyOptions()) as PublicKeyCredentialCreationOptions;
   const made = await ask(() => navigator.credentials.create({ publicKey }));
   const response = made.response as AuthenticatorAttestationResponse;
-  const credential = {
+  await api.addPasskey({
+    name,
     id: made.id,
-    rawId: text(made.rawId),
-    type: made.type,
-    authenticatorAttachment: made.authenticatorAttachment ?? undefined,
-    clientExtensionResults: made.getClientExtensionResults(),
     response: {
       clientDataJSON: text(response.clientDataJSON),
       attestationObject: text(response.attestationObject),
       transports: response.getTransports?.() ?? [],
     },
-  };
-  await api.addPasskey(credential, name);
+  });
 }
 
 /** Signs in with a passkey of this device. */
@@ -81,15 +75,11 @@ export async function usePasskey(): Promise<Session> {
   const response = used.response as AuthenticatorAssertionResponse;
   return api.passkeySignIn({
     id: used.id,
-    rawId: text(used.rawId),
-    type: used.type,
-    authenticatorAttachment: used.authenticatorAttachment ?? undefined,
-    clientExtensionResults: used.getClientExtensionResults(),
     response: {
       clientDataJSON: text(response.clientDataJSON),
       authenticatorData: text(response.authenticatorData),
       signature: text(response.signature),
-      userHandle: text(response.userHandle),
+      userHandle: response.userHandle ? text(response.userHandle) : undefined,
     },
   });
 }

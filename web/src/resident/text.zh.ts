@@ -184,7 +184,7 @@ export default {
   'account.forgotten': '已移除',
   'bill.open': '待缴账单',
   'bill.settled': '已缴',
-  'bill.settled.at': '{day}缴清',
+  'bill.settled.at': '{day}已缴',
   'bill.overdue': '已逾期',
   'bill.due': '{day}到期',
   'bill.nothing': '没有账单',

@@ -35,7 +35,7 @@ function Account({ biller, id }: { biller: api.Biller; id: string }) {
   const [pressed, setPressed] = useState(false);
   const account = tidy(typed);
   const followed = follow(biller.account_pattern, account);
-  const example = biller.account?.example || sample(biller.account_pattern);
+  const example = biller.account.example || sample(biller.account_pattern);
   const rule = t('account.example', { example, n: biller.account_pattern.length });
   return (
     <>
@@ -66,7 +66,7 @@ function Account({ biller, id }: { biller: api.Biller; id: string }) {
       >
         <Stack>
           <TextField
-            label={biller.account ? named(biller.account.label) : t('account.number')}
+            label={named(biller.account.label)}
             mono
             inputMode={/^[\d#]+$/.test(biller.account_pattern) ? 'numeric' : 'text'}
             name="account"

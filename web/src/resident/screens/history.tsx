@@ -113,7 +113,7 @@ function Paid() {
   const change = (next: api.BillFilter) => setFilter({ ...filter, ...next });
   const pages = usePages<api.PaidBill>(
     async (cursor, signal) => {
-      const page = await api.billPayments({ ...filter, cursor, limit: PAGE } as api.BillFilter & { cursor?: string }, signal);
+      const page = await api.billPayments({ ...filter, cursor, limit: PAGE }, signal);
       if (!cursor && Object.values(filter).every((value) => !value)) void keep('paid', page.items);
       return page;
     },
