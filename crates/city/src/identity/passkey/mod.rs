@@ -127,7 +127,7 @@ pub async fn add(city: &City, who: &Resident, name: &str, made: Attested) -> Res
     if presented.credential_id != made.credential_id {
         return Err(Refused::Malformed("id").into());
     }
-    let now = city.now();
+    let now = Timestamp::from_millis(city.now().as_millis()); // as the table keeps it
     let passkey = Passkey {
         id: PasskeyId::new(now, &*city.rng),
         name: name.to_owned(),
