@@ -135,7 +135,7 @@ async fn list_billers(
 }
 
 /// The biller that an address names: by its id, or by that of its pack.
-pub(in crate::bill) fn biller_named(text: &str) -> Answer<BillerId> {
+pub(super) fn biller_named(text: &str) -> Answer<BillerId> {
     let by_pack = || pack::is_pack_id(text).then(|| pack::biller_of(text));
     text.parse().ok().or_else(by_pack).ok_or_else(|| {
         Problem::new(400, "malformed_id", "a biller is named `blr_…`, or by its pack, `hz-power`")
@@ -257,7 +257,7 @@ impl BillAnswer {
     }
 }
 
-pub(in crate::bill) fn period(period: u32) -> Option<String> {
+pub(super) fn period(period: u32) -> Option<String> {
     (period > 0).then(|| format!("{:04}-{:02}", period / 100, period % 100))
 }
 
@@ -340,7 +340,7 @@ struct PayBillRequest {
 
 /// A payment of a bill.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::bill) struct PaymentAnswer {
+pub(super) struct PaymentAnswer {
     #[schema(value_type = String, example = "pay_01h2xcejqtf2nbrexx3vqjhp41")]
     id: PaymentId,
     #[schema(value_type = String, example = "bil_01h2xcejqtf2nbrexx3vqjhp41")]
@@ -360,7 +360,7 @@ pub(in crate::bill) struct PaymentAnswer {
 }
 
 impl PaymentAnswer {
-    pub(in crate::bill) fn of(
+    pub(super) fn of(
         settled: &Settled,
         state: PayState,
         repeated: bool,
