@@ -207,6 +207,37 @@ test('the pay code works without a network and hides when nobody looks', async (
   assert.deepEqual(key, [false], 'the key cannot be taken out of the browser');
 });
 
+test('a passkey is added, signs in without a code, and a removed one does not', async () => {
+  const { page, context } = xiaoming;
+  const wire = await context.newCDPSession(page);
+  await wire.send('WebAuthn.enable');
+  const { authenticatorId } = await wire.send('WebAuthn.addVirtualAuthenticator', {
+    options: { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true },
+  });
+  await page.goto('/#/me/passkeys');
+  await page.getByRole('button', { name: t('passkeys.add') }).click();
+  await page.getByText(t('passkeys.added')).first().waitFor();
+  await accessible(page, 'passkeys');
+  const { credentials } = await wire.send('WebAuthn.getCredentials', { authenticatorId });
+  assert.equal(credentials.length, 1);
+  const sent = city.codesSent('13800000001');
+  await page.goto('/#/me');
+  await page.getByRole('button', { name: t('sign.out') }).click();
+  await page.getByRole('dialog').getByRole('button', { name: t('sign.out') }).click();
+  await page.getByRole('button', { name: t('signin.passkey') }).click();
+  await page.getByRole('heading', { name: t('home.balance') }).waitFor();
+  assert.equal(city.codesSent('13800000001'), sent, 'no code was sent');
+  await page.goto('/#/me/passkeys');
+  await page.getByRole('button', { name: t('remove') }).first().click();
+  await page.getByRole('dialog').getByRole('button', { name: t('remove') }).click();
+  await page.getByText(t('passkeys.none')).waitFor();
+  await page.goto('/#/me');
+  await page.getByRole('button', { name: t('sign.out') }).click();
+  await page.getByRole('dialog').getByRole('button', { name: t('sign.out') }).click();
+  await page.getByRole('button', { name: t('signin.passkey') }).click();
+  await page.getByText(t('error.passkey_unknown')).or(page.getByText(t('error.passkey_refused'))).first().waitFor();
+});
+
 test('English from the same screens', async () => {
   const en = texts('resident', 'en');
   const anna = await person(browser, city, { lang: 'en-GB' });

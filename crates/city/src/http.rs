@@ -199,6 +199,7 @@ impl From<Amount> for Money {
 
 /// How every list is paged: pass `next` of the last page as `cursor`.
 #[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Page {
     /// `next` of the page before; absent for the first.

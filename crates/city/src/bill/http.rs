@@ -105,6 +105,7 @@ struct BillersAnswer {
 
 /// Which billers.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct BillersQuery {
     /// The beginning of a GB/T 2260 code: `33` for Zhejiang, `330100` for Hangzhou.
@@ -252,6 +253,7 @@ struct BillsAnswer {
 
 /// Which account.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct AccountQuery {
     /// The number on the biller's paper.

@@ -45,6 +45,7 @@ pub fn routes() -> OpenApiRouter<City> {
 
 /// Where a live stream begins.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListenQuery {
     /// Ledger timestamp (the `id` of an event): begin after it. The header `Last-Event-ID` goes first;
@@ -306,6 +307,7 @@ struct DeliveriesAnswer {
 
 /// Which deliveries.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct DeliveriesQuery {
     /// Only those in this state.

@@ -240,6 +240,7 @@ async fn close_till(State(city): State<City>, who: Merchant, Path(till): Path<Ti
 
 /// How a poster is printed.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct PosterQuery {
     /// `a5` or `a6`; `a6` when absent.

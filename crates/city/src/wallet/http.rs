@@ -88,6 +88,7 @@ async fn history(
 
 /// Whom to look up.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct PayeeQuery {
     /// A phone number.
@@ -132,6 +133,7 @@ fn one_payee(phone: Option<String>, code: Option<String>) -> Answer<Payee> {
 
 /// What a personal code shall ask for.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct PersonalCodeQuery {
     /// Minor units; absent lets the payer choose.

@@ -64,6 +64,7 @@ struct BillHistoryAnswer {
 
 /// Which payments.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct BillPaymentsQuery {
     /// First local day, `2026-03-02`.
@@ -183,6 +184,7 @@ async fn receipt_pdf(
 
 /// Which year.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct MonthsQuery {
     #[param(example = 2026)]

@@ -82,6 +82,7 @@ impl From<Import> for ImportAnswer {
 
 /// What the file is called.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct UploadQuery {
     /// For people; the content alone decides which import it is.

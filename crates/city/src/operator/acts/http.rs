@@ -37,6 +37,7 @@ pub fn routes() -> OpenApiRouter<City> {
 
 /// Why.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::operator) struct Reason {
     /// Why, 4 to 200 characters; for the audit trail. Needed in a browser's session, optional with an API key.

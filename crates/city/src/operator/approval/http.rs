@@ -220,6 +220,7 @@ async fn pay_out(
 
 /// Which approvals.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ApprovalsQuery {
     /// In this state; in any when absent.

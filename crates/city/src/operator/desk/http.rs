@@ -149,6 +149,7 @@ impl DeskImportAnswer {
 
 /// What the file is called, and why it is handed in here.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct DeskUploadQuery {
     /// For people; the content alone decides which import it is.
@@ -181,6 +182,7 @@ async fn upload_for_biller(
 
 /// Which imports.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ImportsQuery {
     /// Of this biller (`blr_…`, or its pack's name); of all when absent.
@@ -251,6 +253,7 @@ async fn list_any_row_errors(
 
 /// Which day.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct DayQuery {
     /// The local day.
@@ -305,6 +308,7 @@ async fn list_settlements(
 
 /// Which disagreements.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct BreaksQuery {
     /// Of this biller (`blr_…`, or its pack's name); of all when absent.

@@ -30,6 +30,7 @@ pub fn routes() -> OpenApiRouter<City> {
 
 /// Whom to look up, and why.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct LookQuery {
     /// A whole phone number or id; a shop's reference, or 2 characters of its name or more.
@@ -245,6 +246,7 @@ async fn list_operators(State(city): State<City>, by: Operator) -> Answer<Json<O
 
 /// Whose keys.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct OwnerQuery {
     /// `mch_…`, `blr_…` or `opr_…`.

@@ -22,6 +22,7 @@ pub fn routes() -> OpenApiRouter<City> {
 
 /// Which trades.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct TradesQuery {
     /// `open`, `waiting`, `paid`, `refunded` (wholly) or `closed`.

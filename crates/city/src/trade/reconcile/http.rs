@@ -17,7 +17,7 @@ use crate::identity::Merchant;
 
 /// Every route of matching.
 pub fn routes() -> OpenApiRouter<City> {
-    OpenApiRouter::new().routes(routes!(match_own_list))
+    OpenApiRouter::new().routes(routes!(reconcile_list))
 }
 
 /// Payments and what they come to.
@@ -114,7 +114,7 @@ impl ReconcileAnswer {
     security(("bearer" = [])), params(("day" = String, Path, description = "`2026-03-02`")),
     request_body(content = String, content_type = "text/csv"),
     responses((status = 200, body = ReconcileAnswer), (status = "default", body = Problem)))]
-async fn match_own_list(
+async fn reconcile_list(
     State(city): State<City>,
     who: Merchant,
     Path(date): Path<String>,

@@ -19,6 +19,7 @@ pub fn routes() -> OpenApiRouter<City> {
 
 /// Which days.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct TakingsQuery {
     /// First local day, `2026-03-01`.
