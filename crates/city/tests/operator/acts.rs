@@ -29,7 +29,9 @@ async fn every_dangerous_act_is_in_the_trail_done_or_refused() {
     let till = json!({"role": "staff", "name": "1", "reason": "first key"});
     let why = "reason=%E4%B8%A2%E5%A4%B1%E9%92%A5%E5%8C%99"; // 丢失钥匙
     let resolve = json!({"outcome": "paid", "reference": "CALL-1", "reason": "asked by phone"});
-    let rows: Vec<(&str, String, Value, u16, &str, String, Value, &str)> = vec![
+    // Request, status, then the entry: action, subject, reason, outcome.
+    type Row = (&'static str, String, Value, u16, &'static str, String, Value, &'static str);
+    let rows: Vec<Row> = vec![
         (
             "PUT",
             format!("/v1/residents/{ming}/tier"),

@@ -12,7 +12,7 @@ use city::operator::check::{self, CheckOutcome};
 use city::operator::live::{self, LiveChannel};
 use city::trade::{self, Charge, Charged, Pay, Precreate};
 use city::wallet::{self, Payee};
-use ledger::{Account, Engine as _};
+use ledger::Account;
 use serde_json::{Value, json};
 
 use crate::common::{Town, call};

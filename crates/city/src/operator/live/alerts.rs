@@ -85,7 +85,7 @@ pub(super) async fn look_at_imports(city: &City) -> Result<Vec<(ImportId, Timest
 }
 
 /// Everything that needs attention now, the most urgent first.
-pub(super) async fn alerts(city: &City, health: &Health, feed: &Feed) -> Result<Vec<Alert>, OperatorError> {
+pub(super) async fn alerts(city: &City, health: Health, feed: &Feed) -> Result<Vec<Alert>, OperatorError> {
     let mut found = Vec::new();
     engines(city, health, &mut found);
     lags(city, feed, &mut found);
@@ -110,7 +110,7 @@ fn alert(
     Alert { code, severity, since, subject: subject.to_string(), detail: detail.into() }
 }
 
-fn engines(city: &City, health: &Health, found: &mut Vec<Alert>) {
+fn engines(city: &City, health: Health, found: &mut Vec<Alert>) {
     for (well, code, what) in [
         (health.database, "database_down", "the database does not answer"),
         (health.ledger, "ledger_down", "the ledger does not answer"),

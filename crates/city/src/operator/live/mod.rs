@@ -87,7 +87,7 @@ pub async fn live(city: &City, by: &Operator) -> Result<Live, OperatorError> {
     by.role.require(Role::Viewer)?;
     let (health, now) = (health(city).await, city.now());
     let feed = if health.ledger { feed(city, health, now).await? } else { no_feed() };
-    let alerts = alerts::alerts(city, &health, &feed).await?;
+    let alerts = alerts::alerts(city, health, &feed).await?;
     let check = if health.database { check::newest(city).await? } else { None };
     let now_ms = now.as_millis();
     let rings = city.operator.rings.lock().expect("no panic while held");
