@@ -222,6 +222,10 @@ export function State({ tone, children }: { tone: Tone; children: ComponentChild
 
 export const billerName = (name: Biller['name']): string => (prefs().lang === 'zh' ? name.zh : name.en);
 
+const CITY_OFFSET_MS = 8 * 3_600_000;
+/** Today in the city (UTC+8, what a city has unless it is told otherwise); whether a day is over the server decides. */
+export const cityToday = (now = Date.now()): string => new Date(now + CITY_OFFSET_MS).toISOString().slice(0, 10);
+
 /** A day before or after, `2026-03-01`. */
 export function dayBy(day: string, days: number): string {
   const at = new Date(`${day}T00:00:00Z`);

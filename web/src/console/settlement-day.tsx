@@ -2,11 +2,11 @@
 import { useState } from 'preact/hooks';
 import { Badge, Banner, Button, Card, DateField, Empty, FileField, Row, Section, Stack, Stat, toast } from '../kit';
 import { download } from '../lib/call';
-import { day as dayText, number, today } from '../lib/format';
+import { day as dayText, number } from '../lib/format';
 import { useAct, useLoad } from '../lib/load';
 import { type Report, type Totals, bankStatement, reconcile, report, settlementFile } from './api';
 import { Breaks } from './breaks';
-import { ActDialog, Loaded, Money, Refused, State, Sum, When, dayBy, inCny } from './parts';
+import { ActDialog, Loaded, Money, Refused, State, Sum, When, cityToday, dayBy, inCny } from './parts';
 import { t } from './text';
 import { useMay } from './who';
 
@@ -38,13 +38,13 @@ export function SettlementDay({ biller, name, day, onDay }: { biller: string; na
     toast(t('settle.bank.taken', { n: number(totals.count) }), 'ok');
   });
   const file = useAct(() => download(settlementFile(biller, day), `${biller}-${day}.txt`));
-  const over = day < today();
+  const over = day < cityToday();
   return (
     <Stack>
       <Row>
         <Button small icon="back" label={t('day.before')} onClick={() => onDay(dayBy(day, -1))} />
-        <DateField label={t('day')} hideLabel value={day} max={today()} onChange={(to) => to && onDay(to)} />
-        <Button small icon="chevron-right" label={t('day.after')} disabled={!over} onClick={() => onDay(dayBy(day, 1))} />
+        <DateField label={t('day')} hideLabel value={day} onChange={(to) => to && onDay(to)} />
+        <Button small icon="chevron-right" label={t('day.after')} onClick={() => onDay(dayBy(day, 1))} />
       </Row>
       <Loaded load={found} shape="card">
         {({ report: made }) =>
@@ -55,7 +55,7 @@ export function SettlementDay({ biller, name, day, onDay }: { biller: string; na
               note={over ? t('settle.none.note') : t('settle.not.over')}
               action={
                 may && (
-                  <Button kind="primary" disabled={!over} onClick={() => setClosing(true)}>
+                  <Button kind="primary" onClick={() => setClosing(true)}>
                     {t('settle.run')}
                   </Button>
                 )
@@ -86,7 +86,7 @@ export function SettlementDay({ biller, name, day, onDay }: { biller: string; na
           )
         }
       </Loaded>
-      {may && over && (
+      {may && (
         <Section title={t('settle.bank')}>
           <Card>
             <Stack>

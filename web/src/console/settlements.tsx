@@ -1,13 +1,13 @@
 /** All billers of a day: who is settled, who is not, and where lists disagree. */
 import { useState } from 'preact/hooks';
 import { Button, DateField, Empty, Page, Row, Segmented, Stat, Table, type Tone } from '../kit';
-import { number, today } from '../lib/format';
+import { number } from '../lib/format';
 import { useLoad } from '../lib/load';
 import { href, replace } from '../lib/router';
 import { type SettlementRow, settlements } from './api';
 import type { ScreenProps } from './app';
 import { Breaks } from './breaks';
-import { Loaded, Money, State, Sum, billerName, dayBy, inCny, isDay } from './parts';
+import { Loaded, Money, State, Sum, billerName, cityToday, dayBy, inCny, isDay } from './parts';
 import { t } from './text';
 
 type Stand = 'open' | 'closed' | 'matched' | 'breaks';
@@ -22,7 +22,7 @@ function stand({ report, open_breaks }: SettlementRow): Stand {
 
 export default function Settlements({ query }: ScreenProps) {
   const given = query.get('day');
-  const day = isDay(given) ? given : dayBy(today(), -1);
+  const day = isDay(given) ? given : dayBy(cityToday(), -1);
   const found = useLoad((signal) => settlements(day, signal), [day]);
   const [view, setView] = useState('billers');
   const to = (next: string) => replace('/settlements', { day: next });
@@ -30,8 +30,8 @@ export default function Settlements({ query }: ScreenProps) {
     <Page title={t('nav.settlements')} wide>
       <Row>
         <Button small icon="back" label={t('day.before')} onClick={() => to(dayBy(day, -1))} />
-        <DateField label={t('day')} hideLabel value={day} max={today()} onChange={(next) => next && to(next)} />
-        <Button small icon="chevron-right" label={t('day.after')} disabled={day >= today()} onClick={() => to(dayBy(day, 1))} />
+        <DateField label={t('day')} hideLabel value={day} onChange={(next) => next && to(next)} />
+        <Button small icon="chevron-right" label={t('day.after')} onClick={() => to(dayBy(day, 1))} />
         <Segmented
           label={t('settlements.view')}
           value={view}
