@@ -172,16 +172,21 @@ async fn open_shop(
 fn print(config: &Config, born: &Born) {
     let at = format!("http://{}", config.addr);
     println!("\nYima demo city, data in {}\n", config.data.display());
-    println!("  look         {at}/        API reference {at}/docs\n");
+    println!(
+        "  look         {at}/  residents   {at}/till/  shops   {at}/console/  operators   {at}/docs  the API\n"
+    );
     println!("  residents    sign in with the phone; the one-time code is printed here");
     for (phone, name, tier, yuan) in RESIDENTS {
         println!("    {phone}  {name}  tier {}  {yuan} yuan at birth", tier.number());
     }
-    println!("\n  shops        authorization: Bearer …");
+    println!("\n  shops        the key signs in at the till; programs send authorization: Bearer …");
     for (name, id, key) in &born.shops {
         println!("    {name}  {id}\n      {key}");
     }
-    println!("\n  operator     authorization: Bearer …\n      {}\n", born.operator);
+    println!(
+        "\n  operator     the key signs in at the console, and is what programs send\n      {}\n",
+        born.operator
+    );
     println!("  try          curl -s {at}/v1/billers");
     println!(
         "               curl -s {at}/v1/sign-in/code -H 'content-type: application/json' -d '{{\"phone\":\"13800000001\"}}'"
