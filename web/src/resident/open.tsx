@@ -22,8 +22,15 @@ type Became = Outcome | { at: 'asking' };
 export function Open({ changed }: { changed: () => void }) {
   const [list, setList] = useState<Unsettled[]>([]);
   useEffect(() => {
-    const look = () => void unsettled().then((all) => setList(all.filter((one) => !underWay.has(one.key))), () => undefined);
+    // What is shown stays until it is closed; what a screen has just let go of comes to it.
+    const look = () =>
+      void unsettled().then(
+        (all) => setList((shown) => [...shown, ...all.filter((one) => !underWay.has(one.key) && !shown.some((other) => other.key === one.key))]),
+        () => undefined,
+      );
     look();
+    const timer = setInterval(look, 3_000);
+    return () => clearInterval(timer);
   }, []);
   return (
     <>
