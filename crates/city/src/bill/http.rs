@@ -13,7 +13,9 @@ use utoipa_axum::routes;
 
 use super::account::Check;
 use super::pack::{self, AmountRule, Category, Name, Pack};
-pub(crate) use super::upload::http::{ImportAnswer, RowErrorsAnswer, pieces_of_file, read_all, row_errors_of};
+pub(crate) use super::upload::http::{
+    ImportAnswer, RowErrorsAnswer, pieces_of_file, read_all, row_errors_of,
+};
 use super::{BillError, BillView, BillerFilter, PayBill, PayState, Quote, Settled, Standing};
 use crate::City;
 use crate::http::{Amount, Answer, Json, Path, Problem, Query};

@@ -57,8 +57,8 @@ pub use import::{FileFault, Import, ROW_ERRORS_KEPT, RowError, import_id, import
 pub use pack::{Category, Pack, PackError};
 pub use pay::{Paid, PayBill, PayState, pay};
 pub use query::{
-    BillView, BillerFilter, all_imports, bill, biller, billers, fetch, imports, quote, row_errors, stopped_imports,
-    unfinished_imports,
+    BillView, BillerFilter, all_imports, bill, biller, billers, fetch, imports, quote, row_errors,
+    stopped_imports, unfinished_imports,
 };
 pub use receipt::{Receipt, receipt};
 pub use resolve::{Resolution, Verdict, resolve_payment};

@@ -267,6 +267,27 @@ async fn a_direct_booking_under_the_same_reference_wins_or_loses_but_never_adds(
 }
 
 #[tokio::test]
+async fn what_a_person_books_is_in_the_trail_with_its_reason() {
+    let (town, ming, anna, _) = desk().await;
+    let (admin, _) = operator(&town, "admin", Role::Admin).await;
+    let (city, account) = (&town.city, ming.as_u128());
+    let browser = Operator { browser: true, ..anna };
+    let small = |reference: &str| movement(&town, MovementKind::Deposit, account, 100, reference);
+    assert_eq!(code(approval::book(city, &browser, small("B-1"), None).await), "reason_missing");
+    assert_eq!(has(&town, account).await, 0, "and nothing moved");
+    let reason = Some("cash at the desk");
+    assert!(matches!(approval::book(city, &browser, small("B-1"), reason).await, Ok(Booking::Moved(_))));
+    assert!(matches!(approval::book(city, &anna, small("B-2"), None).await, Ok(Booking::Moved(_))));
+    let entries = trail(city, &admin, None, 10).await.expect("the trail");
+    assert_eq!(entries.len(), 1, "a program's booking is in the ledger only");
+    let one = &entries[0];
+    assert_eq!(
+        (one.action.as_str(), one.operator, one.reason.as_deref(), one.outcome.as_deref()),
+        ("deposit", anna.id, reason, Some("done"))
+    );
+}
+
+#[tokio::test]
 async fn the_ledger_says_who_booked() {
     let (town, ming, anna, _) = desk().await;
     let small = movement(&town, MovementKind::Deposit, ming.as_u128(), 100, "B-1");

@@ -194,7 +194,13 @@ pub async fn book(
     wanted.check(city).await?;
     let alone = !rules::needs_four_eyes(wanted.amount.minor, city.settings.four_eyes_limit_minor);
     if alone || books::find_once(&city.ledger, wanted.payment().as_u128()).await?.is_some() {
-        return Ok(Booking::Moved(wanted.book(city, by).await?));
+        // What a program books is in the ledger, with its operator; what a person books, and gave a reason for, in the trail too.
+        if !by.browser && reason.is_none() {
+            return Ok(Booking::Moved(wanted.book(city, by).await?));
+        }
+        let act = Act::on(wanted.kind.name(), wanted.subject_text());
+        let act = act.with(format!("{} {}", wanted.amount.minor, wanted.reference));
+        return Ok(Booking::Moved(audited(city, by, reason, act, wanted.book(city, by)).await?));
     }
     let act = Act::on("ask_approval", wanted.subject_text());
     let what = format!("{} {} {}", wanted.kind.name(), wanted.amount.minor, wanted.reference);
