@@ -125,7 +125,7 @@ export const WIDE = { viewport: { width: 1280, height: 800 } };
 
 /** A browser of one person: nothing is shared with others. What the page complains about fails the test. */
 export async function person(browser, city, { lang = 'zh-CN', prefs, ...options } = {}) {
-  const context = await browser.newContext({ ...PHONE, locale: lang, baseURL: city.url, ...options });
+  const context = await browser.newContext({ ...PHONE, locale: lang, baseURL: city.url, reducedMotion: 'reduce', ...options });
   if (prefs) await context.addInitScript((text) => localStorage.setItem('yima.prefs', text), JSON.stringify(prefs));
   const page = await context.newPage();
   const complaints = [];

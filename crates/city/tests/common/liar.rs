@@ -58,6 +58,9 @@ impl Engine for Liar {
     fn feed(&self, after: u64, limit: u32) -> Answer<'_, FeedItem> {
         self.ledger.feed(after, limit)
     }
+    fn has_room(&self) -> bool {
+        self.ledger.has_room()
+    }
     fn committed(&self) -> tokio::sync::watch::Receiver<u64> {
         self.ledger.committed()
     }
