@@ -141,4 +141,13 @@ export default {
   'error.endpoints_max': 'There are as many endpoints as there may be',
   'error.endpoint_unknown': 'There is no such endpoint',
   'error.endpoint_disabled': 'The endpoint is disabled; enable it first',
+  'error.is_payment_code': 'This is a pay code: only shops scan it',
+  'error.days_unacceptable': 'That is no span of at most 92 days',
+  'error.line_malformed': 'A line of the file cannot be read',
+  'error.bill_accounts_max': 'At most 50 accounts are remembered',
+  'error.label_malformed': 'A name has 1 to 20 characters',
+  'error.approval_own': 'Nobody approves his own request',
+  'error.approval_decided': 'Somebody has decided it already',
+  'error.approval_differs': 'Another request has this reference',
+  'error.approval_unknown': 'There is no such request',
 } satisfies Record<keyof typeof zh, string>;

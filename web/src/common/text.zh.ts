@@ -140,4 +140,13 @@ export default {
   'error.endpoints_max': '回调地址已达上限',
   'error.endpoint_unknown': '没有这个回调地址',
   'error.endpoint_disabled': '回调地址已停用，请先启用',
+  'error.is_payment_code': '这是付款码，只能给商户扫',
+  'error.days_unacceptable': '日期范围不正确，最多 92 天',
+  'error.line_malformed': '文件里有一行看不懂',
+  'error.bill_accounts_max': '最多记住 50 个户号',
+  'error.label_malformed': '名称要 1 到 20 个字',
+  'error.approval_own': '不能复核自己的申请',
+  'error.approval_decided': '已经有人复核过了',
+  'error.approval_differs': '同一参考号已有另一笔申请',
+  'error.approval_unknown': '没有这条申请',
 } as const;

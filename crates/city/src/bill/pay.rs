@@ -104,13 +104,18 @@ async fn repeated(
     own_id: u64,
     amount: Option<i64>,
 ) -> Result<Option<Paid>, BillError> {
-    let standing = standing::standing(city, &[bill.id]).await?;
-    let Some(standing::Standing::Settled(settled)) = standing.into_iter().next() else { return Ok(None) };
-    Ok(same_payment(&settled, who, own_id, amount).then_some(Paid {
-        settled,
-        state: PayState::Settled,
-        repeated: true,
-    }))
+    let (number, attempt) = standing::newest(city, bill.id).await?;
+    let (settled, state) = match attempt {
+        Attempt::Posted(settled) => (settled, PayState::Settled),
+        // What may have run out says nothing; the claim of a biller that is asked never does.
+        Attempt::Pending(claim) if claim.expires_at().is_none() => {
+            let payment = PaymentId::from_u128(attempt_id(bill.id.as_u128(), number));
+            (Settled { payment, ..Settled::of(&claim) }, PayState::Pending)
+        }
+        _ => return Ok(None),
+    };
+    let same = same_payment(&settled, who, own_id, amount);
+    Ok(same.then_some(Paid { settled, state, repeated: true }))
 }
 
 fn same_payment(settled: &Settled, who: &Resident, own_id: u64, amount: Option<i64>) -> bool {

@@ -380,9 +380,13 @@ async fn a_silent_biller_is_asked_until_it_answers() {
         assert_eq!(held.state, PayState::Pending);
         assert_eq!(town.available(books::wallet(who.id)).await, 40_000);
         // Asking again is the same payment; somebody else has to wait; silence settles nothing.
-        assert!(bill::pay(&town.city, &who, request).await.unwrap().repeated);
+        assert!(bill::pay(&town.city, &who, request.clone()).await.unwrap().repeated);
         assert_eq!(code(pay(&town, &other, view.bill.id).await), "bill_claimed");
         town.pass(86_400);
+        // The quote has run out long ago; the payment is still under way, and that is the answer.
+        let again = bill::pay(&town.city, &who, request.clone()).await.unwrap();
+        assert_eq!((again.settled, again.state, again.repeated), (held.settled, PayState::Pending, true));
+        assert_eq!(code(bill::pay(&town.city, &other, request).await), "quote_expired");
         assert_eq!(bill::settle_pending(&town.city).await, Ok(1));
         assert_eq!(
             bill::bill(&town.city, view.bill.id).await.unwrap().standing,
