@@ -83,6 +83,7 @@ pub async fn demo(flags: &Flags) -> Result<(), Fail> {
     flags.data.get_or_insert_with(|| PathBuf::from("data/demo"));
     let config = flags.load()?;
     logs(&config);
+    let stop = stop_signal();
     let listener = TcpListener::bind(config.addr)
         .await
         .map_err(|e| Fail::new(format!("cannot listen on {}: {e}", config.addr)))?;
@@ -93,7 +94,7 @@ pub async fn demo(flags: &Flags) -> Result<(), Fail> {
     };
     running.start();
     print(&config, &born);
-    listen(listener, running.city.clone(), &config, running.stop_after(stop_signal())).await?;
+    listen(listener, running.city.clone(), &config, running.stop_after(stop)).await?;
     running.close().await;
     Ok(())
 }

@@ -167,6 +167,7 @@ fn device_key(dir: &Path) -> Result<DeviceKey, Fail> {
 /// Serves until Ctrl-C or SIGTERM.
 pub async fn serve(config: &Config) -> Result<(), Fail> {
     logs(config);
+    let stop = stop_signal();
     let mut running = Running::open(config).await?;
     running.start();
     let listener = TcpListener::bind(config.addr)
@@ -174,7 +175,7 @@ pub async fn serve(config: &Config) -> Result<(), Fail> {
         .map_err(|e| Fail::new(format!("cannot listen on {}: {e}", config.addr)))?;
     let (database, ledger) = (running.city.store.engine(), &config.ledger);
     tracing::info!(addr = %listener.local_addr()?, database, %ledger, "serving");
-    listen(listener, running.city.clone(), config, running.stop_after(stop_signal())).await?;
+    listen(listener, running.city.clone(), config, running.stop_after(stop)).await?;
     running.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -214,20 +215,24 @@ pub fn logs(config: &Config) {
     let _ = if config.log_json { builder.json().try_init() } else { builder.try_init() };
 }
 
-/// Completes on Ctrl-C or SIGTERM.
-pub async fn stop_signal() {
+/// Completes on Ctrl-C or SIGTERM. It listens from the call on, not from the first poll: call it before the server can be
+/// seen to serve, or a signal that comes soon after ends the process without an orderly stop.
+pub fn stop_signal() -> impl Future<Output = ()> + Send + 'static {
     use tokio::signal::unix::{SignalKind, signal};
-    let term = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut term) => {
-                term.recv().await;
+    let heard = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+    async move {
+        let [term, interrupt] = heard.map(|signal| async {
+            match signal {
+                Ok(mut signal) => {
+                    signal.recv().await;
+                }
+                Err(_) => std::future::pending().await,
             }
-            Err(_) => std::future::pending().await,
+        });
+        tokio::select! {
+            () = term => {}
+            () = interrupt => {}
         }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = term => {}
     }
 }
 
