@@ -196,12 +196,18 @@ export async function signInByKey(page, path, label, button, key) {
 
 export const PIN = '258036';
 
+/** Types a PIN where the page asks for one. */
+export async function typePin(page, pin = PIN) {
+  await page.waitForFunction(() => document.activeElement?.closest('.k-pin'));
+  await page.keyboard.type(pin);
+}
+
 /** Sets the first PIN through the page. */
 export async function setPin(page, t = texts('resident')) {
   await page.goto('/#/me/pin?next=/');
   for (const step of ['new', 'again']) {
     await page.getByText(t(`pin.step.${step}`)).first().waitFor();
-    await page.keyboard.type(PIN);
+    await typePin(page);
   }
   await page.getByText(t('pin.done')).waitFor();
 }

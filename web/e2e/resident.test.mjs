@@ -2,7 +2,7 @@
 // goes away in the middle of a payment.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { accessible, fits, openBrowser, person, PIN, setPin, signIn, startCity, texts, until } from './harness.mjs';
+import { accessible, fits, openBrowser, person, setPin, signIn, startCity, texts, typePin, until } from './harness.mjs';
 
 const t = texts('resident');
 let city;
@@ -18,11 +18,7 @@ after(async () => {
   await city?.close();
 });
 
-const balanceOf = async (page) => {
-  await page.goto('/#/');
-  const text = await page.locator('.balance .k-amount').first().innerText();
-  return Number(text.replace(/[^\d]/g, ''));
-};
+const balanceOf = (page) => page.evaluate(() => fetch('/v1/wallet').then((answer) => answer.json())).then((wallet) => wallet.available.minor);
 
 test('signs in with a one-time code, and a wrong one is refused', async () => {
   const { page } = xiaoming;
@@ -68,7 +64,7 @@ test('sets the first PIN, refuses a run', async () => {
   await page.goto('/#/me/pin?next=/');
   for (const step of ['new', 'again']) {
     await page.getByText(t(`pin.step.${step}`)).first().waitFor();
-    await page.keyboard.type('123456');
+    await typePin(page, '123456');
   }
   await page.getByText(t('error.pin_unacceptable')).waitFor();
   await setPin(page);
@@ -94,8 +90,10 @@ test('pays a bill, sees its receipt and remembers the account', async () => {
   await page.getByRole('heading', { name: t('result.paid') }).waitFor();
   await accessible(page, 'bill paid');
   assert.equal(await balanceOf(page), before - amount);
+  await page.goto('/#/');
+  await page.getByText(`¥${((before - amount) / 100).toLocaleString('en', { minimumFractionDigits: 2 })}`).first().waitFor();
   await page.goto('/#/history');
-  await page.getByText(t('kind.bill_payment')).first().waitFor();
+  await page.getByText(t('kind.bill_payment')).filter({ visible: true }).first().waitFor();
   await accessible(page, 'history');
   await page.goto('/#/history?of=bills');
 });
@@ -103,6 +101,7 @@ test('pays a bill, sees its receipt and remembers the account', async () => {
 test('sends money to a phone number after its masked name was shown, with the PIN above the limit', async () => {
   const { page } = xiaoming;
   const before = await balanceOf(page);
+  await page.goto('/#/');
   await page.goto('/#/transfer');
   await page.getByLabel(t('transfer.phone')).fill('13800000002');
   await page.getByRole('button', { name: t('next') }).click();
@@ -110,10 +109,10 @@ test('sends money to a phone number after its masked name was shown, with the PI
   await page.getByLabel(t('transfer.amount')).fill('1280.50');
   await page.getByRole('button', { name: /1,280\.50/ }).click();
   await page.getByText(t('pin.title')).first().waitFor();
-  await page.keyboard.type('111222');
+  await typePin(page, '111222');
   await page.getByText(t('error.pin_wrong')).waitFor();
   await accessible(page, 'PIN pad');
-  await page.keyboard.type(PIN);
+  await typePin(page);
   await page.getByRole('heading', { name: t('transfer.paid') }).waitFor();
   assert.equal(await balanceOf(page), before - 128050);
 });
@@ -121,6 +120,7 @@ test('sends money to a phone number after its masked name was shown, with the PI
 test('a network that goes away in the middle of a payment: asked for again, paid once', async () => {
   const { page, context } = xiaoming;
   const before = await balanceOf(page);
+  await page.goto('/#/');
   await page.goto('/#/transfer');
   await page.getByLabel(t('transfer.phone')).fill('13800000002');
   await page.getByRole('button', { name: t('next') }).click();
@@ -148,6 +148,7 @@ test('a network that goes away in the middle of a payment: asked for again, paid
 test('a server that is killed in the middle of a payment: the payment is found again after a reload', async () => {
   const { page, context } = xiaoming;
   const before = await balanceOf(page);
+  await page.goto('/#/');
   await page.goto('/#/transfer');
   await page.getByLabel(t('transfer.phone')).fill('13800000002');
   await page.getByRole('button', { name: t('next') }).click();

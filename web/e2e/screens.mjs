@@ -1,7 +1,7 @@
 // Draws every screen at the widths of a phone, a tablet and a desk, light and dark, into a directory: `cargo xtask screens DIR`.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { openBrowser, person, PIN, setPin, signIn, signInByKey, startCity, texts } from './harness.mjs';
+import { openBrowser, person, setPin, signIn, signInByKey, startCity, texts, typePin } from './harness.mjs';
 
 const dir = process.argv[2] ?? 'screens';
 const only = process.argv[3];
@@ -54,7 +54,7 @@ try {
     await resident.page.getByRole('button', { name: /付款|支付/ }).last().click();
     if (minor > 100_000) {
       await resident.page.getByText(r('pin.title')).first().waitFor();
-      await resident.page.keyboard.type(PIN);
+      await typePin(resident.page);
     }
     await resident.page.getByRole('heading', { name: r('result.paid') }).waitFor();
   }
