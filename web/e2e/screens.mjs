@@ -50,8 +50,9 @@ try {
       body: { order_no: `A-${1001 + i}`, amount: { minor, currency: 'CNY' }, subject: '早餐' },
     });
     if (i === 3) continue;
+    await resident.page.goto('/#/');
     await resident.page.goto(`/#/pay?code=${encodeURIComponent(order.qr)}`);
-    await resident.page.getByRole('button', { name: /付款|支付/ }).last().click();
+    await resident.page.getByRole('button', { name: r('pay.now', { amount: '' }).trim() }).click();
     if (minor > 100_000) {
       await resident.page.getByText(r('pin.title')).first().waitFor();
       await typePin(resident.page);
@@ -104,6 +105,7 @@ try {
     ['billers', '/console/#/billers'],
     ['biller', `/console/#/billers/${power.id}`],
     ['biller-new', '/console/#/billers/new'],
+    ['coverage', '/console/#/coverage'],
     ['imports', '/console/#/imports'],
     ['settlements', '/console/#/settlements'],
     ['residents', '/console/#/residents'],

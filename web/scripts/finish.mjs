@@ -57,6 +57,8 @@ for (const entry of entries) {
   if (name === 'resident') for (const key of [...shell, ...screens]) for (const file of filesOf(needs(key))) precache.add(`/${file}`);
 }
 
+line('map of China', gzipSync(readFileSync('src/map/china.ts'), { level: 9 }).length, BUDGET.map);
+
 const walkFiles = (dir) =>
   readdirSync(join(dist, dir), { withFileTypes: true }).flatMap((e) => (e.isDirectory() ? walkFiles(join(dir, e.name)) : [join(dir, e.name)]));
 

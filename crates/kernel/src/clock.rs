@@ -27,6 +27,11 @@ impl UtcOffset {
     pub const fn from_seconds(seconds: i32) -> Option<UtcOffset> {
         if seconds.abs() > 18 * 3600 { None } else { Some(UtcOffset(seconds)) }
     }
+
+    /// Seconds east of UTC.
+    pub const fn seconds(self) -> i32 {
+        self.0
+    }
 }
 
 impl Timestamp {

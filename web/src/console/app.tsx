@@ -32,6 +32,7 @@ const PLACES: Place[] = [
   { path: '/billers', nav: '/billers', title: () => t('nav.billers'), needs: 'viewer', load: () => import('./billers') },
   { path: '/billers/new', nav: '/billers', title: () => t('new.title'), needs: 'admin', load: () => import('./biller-new') },
   { path: '/billers/:id', nav: '/billers', title: () => t('nav.billers'), needs: 'viewer', load: () => import('./biller') },
+  { path: '/coverage', nav: '/coverage', title: () => t('nav.coverage'), needs: 'viewer', load: () => import('./coverage') },
   { path: '/imports', nav: '/imports', title: () => t('nav.imports'), needs: 'viewer', load: () => import('./imports') },
   { path: '/settlements', nav: '/settlements', title: () => t('nav.settlements'), needs: 'viewer', load: () => import('./settlements') },
   { path: '/residents', nav: '/residents', title: () => t('nav.residents'), needs: 'viewer', load: () => import('./residents') },
@@ -46,6 +47,7 @@ const PLACES: Place[] = [
 const NAV: { path: string; icon: IconName }[] = [
   { path: '/', icon: 'city' },
   { path: '/billers', icon: 'bill' },
+  { path: '/coverage', icon: 'globe' },
   { path: '/imports', icon: 'upload' },
   { path: '/settlements', icon: 'settlement' },
   { path: '/residents', icon: 'people' },

@@ -7,7 +7,8 @@ import { type Biller, biller, upload } from './api';
 import type { ScreenProps } from './app';
 import { ImportsTable, useImports } from './imports-table';
 import { KeysTable } from './keys-table';
-import { Id, Loaded, Refused, billerName, cityToday, dayBy, isDay } from './parts';
+import { today } from '../lib/format';
+import { Id, Loaded, Refused, billerName, dayBy, isDay } from './parts';
 import { SettlementDay } from './settlement-day';
 import { t, word } from './text';
 import { useMay } from './who';
@@ -43,7 +44,7 @@ export default function BillerScreen({ params, query }: ScreenProps) {
             <SettlementDay
               biller={one.id}
               name={title}
-              day={isDay(day) ? day : dayBy(cityToday(), -1)}
+              day={isDay(day) ? day : dayBy(today(), -1)}
               onDay={(to) => replace(`/billers/${id}`, { tab: 'settlements', day: to })}
             />
           );

@@ -1,12 +1,12 @@
 /** Booking what moved at the bank. The bank's reference moves money once, so a booking whose answer was lost is sent again. */
 import { useState } from 'preact/hooks';
 import { Amount, Banner, Button, Card, Descriptions, Page, SelectField, Segmented, Stack, TextField } from '../kit';
-import { money, parseAmount } from '../lib/format';
+import { fourEyesLimit, money, parseAmount } from '../lib/format';
 import { useAct } from '../lib/load';
 import { href } from '../lib/router';
 import { type Booked, type Movement, type Verdict, book, endBillPayment } from './api';
 import type { ScreenProps } from './app';
-import { ActDialog, Id, Refused, When, inCny } from './parts';
+import { ActDialog, Id, Refused, When, inCity } from './parts';
 import { t } from './text';
 import { WAITING_CHANGED, useMay } from './who';
 
@@ -71,7 +71,7 @@ function Book({ kind: first, subject: given, onAnew }: { kind: Movement; subject
           />
           <TextField
             label={t('money.amount')}
-            hint={minor ? money(inCny(minor)) : t('money.amount.hint')}
+            hint={minor ? money(inCity(minor)) : t('money.amount.hint')}
             error={tried && wrong.amount ? t('money.amount.wrong') : undefined}
             required
             mono
@@ -89,7 +89,7 @@ function Book({ kind: first, subject: given, onAnew }: { kind: Movement; subject
             value={reference}
             onInput={setReference}
           />
-          <p class="o-note">{t('money.eyes')}</p>
+          <p class="o-note">{t('money.eyes', { limit: money(fourEyesLimit() ?? inCity(0)) })}</p>
           <Button kind="primary" type="submit">
             {t('money.check')}
           </Button>
@@ -101,12 +101,12 @@ function Book({ kind: first, subject: given, onAnew }: { kind: Movement; subject
         title={t(`kind.${kind}`)}
         confirm={t('money.do')}
         act={async (reason) => {
-          setBooked(await book({ kind, subject: subject.trim(), amount: inCny(minor ?? 0), reference: reference.trim(), reason }));
+          setBooked(await book({ kind, subject: subject.trim(), amount: inCity(minor ?? 0), reference: reference.trim(), reason }));
           dispatchEvent(new Event(WAITING_CHANGED));
         }}
       >
         <Stack>
-          <Amount text={money(inCny(minor ?? 0))} size="l" />
+          <Amount text={money(inCity(minor ?? 0))} size="l" />
           <p>{t(`kind.${kind}.what`)}</p>
           <Descriptions
             items={[

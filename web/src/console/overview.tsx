@@ -10,7 +10,7 @@ import { money, number, percent, time } from '../lib/format';
 import { type Alert, type BooksCheck, type BooksReport, type ChannelTally, type Live, type Minute, live, startCheck } from './api';
 import { alertHref } from './alerts';
 import type { ChartProps } from './chart';
-import { Loaded, Money, Refused, State, Sum, When, inCny } from './parts';
+import { Loaded, Money, Refused, State, Sum, When, inCity } from './parts';
 import { usePoll } from './poll';
 import { t, word } from './text';
 import { useMay } from './who';
@@ -362,7 +362,7 @@ function Found({ report }: { report: BooksReport }) {
         <summary>{t('check.found')}</summary>
         <Descriptions
           items={[
-            ...sums.map((name) => ({ label: t(`books.${name}`), value: <Money of={inCny(report[`${name}_minor`])} /> })),
+            ...sums.map((name) => ({ label: t(`books.${name}`), value: <Money of={inCity(report[`${name}_minor`])} /> })),
             { label: t('check.size'), value: t('check.counted', { accounts: number(report.accounts), transfers: number(report.transfers) }) },
           ]}
         />

@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import { c } from '../common/text';
 import { Badge, Banner, Button, Dialog, Empty, Icon, Skeleton, type SkeletonProps, Stack, TextArea, TextField, toast, type Tone } from '../kit';
 import { Failure } from '../lib/call';
-import { dateTime, money, type Amount } from '../lib/format';
+import { cityCurrency, dateTime, money, type Amount } from '../lib/format';
 import { type Load, useAct } from '../lib/load';
 import { prefs } from '../lib/prefs';
 import type { Biller } from './api';
@@ -207,7 +207,7 @@ export function Sum({ of }: { of: Amount }) {
   return <span class={text.length > 15 ? 'o-sum o-sum-xl' : text.length > 11 ? 'o-sum o-sum-l' : 'o-sum'}>{text}</span>;
 }
 
-export const inCny = (minor: number): Amount => ({ minor, currency: 'CNY' });
+export const inCity = (minor: number): Amount => ({ minor, currency: cityCurrency() });
 
 /** Good, bad or in between, by sign, colour and word. */
 export function State({ tone, children }: { tone: Tone; children: ComponentChildren }) {
@@ -222,9 +222,6 @@ export function State({ tone, children }: { tone: Tone; children: ComponentChild
 
 export const billerName = (name: Biller['name']): string => (prefs().lang === 'zh' ? name.zh : name.en);
 
-const CITY_OFFSET_MS = 8 * 3_600_000;
-/** Today in the city (UTC+8, what a city has unless it is told otherwise); whether a day is over the server decides. */
-export const cityToday = (now = Date.now()): string => new Date(now + CITY_OFFSET_MS).toISOString().slice(0, 10);
 
 /** A day before or after, `2026-03-01`. */
 export function dayBy(day: string, days: number): string {

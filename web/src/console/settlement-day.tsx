@@ -2,18 +2,18 @@
 import { useState } from 'preact/hooks';
 import { Badge, Banner, Button, Card, DateField, Empty, FileField, Row, Section, Stack, Stat, toast } from '../kit';
 import { download } from '../lib/call';
-import { day as dayText, number } from '../lib/format';
+import { day as dayText, number, today } from '../lib/format';
 import { useAct, useLoad } from '../lib/load';
 import { type Report, type Totals, bankStatement, reconcile, report, settlementFile } from './api';
 import { Breaks } from './breaks';
-import { ActDialog, Loaded, Money, Refused, State, Sum, When, cityToday, dayBy, inCny } from './parts';
+import { ActDialog, Loaded, Money, Refused, State, Sum, When, dayBy, inCity } from './parts';
 import { t } from './text';
 import { useMay } from './who';
 
 const listed = (totals: Totals | null | undefined) =>
   totals ? (
     <>
-      <Money of={inCny(totals.amount_minor)} /> <span class="o-note">{t('bills.n', { n: number(totals.count) })}</span>
+      <Money of={inCity(totals.amount_minor)} /> <span class="o-note">{t('bills.n', { n: number(totals.count) })}</span>
     </>
   ) : (
     <Badge>{t('settle.not.returned')}</Badge>
@@ -38,7 +38,7 @@ export function SettlementDay({ biller, name, day, onDay }: { biller: string; na
     toast(t('settle.bank.taken', { n: number(totals.count) }), 'ok');
   });
   const file = useAct(() => download(settlementFile(biller, day), `${biller}-${day}.txt`));
-  const over = day < cityToday();
+  const over = day < today();
   return (
     <Stack>
       <Row>
@@ -113,9 +113,9 @@ function Figures({ of }: { of: Report }) {
   return (
     <>
       <div class="o-stats">
-        <Stat label={t('settle.ledger')} value={<Sum of={inCny(of.ledger.amount_minor)} />} note={t('bills.n', { n: number(of.ledger.count) })} />
-        <Stat label={t('settle.fee')} value={<Sum of={inCny(of.fee_minor)} />} note={t(`settle.${of.method}`)} />
-        <Stat label={t('settle.payout')} value={<Sum of={inCny(of.payout_minor)} />} note={t('settle.payout.on', { day: dayText(of.payout_on) })} />
+        <Stat label={t('settle.ledger')} value={<Sum of={inCity(of.ledger.amount_minor)} />} note={t('bills.n', { n: number(of.ledger.count) })} />
+        <Stat label={t('settle.fee')} value={<Sum of={inCity(of.fee_minor)} />} note={t(`settle.${of.method}`)} />
+        <Stat label={t('settle.payout')} value={<Sum of={inCity(of.payout_minor)} />} note={t('settle.payout.on', { day: dayText(of.payout_on) })} />
         <Stat label={t('breaks')} value={number(of.breaks)} note={t('settle.matched', { n: number(of.matched) })} tone={open ? 'warn' : 'ok'} />
       </div>
       <Card>

@@ -1,13 +1,13 @@
 /** All billers of a day: who is settled, who is not, and where lists disagree. */
 import { useState } from 'preact/hooks';
 import { Button, DateField, Empty, Page, Row, Segmented, Stat, Table, type Tone } from '../kit';
-import { number } from '../lib/format';
+import { number, today } from '../lib/format';
 import { useLoad } from '../lib/load';
 import { href, replace } from '../lib/router';
 import { type SettlementRow, settlements } from './api';
 import type { ScreenProps } from './app';
 import { Breaks } from './breaks';
-import { Loaded, Money, State, Sum, billerName, cityToday, dayBy, inCny, isDay } from './parts';
+import { Loaded, Money, State, Sum, billerName, dayBy, inCity, isDay } from './parts';
 import { t } from './text';
 
 type Stand = 'open' | 'closed' | 'matched' | 'breaks';
@@ -22,7 +22,7 @@ function stand({ report, open_breaks }: SettlementRow): Stand {
 
 export default function Settlements({ query }: ScreenProps) {
   const given = query.get('day');
-  const day = isDay(given) ? given : dayBy(cityToday(), -1);
+  const day = isDay(given) ? given : dayBy(today(), -1);
   const found = useLoad((signal) => settlements(day, signal), [day]);
   const [view, setView] = useState('billers');
   const to = (next: string) => replace('/settlements', { day: next });
@@ -69,8 +69,8 @@ function Day({ rows, day }: { rows: SettlementRow[]; day: string }) {
     <>
       <div class="o-stats">
         <Stat label={t('settlements.done')} value={t('n.of', { n: number(rows.filter((r) => stand(r) !== 'open').length), all: number(rows.length) })} />
-        <Stat label={t('settle.ledger')} value={<Sum of={inCny(total((r) => r.report?.ledger.amount_minor ?? 0))} />} />
-        <Stat label={t('settle.payout')} value={<Sum of={inCny(total((r) => r.report?.payout_minor ?? 0))} />} />
+        <Stat label={t('settle.ledger')} value={<Sum of={inCity(total((r) => r.report?.ledger.amount_minor ?? 0))} />} />
+        <Stat label={t('settle.payout')} value={<Sum of={inCity(total((r) => r.report?.payout_minor ?? 0))} />} />
         <Stat label={t('breaks')} value={number(total((r) => r.report?.breaks ?? 0))} tone={total((r) => r.open_breaks) > 0 ? 'warn' : undefined} />
       </div>
       <Table
@@ -89,8 +89,8 @@ function Day({ rows, day }: { rows: SettlementRow[]; day: string }) {
           },
           { key: 'state', label: t('state'), cell: (row) => <State tone={TONE[stand(row)]}>{t(`settled.${stand(row)}`)}</State> },
           { key: 'count', label: t('bills'), align: 'end', cell: (row) => (row.report ? number(row.report.ledger.count) : t('none')) },
-          { key: 'sum', label: t('settle.ledger'), align: 'end', cell: (row) => <Money of={row.report && inCny(row.report.ledger.amount_minor)} /> },
-          { key: 'payout', label: t('settle.payout'), align: 'end', cell: (row) => <Money of={row.report && inCny(row.report.payout_minor)} /> },
+          { key: 'sum', label: t('settle.ledger'), align: 'end', cell: (row) => <Money of={row.report && inCity(row.report.ledger.amount_minor)} /> },
+          { key: 'payout', label: t('settle.payout'), align: 'end', cell: (row) => <Money of={row.report && inCity(row.report.payout_minor)} /> },
           { key: 'breaks', label: t('breaks'), align: 'end', cell: (row) => (row.report ? number(row.report.breaks) : t('none')) },
           { key: 'open', label: t('breaks.undecided'), align: 'end', cell: (row) => (row.report ? number(row.open_breaks) : t('none')) },
         ]}

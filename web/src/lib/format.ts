@@ -6,6 +6,20 @@ export interface Amount {
   currency: string;
 }
 
+/** What the session said of the city: its currency, and where its days begin. Days are the city's, wherever the browser is. */
+export interface City {
+  currency: string;
+  utc_offset_s: number;
+  /** For operators: above it money takes two of them. */
+  four_eyes_limit?: Amount | null;
+}
+let city: City = { currency: 'CNY', utc_offset_s: 8 * 3600 };
+export const setCity = (told: City): void => void (city = told);
+export const cityCurrency = (): string => city.currency;
+export const fourEyesLimit = (): Amount | undefined => city.four_eyes_limit ?? undefined;
+/** The instant whose UTC reading is what the city's clocks show. */
+const local = (instant: string | number): Date => new Date(new Date(instant).getTime() + city.utc_offset_s * 1000);
+
 /** Decimal places of a currency (ISO 4217). */
 export const places = (currency: string): number =>
   new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2;
@@ -53,10 +67,10 @@ export function day(text: string): string {
 }
 
 export const dateTime = (instant: string | number): string =>
-  new Intl.DateTimeFormat(locale(), { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(instant));
+  new Intl.DateTimeFormat(locale(), { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' }).format(local(instant));
 
 export const time = (instant: string | number, seconds = false): string =>
-  new Intl.DateTimeFormat(locale(), { timeStyle: seconds ? 'medium' : 'short' }).format(new Date(instant));
+  new Intl.DateTimeFormat(locale(), { timeStyle: seconds ? 'medium' : 'short', timeZone: 'UTC' }).format(local(instant));
 
 /** A month, `2026-03`, for people. */
 export function month(text: string): string {
@@ -66,8 +80,5 @@ export function month(text: string): string {
   );
 }
 
-/** Today where the browser is, `2026-03-02`. */
-export function today(now = new Date()): string {
-  const two = (n: number) => String(n).padStart(2, '0');
-  return `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())}`;
-}
+/** The city's day of an instant, `2026-03-02`; today without one. */
+export const today = (instant: Date | number = Date.now()): string => local(instant instanceof Date ? instant.getTime() : instant).toISOString().slice(0, 10);

@@ -1,20 +1,16 @@
 /** The session of this page: a cookie that no script can read, and the token that proves a request comes from here. */
+import type { components } from '../api/schema';
 import { Failure, call, setCsrf } from './call';
+import { setCity } from './format';
 
-export type As = 'resident' | 'merchant' | 'operator';
-export interface Session {
-  csrf: string;
-  expires_at: string;
-  as: As;
-  who: { id: string; name: string; role?: string | null };
-}
-// The routes of sessions, until they are in the document the types come from.
-const anyCall = call as unknown as (method: string, path: string, options?: unknown) => Promise<unknown>;
+export type Session = components['schemas']['SessionAnswer'];
+export type As = Session['as'];
+export type SignIn = components['schemas']['SessionRequest'];
 
 /** The session that the browser has, if it has one. */
 export async function current(as: As): Promise<Session | undefined> {
   try {
-    return took((await anyCall('get', '/v1/session', { query: { as } })) as Session);
+    return took(await call('get', '/v1/session', { query: { as } }));
   } catch (error) {
     if (error instanceof Failure && error.status === 401) return undefined;
     throw error;
@@ -23,13 +19,13 @@ export async function current(as: As): Promise<Session | undefined> {
 
 export const took = (session: Session): Session => {
   setCsrf(session.csrf);
+  setCity(session.city);
   return session;
 };
 
-export const signIn = async (body: Record<string, unknown>): Promise<Session> =>
-  took((await anyCall('post', '/v1/session', { body })) as Session);
+export const signIn = async (body: SignIn): Promise<Session> => took(await call('post', '/v1/session', { body }));
 
 export async function signOut(as: As): Promise<void> {
-  await anyCall('delete', '/v1/session', { query: { as } });
+  await call('delete', '/v1/session', { query: { as } });
   setCsrf(undefined);
 }

@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse};
-use kernel::Timestamp;
 use kernel::ids::TillId;
+use kernel::{Currency, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 
 use super::Current;
 use crate::City;
-use crate::http::{Answer, Json, Problem, Query};
+use crate::http::{Amount, Answer, Json, Problem, Query};
 use crate::identity::passkey::http::{PasskeyAssertion, PasskeySignInRequest, assertion};
 use crate::identity::session::http::{cookie, guard, same_origin};
 use crate::identity::session::{self, App, rules};
@@ -70,6 +70,19 @@ pub(crate) struct WhoAnswer {
     till: Option<TillId>,
 }
 
+/// What a page must know of the city to show its money and days.
+#[derive(Debug, Serialize, ToSchema)]
+struct SessionCityAnswer {
+    /// ISO 4217.
+    #[schema(value_type = String, example = "CNY")]
+    currency: Currency,
+    /// Seconds east of UTC: where the city's days begin.
+    #[schema(example = 28800)]
+    utc_offset_s: i32,
+    /// Above it money takes two operators; null for others.
+    four_eyes_limit: Option<Amount>,
+}
+
 /// A session in a browser; its token is in the cookie alone.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SessionAnswer {
@@ -81,13 +94,21 @@ pub(crate) struct SessionAnswer {
     #[serde(rename = "as")]
     app: App,
     who: WhoAnswer,
+    city: SessionCityAnswer,
 }
 
 impl SessionAnswer {
-    fn new(token: &str, current: Current) -> SessionAnswer {
+    fn new(city: &City, token: &str, current: Current) -> SessionAnswer {
         let Current { app, expires_at, who } = current;
         let who = WhoAnswer { id: who.id, name: who.name, role: who.role, till: who.till };
-        SessionAnswer { csrf: rules::csrf(token), expires_at, app, who }
+        let (settings, currency) = (&city.settings, city.settings.currency);
+        let limit = Amount { minor: settings.four_eyes_limit_minor, currency };
+        let city = SessionCityAnswer {
+            currency,
+            utc_offset_s: settings.offset.seconds(),
+            four_eyes_limit: (app == App::Operator).then_some(limit),
+        };
+        SessionAnswer { csrf: rules::csrf(token), expires_at, app, who, city }
     }
 }
 
@@ -103,7 +124,7 @@ pub(crate) async fn opened(
         session::end(city, app, old).await?;
     }
     let set = rules::set_cookie(app, token, rules::ttl_s(app));
-    Ok((AppendHeaders([(header::SET_COOKIE, set)]), Json(SessionAnswer::new(token, current))))
+    Ok((AppendHeaders([(header::SET_COOKIE, set)]), Json(SessionAnswer::new(city, token, current))))
 }
 
 /// Sign in in a browser
@@ -187,7 +208,7 @@ async fn read_session(
     Query(query): Query<SessionQuery>,
 ) -> Answer<Json<SessionAnswer>> {
     let token = cookie(&headers, query.app).ok_or(IdentityError::Unauthenticated)?;
-    Ok(Json(SessionAnswer::new(token, super::current(&city, query.app, token).await?)))
+    Ok(Json(SessionAnswer::new(&city, token, super::current(&city, query.app, token).await?)))
 }
 
 /// Sign out in a browser

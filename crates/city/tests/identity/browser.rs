@@ -119,6 +119,9 @@ async fn three_apps_in_one_browser() {
             (Some(app), Some(name))
         );
         assert_eq!(answer.body["who"]["role"], role);
+        let about = &answer.body["city"];
+        assert_eq!((&about["currency"], &about["utc_offset_s"]), (&json!("CNY"), &json!(28_800)));
+        assert_eq!(about["four_eyes_limit"].is_null(), app != "operator", "{about}");
         assert!(answer.body["who"]["id"].as_str().is_some_and(|text| text.starts_with(id)));
         let ends: kernel::Timestamp = answer.body["expires_at"].as_str().unwrap().parse().expect("a time");
         assert_eq!(ends.since(town.city.now()).as_secs(), max_age);

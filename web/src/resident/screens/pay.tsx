@@ -18,7 +18,7 @@ import { t } from '../text';
 export default function Pay({ query }: ScreenProps) {
   const payload = query.get('code') ?? '';
   const code = useLoad(() => foundIn(payload), [payload]);
-  if (code.data) return <Payment found={code.data} payload={payload} />;
+  if (code.data) return <Payment key={payload} found={code.data} payload={payload} />;
   return (
     <SubScreen title={t('pay.title')} back="#/scan">
       {code.failure && !code.busy ? (
