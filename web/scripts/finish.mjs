@@ -57,6 +57,14 @@ for (const entry of entries) {
   if (name === 'resident') for (const key of [...shell, ...screens]) for (const file of filesOf(needs(key))) precache.add(`/${file}`);
 }
 
+// Most people here read Chinese: those texts come beside the code that will ask for them, a round trip earlier.
+for (const entry of entries) {
+  const asks = [...needs(entry)].flatMap((key) => manifest[key].dynamicImports ?? []).filter((key) => key.endsWith('text.zh.ts'));
+  const links = filesOf(asks).map((file) => `    <link rel="modulepreload" crossorigin href="/${file}">\n`);
+  const page = join(dist, entry);
+  writeFileSync(page, readFileSync(page, 'utf8').replace('  </head>', `${links.join('')}  </head>`));
+}
+
 line('map of China', gzipSync(readFileSync('src/map/china.ts'), { level: 9 }).length, BUDGET.map);
 
 const walkFiles = (dir) =>

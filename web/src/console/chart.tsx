@@ -11,12 +11,17 @@ export interface ChartSeries {
   colour: string;
   values: (number | null)[];
 }
+/** Distances between the lines of an axis: 1, 2 and 5 of every power of ten. */
+const STEPS = Array.from({ length: 18 }, (_, i) => [1, 2, 5].map((n) => n * 10 ** (i - 4))).flat();
+
 export interface ChartProps {
   /** Unix seconds. */
   times: number[];
   series: ChartSeries[];
   /** A value on the axis, in words. */
   format: (value: number) => string;
+  /** Whether values are counted: no lines between whole numbers then. */
+  whole?: boolean;
   /** Values are never above this, where there is a most: 1 for shares. */
   most?: number;
   /** Which point the pointer is at. */
@@ -73,6 +78,7 @@ export default function Chart(p: ChartProps) {
             {
               ...axis,
               space: rem * 2.5,
+              incrs: () => (now.current.whole ? STEPS.filter((step) => step >= 1) : STEPS),
               values: (_, splits) => splits.map((s) => now.current.format(s)),
               size: (u, values) => {
                 u.ctx.save();

@@ -1,6 +1,6 @@
 /** Where on the map billers can be paid: by province, with the billers of the one that is chosen. */
 import { useState } from 'preact/hooks';
-import { Badge, Card, Empty, Page, Section, Stack, Stat, Table } from '../kit';
+import { Badge, Card, Columns, Empty, Page, Section, Stack, Stat, Table } from '../kit';
 import { number } from '../lib/format';
 import { useLoad } from '../lib/load';
 import { prefs } from '../lib/prefs';
@@ -51,10 +51,10 @@ export default function Coverage() {
                 />
               </Card>
               <Stack>
-                <div class="o-stats">
+                <Columns min="s">
                   <Stat label={t('coverage.provinces')} value={t('n.of', { n: number(provinces.length), all: 34 })} />
                   <Stat label={t('biller')} value={number(provinces.reduce((n, row) => n + row.billers.length, 0))} />
-                </div>
+                </Columns>
                 <Table
                   caption={t('coverage.table')}
                   rows={provinces}

@@ -202,7 +202,7 @@ function Hour({ minutes: all }: { minutes: Minute[] }) {
         ) : (
           <>
             {Chart ? (
-              <Chart times={times} series={series} format={format} most={measure === 'success' ? 1 : undefined} onPoint={setPoint} />
+              <Chart times={times} series={series} format={format} whole={measure === 'payments'} most={measure === 'success' ? 1 : undefined} onPoint={setPoint} />
             ) : failed ? (
               <Empty
                 icon="offline"
