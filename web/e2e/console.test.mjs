@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { accessible, fits, openBrowser, person, signInByKey, startCity, texts, until, WIDE } from './harness.mjs';
+import { NARROW, accessible, fits, openBrowser, person, signInByKey, startCity, texts, until, WIDE } from './harness.mjs';
 
 const t = texts('console');
 let city;
@@ -174,7 +174,7 @@ test('a pack is tried before it is added: every check is shown, a bad one is ref
 
 test('every page in English and on a phone', async () => {
   const en = texts('console', 'en');
-  const narrow = await person(browser, city, { lang: 'en-GB' });
+  const narrow = await person(browser, city, { lang: 'en-GB', ...NARROW });
   await signInByKey(narrow.page, '/console/', en('signin.key'), en('signin.do'), city.operator);
   await narrow.page.getByRole('heading', { name: en('nav.overview') }).waitFor();
   for (const path of ['/', '/billers', '/billers/new', '/coverage', '/imports', '/settlements', '/residents', '/shops', '/money', '/approvals', '/audit', '/keys', '/settings']) {

@@ -2,7 +2,7 @@
 // goes away in the middle of a payment.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { accessible, fits, openBrowser, person, setPin, signIn, startCity, texts, typePin, until } from './harness.mjs';
+import { NARROW, accessible, fits, openBrowser, person, setPin, signIn, startCity, texts, typePin, until } from './harness.mjs';
 
 const t = texts('resident');
 let city;
@@ -241,7 +241,7 @@ test('a passkey is added, signs in without a code, and a removed one does not', 
 
 test('English from the same screens', async () => {
   const en = texts('resident', 'en');
-  const anna = await person(browser, city, { lang: 'en-GB' });
+  const anna = await person(browser, city, { lang: 'en-GB', ...NARROW });
   await signIn(anna.page, city, '13800000003', en);
   await anna.page.getByText('Pay code').first().waitFor();
   for (const path of ['/', '/scan', '/bills', '/history', '/me', '/collect', '/transfer']) {
@@ -249,6 +249,7 @@ test('English from the same screens', async () => {
     await anna.page.locator('h1').first().waitFor({ state: 'attached' });
     await anna.page.waitForTimeout(300);
     await accessible(anna.page, `${path} in English`);
+    await fits(anna.page, `${path} in English`);
     const han = await anna.page.locator('main').innerText();
     const known = han.replace(/杭州\S*|上海\S*|张伟|简体中文|语言/g, '');
     assert.ok(!/\p{Script=Han}/u.test(known), `${path}: ${known.match(/.{0,10}\p{Script=Han}+.{0,10}/u)?.[0]}`);

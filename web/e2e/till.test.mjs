@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { accessible, fits, openBrowser, person, setPin, signIn, signInByKey, startCity, texts, typePin, until, WIDE } from './harness.mjs';
+import { NARROW, accessible, fits, openBrowser, person, setPin, signIn, signInByKey, startCity, texts, typePin, until, WIDE } from './harness.mjs';
 
 const t = texts('till');
 const r = texts('resident');
@@ -197,7 +197,7 @@ test('refunds a part, and never more than was paid', async () => {
 });
 
 test('every page of the shop, in both languages, at the width of a phone', async () => {
-  const narrow = await person(browsers[0], city, { lang: 'en-GB' });
+  const narrow = await person(browsers[0], city, { lang: 'en-GB', ...NARROW, prefs: { ...NARROW.prefs, contrast: 'high' } });
   const en = texts('till', 'en');
   await signInByKey(narrow.page, '/till/', en('pair.key'), en('pair.do'), city.shops[0].key);
   await narrow.page.getByRole('heading', { name: en('arrivals.title') }).waitFor();
