@@ -68,7 +68,7 @@ test('only an answer about the payment itself is final', async () => {
   for (const [kind, code, status, final] of [
     ['refused', 'insufficient_balance', 409, true],
     ['refused', 'trade_already_paid', 409, true],
-    ['refused', 'ledger_no_space', 507, true],
+    ['refused', 'ledger_no_space', 507, false],
     ['refused', 'pin_wrong', 403, false],
     ['refused', 'pin_required', 403, false],
     ['refused', 'csrf', 403, false],

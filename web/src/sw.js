@@ -8,6 +8,9 @@ self.addEventListener('install', (event) => {
   const keep = async () => {
     const cache = await caches.open(NAME);
     await cache.addAll(FILES.map((url) => new Request(url, { cache: 'reload' })));
+    // While servers are being replaced the page may be of another version than the files: better no new version than a mixed one.
+    const page = await (await cache.match('/')).text();
+    if (!FILES.filter((url) => url.startsWith('/assets/')).some((url) => page.includes(url))) throw new Error('mixed versions');
     await self.skipWaiting();
   };
   event.waitUntil(keep());
@@ -15,7 +18,9 @@ self.addEventListener('install', (event) => {
 
 self.addEventListener('activate', (event) => {
   const clean = async () => {
-    for (const name of await caches.keys()) if (name.startsWith('yima-') && name !== NAME) await caches.delete(name);
+    // The version before stays: pages that are open may still want a screen of it.
+    const older = (await caches.keys()).filter((name) => name.startsWith('yima-') && name !== NAME);
+    for (const name of older.slice(0, -1)) await caches.delete(name);
     await self.clients.claim();
   };
   event.waitUntil(clean());
@@ -40,10 +45,13 @@ async function page(request) {
 
 /** Hashed files never change, so what is here is right. */
 async function asset(request) {
-  const cache = await caches.open(NAME);
-  const kept = await cache.match(request);
+  const kept = await caches.match(request);
   if (kept) return kept;
   const answer = await fetch(request);
-  if (answer.ok) await cache.put(request, answer.clone());
+  if (answer.ok) {
+    const copy = answer.clone();
+    // A device without room still shows what it fetched.
+    await caches.open(NAME).then((cache) => cache.put(request, copy)).catch(() => undefined);
+  }
   return answer;
 }

@@ -49,7 +49,7 @@ const DOCS_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'sel
 const PERMISSIONS: &str = "camera=(self), geolocation=(self), publickey-credentials-create=(self), \
      publickey-credentials-get=(self), accelerometer=(self), gyroscope=(self), screen-wake-lock=(self), \
      autoplay=(self), clipboard-write=(self), fullscreen=(self), microphone=(), browsing-topics=(), \
-     clipboard-read=(), display-capture=(), encrypted-media=(), gamepad=(), hid=(), identity-credentials-get=(), \
+     clipboard-read=(self), display-capture=(), encrypted-media=(), gamepad=(), hid=(), identity-credentials-get=(), \
      idle-detection=(), local-fonts=(), magnetometer=(), midi=(), payment=(), picture-in-picture=(), serial=(), \
      storage-access=(), usb=(), window-management=(), xr-spatial-tracking=()";
 

@@ -65,7 +65,6 @@ const loaded = new Map<string, Screen>();
 function Lazy({ place, ...props }: ScreenProps & { place: Place }) {
   const [, draw] = useReducer((n: number) => n + 1, 0);
   const [failure, setFailure] = useState<Failure>();
-  const [turn, again] = useReducer((n: number) => n + 1, 0);
   useEffect(() => {
     let here = true;
     setFailure(undefined);
@@ -80,7 +79,7 @@ function Lazy({ place, ...props }: ScreenProps & { place: Place }) {
     return () => {
       here = false;
     };
-  }, [place.path, turn]);
+  }, [place.path]);
   const Ready = loaded.get(place.path);
   if (Ready) return <Ready {...props} />;
   return (
@@ -92,7 +91,7 @@ function Lazy({ place, ...props }: ScreenProps & { place: Place }) {
             title={c('failed.title')}
             note={c('chunk.note')}
             action={
-              <Button icon="refresh" onClick={() => again(0)}>
+              <Button icon="refresh" onClick={() => location.reload()}>
                 {c('retry')}
               </Button>
             }

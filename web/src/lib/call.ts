@@ -137,9 +137,10 @@ export async function call<M extends Method, P extends PathsOf<M>>(
 ): Promise<Answer<P, M>> {
   const response = await send(method, path as string, (options ?? {}) as Options<never>);
   if (!response.ok) throw await refusal(response);
-  if (response.status === 204 || !response.headers.get('content-type')?.includes('json')) return undefined as Answer<P, M>;
   try {
-    return (await response.json()) as Answer<P, M>;
+    const text = await response.text();
+    // Something else than JSON is not from the server, whatever its status: nobody knows what became of the request.
+    return (text === '' ? undefined : JSON.parse(text)) as Answer<P, M>;
   } catch (error) {
     throw new Failure('lost', 'no_answer', String(error));
   }

@@ -53,8 +53,13 @@ export function match(pattern: string, path: string): Record<string, string> | u
   const found: Record<string, string> = {};
   for (const [i, part] of want.entries()) {
     const given = have[i] ?? '';
-    if (part.startsWith(':')) found[part.slice(1)] = decodeURIComponent(given);
-    else if (part !== given) return undefined;
+    if (part.startsWith(':')) {
+      try {
+        found[part.slice(1)] = decodeURIComponent(given);
+      } catch {
+        return undefined; // somebody's own address
+      }
+    } else if (part !== given) return undefined;
   }
   return found;
 }

@@ -68,8 +68,8 @@ export interface Camera {
   torch: ((on: boolean) => Promise<void>) | undefined;
 }
 
-/** Shows the camera in `video` and calls `found` with each text it sees for the first time, until stopped. */
-export async function watch(video: HTMLVideoElement, found: (text: string) => void): Promise<Camera> {
+/** Shows the camera in `video` and calls `found` with each text that comes into sight, until stopped; again if it answers `false`. */
+export async function watch(video: HTMLVideoElement, found: (text: string) => boolean | void): Promise<Camera> {
   const stream = await navigator.mediaDevices.getUserMedia({
     audio: false,
     video: { facingMode: 'environment', width: { ideal: 1280 }, height: { ideal: 720 } },
@@ -77,17 +77,27 @@ export async function watch(video: HTMLVideoElement, found: (text: string) => vo
   video.srcObject = stream;
   video.playsInline = true;
   video.muted = true;
-  await video.play();
+  const stopTracks = () => {
+    for (const each of stream.getTracks()) each.stop();
+    if (video.srcObject === stream) video.srcObject = null;
+  };
+  try {
+    await video.play();
+  } catch (error) {
+    stopTracks(); // left before the picture came
+    throw error;
+  }
   let going = true;
   let last = '';
+  let seenAt = 0;
   const look = async () => {
     while (going) {
       const texts = await readCodes(video).catch(() => [] as string[]);
       const text = texts[0] ?? '';
-      if (going && text !== '' && text !== last) {
-        last = text;
-        found(text);
-      }
+      if (text !== '') seenAt = performance.now();
+      // A code that was out of sight for a second counts as new.
+      else if (performance.now() - seenAt > 1_000) last = '';
+      if (going && text !== '' && text !== last && found(text) !== false) last = text;
       await new Promise((resolve) => setTimeout(resolve, 120));
     }
   };
@@ -97,8 +107,7 @@ export async function watch(video: HTMLVideoElement, found: (text: string) => vo
   return {
     stop: () => {
       going = false;
-      for (const each of stream.getTracks()) each.stop();
-      video.srcObject = null;
+      stopTracks();
     },
     torch:
       track && abilities.torch

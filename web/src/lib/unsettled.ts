@@ -19,13 +19,16 @@ export interface Unsettled {
   at: number;
 }
 
+// 507 among them: a full disk refuses the repetition of what was booked before it was full.
+const ABOUT_THE_QUESTION = [401, 403, 408, 425, 429, 507];
+
 /**
  * Whether an answer says what became of the payment. A refusal of the session, the PIN or the rate is about the question, not about
  * the payment that an earlier question may have made.
  */
 export function decisive(failure: Failure): boolean {
   if (failure.kind !== 'refused') return false;
-  return ![401, 403, 408, 425, 429].includes(failure.status) && !failure.code.startsWith('pin_');
+  return !ABOUT_THE_QUESTION.includes(failure.status) && !failure.code.startsWith('pin_');
 }
 
 const WAIT_MS = [1_000, 2_000, 4_000, 8_000, 15_000];
@@ -52,7 +55,7 @@ function pause(turn: number, signal: AbortSignal): Promise<void> {
 export async function settle<T>(
   payment: Omit<Unsettled, 'key' | 'at'> & Partial<Pick<Unsettled, 'key' | 'at'>>,
   send: (key: string) => Promise<T>,
-  { signal, asking, isSettled = () => true }: { signal: AbortSignal; asking: (turn: number) => void; isSettled?: (answer: T) => boolean },
+  { signal, asking, isSettled = (answer) => answer !== undefined }: { signal: AbortSignal; asking: (turn: number) => void; isSettled?: (answer: T) => boolean },
 ): Promise<T> {
   const known = payment.key !== undefined;
   const kept: Unsettled = { ...payment, key: payment.key ?? freshKey(), at: payment.at ?? Date.now() };
@@ -62,7 +65,8 @@ export async function settle<T>(
     try {
       const answer = await send(kept.key);
       if (isSettled(answer)) {
-        await vault.remove('unsettled', kept.key);
+        // It is over, whatever the store says: what stays written down is asked for once more, with the same key.
+        await vault.remove('unsettled', kept.key).catch(() => undefined);
         return answer;
       }
       lost = true;
@@ -70,7 +74,7 @@ export async function settle<T>(
       const failure = asFailure(error);
       // What never left changed nothing; what was refused before anything was lost changed nothing either.
       if (lost ? decisive(failure) : failure.kind !== 'lost') {
-        await vault.remove('unsettled', kept.key);
+        await vault.remove('unsettled', kept.key).catch(() => undefined);
         throw failure;
       }
       if (failure.kind === 'refused') throw failure; // the person has to do something; the payment stays written down

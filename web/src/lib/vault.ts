@@ -13,14 +13,25 @@ function open(): Promise<IDBDatabase> {
     request.onupgradeneeded = () => {
       for (const name of STORES) request.result.createObjectStore(name);
     };
-    request.onsuccess = () => resolve(request.result);
+    request.onsuccess = () => {
+      // Phones close it behind a page's back: it is opened again when it is next wanted.
+      request.result.onclose = () => (opening = undefined);
+      resolve(request.result);
+    };
     request.onerror = () => reject(request.error);
   });
+  opening.catch(() => (opening = undefined));
   return opening;
 }
 
 async function act<T>(name: StoreName, mode: IDBTransactionMode, work: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
-  const database = await open();
+  let database = await open();
+  try {
+    database.transaction(name, 'readonly').abort();
+  } catch {
+    opening = undefined; // closed without a word
+    database = await open();
+  }
   return new Promise((resolve, reject) => {
     // Strict: what was put is on the disk when this resolves, as far as the browser can say.
     const transaction = database.transaction(name, mode, { durability: 'strict' });

@@ -42,7 +42,6 @@ const loaded = new Map<Fetch, Screen>();
 function Fetched({ fetch, ...props }: ScreenProps & { fetch: Fetch }) {
   const [, draw] = useState(0);
   const [failed, setFailed] = useState(false);
-  const [turn, setTurn] = useState(0);
   useEffect(() => {
     if (loaded.has(fetch)) return;
     let gone = false;
@@ -55,14 +54,14 @@ function Fetched({ fetch, ...props }: ScreenProps & { fetch: Fetch }) {
       () => gone || setFailed(true),
     );
     return () => void (gone = true);
-  }, [fetch, turn]);
+  }, [fetch]);
   const Ready = loaded.get(fetch);
   if (Ready) return <Ready {...props} />;
   return (
     <SubScreen title={c(failed ? 'failed.title' : 'loading')} back="#/">
       {failed ? (
         <div role="alert">
-          <Empty icon="offline" title={c('failed.title')} note={c('chunk.note')} action={<Button onClick={() => setTurn(turn + 1)}>{c('retry')}</Button>} />
+          <Empty icon="offline" title={c('failed.title')} note={c('chunk.note')} action={<Button onClick={() => location.reload()}>{c('retry')}</Button>} />
         </div>
       ) : (
         <Skeleton shape="list" label={c('loading')} />

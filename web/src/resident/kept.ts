@@ -28,7 +28,7 @@ export function useKept<T>(key: string, load: (signal: AbortSignal) => Promise<T
   const now = useLoad(
     async (signal) => {
       const data = await load(signal);
-      void keep(key, data);
+      if (!signal.aborted) void keep(key, data);
       return data;
     },
     [key, ...deps],

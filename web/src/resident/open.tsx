@@ -57,6 +57,9 @@ function OpenPayment({ payment, changed }: { payment: Unsettled; changed: () => 
     set({ at: 'asking' });
     const end = await run({ request, title: payment.title, amount, key: payment.key, at: payment.at }, digits, stop.current.signal, () => undefined);
     underWay.delete(payment.key);
+    if (end.at === 'pending' && request.route === 'bill') {
+      await notePending({ bill: request.bill, title: payment.title, minor: payment.minor, currency: payment.currency });
+    }
     if (stop.current.signal.aborted && end.at === 'unknown') return;
     set(end);
     if (end.at === 'ready') setPin(end.failure?.code.startsWith('pin_') ?? false);
@@ -75,7 +78,7 @@ function OpenPayment({ payment, changed }: { payment: Unsettled; changed: () => 
   );
   if (became.at === 'paid' || became.at === 'pending') {
     return (
-      <Banner tone="ok" role="status" title={t('open.paid', what)} action={close}>
+      <Banner tone={became.at === 'pending' ? 'warn' : 'ok'} role="status" title={t(became.at === 'pending' ? 'open.pending' : 'open.paid', what)} action={close}>
         {became.at === 'pending' ? t('result.pending.note') : undefined}
       </Banner>
     );
@@ -97,7 +100,7 @@ function OpenPayment({ payment, changed }: { payment: Unsettled; changed: () => 
         action={
           became.at === 'asking' ? undefined : (
             <>
-              <Button small onClick={() => (request.route === 'confirm' || failure ? setPin(true) : void ask())}>
+              <Button small onClick={() => (request.route === 'confirm' || failure?.code.startsWith('pin_') ? setPin(true) : void ask())}>
                 {t('open.ask')}
               </Button>
               <Button small kind="quiet" onClick={() => setForgetting(true)}>

@@ -6,7 +6,7 @@ import { Amount, Button, Card, Icon, Page, Skeleton, Stack } from '../kit';
 import { call, type Failure } from '../lib/call';
 import { type Amount as Money, money } from '../lib/format';
 import { asFailure } from '../lib/load';
-import { type Unsettled, settle } from '../lib/unsettled';
+import { settle } from '../lib/unsettled';
 import * as vault from '../lib/vault';
 import type { BillPayment } from './api';
 import { t } from './text';
@@ -91,6 +91,8 @@ export async function run(
     if (failure.code === 'outcome_unknown') return { at: 'unknown' };
     // What was refused for the PIN after an answer was lost is still the same payment.
     const open = key !== undefined && (await vault.get('unsettled', key).catch(() => undefined)) !== undefined;
+    // After a loss only an answer about the PIN leaves the form; any other refusal is about the question, not the payment.
+    if (open && !failure.code.startsWith('pin_')) return { at: 'unknown' };
     if (mendable(failure)) return { at: 'ready', failure, key: open ? key : undefined };
     return { at: 'refused', failure };
   } finally {
@@ -102,21 +104,30 @@ export async function run(
 export function usePayment() {
   const [outcome, set] = useState<Outcome>({ at: 'ready' });
   const stop = useRef<AbortController | undefined>(undefined);
-  const again = useRef<Pick<Unsettled, 'key'> | undefined>(undefined);
+  const again = useRef<{ key: string; request: string } | undefined>(undefined);
+  const sending = useRef(false);
   useEffect(() => () => stop.current?.abort(), []);
   const pay = async (wish: Wish, pin?: string) => {
-    if (outcome.at === 'sending') return;
+    if (sending.current) return;
+    sending.current = true;
+    const request = JSON.stringify(wish.request);
+    // A key belongs to one request: another amount or payee is another payment.
+    const key = again.current?.request === request ? again.current.key : undefined;
     stop.current = new AbortController();
     set({ at: 'sending', turn: 0 });
-    const became = await run({ ...wish, key: again.current?.key }, pin, stop.current.signal, (turn) => set({ at: 'sending', turn }));
-    again.current = became.key === undefined ? undefined : { key: became.key };
+    const became = await run({ ...wish, key }, pin, stop.current.signal, (turn) => set({ at: 'sending', turn }));
+    again.current = became.key === undefined ? undefined : { key: became.key, request };
+    sending.current = false;
     set(became);
   };
   return {
     outcome,
     pay: (wish: Wish, pin?: string) => void pay(wish, pin),
     stop: () => stop.current?.abort(),
-    reset: () => set({ at: 'ready' }),
+    reset: () => {
+      again.current = undefined;
+      set({ at: 'ready' });
+    },
   };
 }
 

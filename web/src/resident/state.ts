@@ -1,6 +1,6 @@
 /** Who is signed in on this device. The last one is remembered, so that the app opens without a network. */
 import { useEffect, useState } from 'preact/hooks';
-import { onSignedOut, waitToWrite } from '../lib/call';
+import { Failure, onSignedOut, waitToWrite } from '../lib/call';
 import { type Session, current, signOut } from '../lib/session';
 import { replace } from '../lib/router';
 import * as vault from '../lib/vault';
@@ -35,7 +35,7 @@ export const myId = (): string => (state.at === 'in' ? state.who.id : '');
 /** Takes up a session. What another person left on this device is forgotten first. */
 export async function enter(session: Session): Promise<void> {
   const last = await recall<Who>('who');
-  if (last && last.data.id !== session.who.id) await vault.wipe();
+  if (last?.data.id !== session.who.id) await vault.wipe();
   await keep('who', session.who);
   set({ at: 'in', who: session.who, live: true });
 }
@@ -51,7 +51,11 @@ async function ask(): Promise<void> {
   try {
     const session = await current('resident');
     if (session) await enter(session);
-    else set({ at: 'out' });
+    else {
+      // Ended elsewhere: the next start without a network must not open as this person.
+      await vault.remove('cache', 'who').catch(() => undefined);
+      set({ at: 'out' });
+    }
   } catch {
     if (!last) set({ at: 'out' });
     else setTimeout(() => document.visibilityState === 'visible' && again(), 5_000);
@@ -64,10 +68,15 @@ const again = (): void => {
 
 /** Ends the session, and forgets everything that this device kept for it. */
 export async function leave(): Promise<void> {
-  await signOut('resident');
-  await vault.wipe();
+  try {
+    await signOut('resident');
+  } catch (error) {
+    // A session that has ended already is what was asked for.
+    if (!(error instanceof Failure) || error.status !== 401) throw error;
+  }
   replace('/');
   set({ at: 'out' });
+  await vault.wipe();
 }
 
 onSignedOut(() => state.at === 'in' && set({ at: 'out' }));

@@ -69,7 +69,7 @@ export function lazy<P extends object>(fetchIt: () => Promise<{ default: Compone
     return (
       <main class="till-loading">
         <div role="alert">
-          <Empty icon="offline" title={c('failed.title')} note={c('chunk.note')} action={<Button onClick={() => set('loading')}>{c('retry')}</Button>} />
+          <Empty icon="offline" title={c('failed.title')} note={c('chunk.note')} action={<Button onClick={() => location.reload()}>{c('retry')}</Button>} />
         </div>
       </main>
     );

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Key, NewKey, Operator, Profile, Resident, Role};
+use super::{Key, NewKey, Operator, Profile, Resident, Role, rules};
 use crate::City;
 use crate::http::{Amount, Answer, Json, Path, Problem};
 
@@ -91,6 +91,14 @@ pub(crate) struct ProfileAnswer {
     pin_locked: bool,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
+}
+
+impl ProfileAnswer {
+    /// As operators see a person: `138****0001`, `王*明`.
+    pub(crate) fn masked(p: Profile) -> ProfileAnswer {
+        let (phone, name) = (rules::mask_phone(&p.phone), rules::mask_middle(&p.name));
+        ProfileAnswer { phone, name, ..p.into() }
+    }
 }
 
 impl From<Profile> for ProfileAnswer {
@@ -293,7 +301,8 @@ struct EnrolRequest {
 
 /// Enrol a resident
 ///
-/// By an operator of role staff, at a counter. Who has the phone already is answered as they are.
+/// By an operator of role staff, at a counter. Who has the phone already is answered as they are. Phone and name are
+/// masked, as in every answer about a person to an operator.
 #[utoipa::path(post, path = "/v1/residents", tag = "operator", security(("bearer" = [])),
     request_body = EnrolRequest,
     responses((status = 200, body = ProfileAnswer), (status = "default", body = Problem)))]
@@ -302,7 +311,7 @@ async fn enrol(
     by: Operator,
     Json(request): Json<EnrolRequest>,
 ) -> Answer<Json<ProfileAnswer>> {
-    Ok(Json(super::enrol(&city, &by, &request.phone, &request.name).await?.into()))
+    Ok(Json(ProfileAnswer::masked(super::enrol(&city, &by, &request.phone, &request.name).await?)))
 }
 
 /// An API key without its secret.

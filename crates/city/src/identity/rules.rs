@@ -116,6 +116,16 @@ pub fn mask_middle(name: &str) -> String {
     }
 }
 
+/// A legal identifier as it is shown: the first four and the last four characters.
+pub fn mask_legal_id(id: &str) -> String {
+    let chars: Vec<char> = id.chars().collect();
+    if chars.len() <= 8 {
+        return "*".repeat(chars.len());
+    }
+    let (head, tail) = (&chars[..4], &chars[chars.len() - 4..]);
+    head.iter().chain(&['*'; 4]).chain(tail).collect()
+}
+
 /// Whether a PIN may be chosen: six digits, not all the same, not a run up or down.
 pub fn pin_acceptable(pin: &str) -> bool {
     let d = pin.as_bytes();
@@ -139,6 +149,12 @@ pub fn one_time_code(random: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn legal_ids() {
+        assert_eq!(mask_legal_id("91350100M000100Y43"), "9135****0Y43");
+        assert_eq!(mask_legal_id("12345678"), "********");
+    }
 
     #[test]
     fn phones() {

@@ -248,6 +248,22 @@ pub async fn revoke_session(conn: &mut Conn, session: SessionId, now: Timestamp)
     Ok(())
 }
 
+/// Ends every session of a resident but one.
+pub async fn revoke_other_sessions(
+    conn: &mut Conn,
+    resident: ResidentId,
+    kept: SessionId,
+    now: Timestamp,
+) -> Result<()> {
+    query("UPDATE session SET revoked_at = $1 WHERE resident_id = $2 AND id <> $3 AND revoked_at IS NULL")
+        .bind(now.as_millis())
+        .bind(resident.to_bytes())
+        .bind(kept.to_bytes())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Ends the session of a token.
 pub async fn end_session(conn: &mut Conn, hash: Vec<u8>, now: Timestamp) -> Result<()> {
     query("UPDATE session SET revoked_at = $1 WHERE token_hash = $2 AND revoked_at IS NULL")

@@ -14,6 +14,7 @@ use super::poster::Paper;
 use super::{OpenShop, Shop, Till, rules};
 use crate::City;
 use crate::http::{Amount, Answer, Json, Page, Path, Problem, Query};
+use crate::identity::rules::mask_legal_id;
 use crate::identity::{Merchant, Operator};
 
 /// Every route of the merchant slice.
@@ -61,6 +62,7 @@ pub(crate) struct ShopAnswer {
     id: MerchantId,
     reference: String,
     name: String,
+    /// Masked for operators, `9135****0Y43`.
     legal_id: Option<String>,
     mcc: String,
     city: String,
@@ -73,6 +75,13 @@ pub(crate) struct ShopAnswer {
     /// From when on it takes no more payments.
     #[schema(value_type = Option<String>, format = DateTime)]
     closed_at: Option<Timestamp>,
+}
+
+impl ShopAnswer {
+    /// As operators see a shop; the shop itself sees its identifier whole.
+    fn masked(shop: &Shop) -> ShopAnswer {
+        ShopAnswer { legal_id: shop.legal_id.as_deref().map(mask_legal_id), ..shop.into() }
+    }
 }
 
 impl From<&Shop> for ShopAnswer {
@@ -105,7 +114,7 @@ async fn open_shop(
 ) -> Answer<Json<ShopAnswer>> {
     let OpenRequest { reference, name, legal_id, mcc, city: town, region } = r;
     let request = OpenShop { reference, name, legal_id, mcc, city: town, region };
-    Ok(Json((&super::open(&city, &by, request).await?).into()))
+    Ok(Json(ShopAnswer::masked(&super::open(&city, &by, request).await?)))
 }
 
 /// A page of shops, newest first.
@@ -129,7 +138,7 @@ async fn list_shops(
     let shops = super::list(&city, &by, after, page.limit()).await?;
     let full = shops.len() == page.limit() as usize;
     let next = shops.last().filter(|_| full).map(|s| s.id.to_string());
-    Ok(Json(ShopsAnswer { items: shops.iter().map(ShopAnswer::from).collect(), next }))
+    Ok(Json(ShopsAnswer { items: shops.iter().map(ShopAnswer::masked).collect(), next }))
 }
 
 /// Read a shop
@@ -141,7 +150,7 @@ async fn read_shop(
     _by: Operator,
     Path(merchant): Path<MerchantId>,
 ) -> Answer<Json<ShopAnswer>> {
-    Ok(Json((&*super::get(&city, merchant).await?).into()))
+    Ok(Json(ShopAnswer::masked(&*super::get(&city, merchant).await?)))
 }
 
 /// Read my shop

@@ -151,6 +151,8 @@ pub struct State {
     orders: RwLock<HashMap<TradeId, Order>>,
     /// Sums of shops' days.
     takings: takings::Memory,
+    /// Bounds how many lists are matched at once: each holds a day's payments in memory.
+    matching: reconcile::Slots,
 }
 
 /// How many orders a node remembers.

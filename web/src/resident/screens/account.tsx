@@ -309,13 +309,14 @@ function Payments({ chosen, title, category, account, leave }: { chosen: Chosen[
   const paid = { minor: done.reduce((n, row) => n + row.amount.minor, 0), currency: chosen[0]?.amount.currency ?? 'CNY' };
   const pending = rows.current.some((row) => row.became?.at === 'pending');
   const asking = rows.current.find((row) => (row.turn ?? 0) > 0);
-  const heading = phase !== 'done' ? t('bill.paying') : done.length === rows.current.length ? t(pending ? 'result.pending' : 'result.paid') : done.length > 0 ? t('bill.some') : t('result.refused');
+  const unknown = phase === 'done' && rows.current.some((row) => row.became === undefined || row.became.at === 'unknown');
+  const heading = phase !== 'done' ? t('bill.paying') : unknown ? c('unknown.title') : done.length === rows.current.length ? t(pending ? 'result.pending' : 'result.paid') : done.length > 0 ? t('bill.some') : t('result.refused');
   return (
     <Page title={heading} key={phase}>
-      <div class={`result ${phase !== 'done' ? '' : done.length === 0 ? 'result-bad' : done.length < rows.current.length || pending ? 'result-warn' : 'result-ok'}`} aria-live="polite">
+      <div class={`result ${phase !== 'done' ? '' : unknown ? 'result-warn' : done.length === 0 ? 'result-bad' : done.length < rows.current.length || pending ? 'result-warn' : 'result-ok'}`} aria-live="polite">
         {phase === 'done' && (
           <span class="result-mark">
-            <Icon name={done.length === 0 ? 'error' : done.length < rows.current.length ? 'warn' : pending ? 'history' : 'check'} />
+            <Icon name={unknown ? 'warn' : done.length === 0 ? 'error' : done.length < rows.current.length ? 'warn' : pending ? 'history' : 'check'} />
           </span>
         )}
         <p class="result-to">
@@ -338,6 +339,7 @@ function Payments({ chosen, title, category, account, leave }: { chosen: Chosen[
           {c('asking.note', { n: asking.turn ?? 1 })}
         </Banner>
       )}
+      {unknown && <Banner tone="warn">{c('unknown.note')}</Banner>}
       {phase === 'done' && pending && <Banner tone="warn">{t('result.pending.note')}</Banner>}
       {phase !== 'running' && (
         <Stack>

@@ -40,7 +40,11 @@ export default function Scan() {
     setState('starting');
     const element = video.current;
     if (!element) return;
-    watch(element, (text) => !busy.current && act.run(text)).then(
+    watch(element, (text) => {
+      if (busy.current) return false;
+      act.run(text);
+      return true;
+    }).then(
       (on) => {
         if (gone) on.stop();
         else {
@@ -52,7 +56,10 @@ export default function Scan() {
         if (!gone) setState(error.name === 'NotAllowedError' ? 'denied' : error.name === 'NotFoundError' ? 'missing' : 'broken');
       },
     );
-    const hide = () => document.visibilityState === 'visible' && setTurn((n) => n + 1);
+    const hide = () => {
+      if (document.visibilityState === 'visible') setTurn((n) => n + 1);
+      else camera.current?.stop();
+    };
     document.addEventListener('visibilitychange', hide);
     return () => {
       gone = true;

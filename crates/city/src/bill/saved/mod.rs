@@ -102,6 +102,9 @@ pub async fn forget(
     biller: BillerId,
     account_no: &str,
 ) -> Result<(), BillError> {
+    if !account_no.bytes().all(|b| b.is_ascii_graphic()) {
+        return Ok(()); // nothing of such a number is ever kept
+    }
     let (resident, account_no) = (who.id, account_no.to_owned());
     city.store
         .write(move |conn| {

@@ -163,13 +163,20 @@ pub async fn list(city: &City, who: &Resident) -> Result<Vec<Passkey>, IdentityE
     Ok(store::of_resident(&mut conn, who.id).await?.into_iter().map(|stored| stored.passkey).collect())
 }
 
-/// Removes a passkey: it opens nothing from now on. Sessions that it opened go on.
+/// Removes a passkey: it opens nothing from now on. All other sessions of the resident end: who removes a passkey may be
+/// shutting somebody out, and which session it opened is not kept.
 pub async fn remove(city: &City, who: &Resident, passkey: PasskeyId) -> Result<(), IdentityError> {
-    let (resident, now) = (who.id, city.now());
+    let (resident, own, now) = (who.id, who.session, city.now());
     let removed: Result<(), IdentityError> = city
         .store
-        .write(move |conn| Box::pin(async move { Ok(store::remove(conn, resident, passkey, now).await?) }))
+        .write(move |conn| {
+            Box::pin(async move {
+                store::remove(conn, resident, passkey, now).await?;
+                Ok(super::store::revoke_other_sessions(conn, resident, own, now).await?)
+            })
+        })
         .await;
+    city.identity.sessions.forget(|(held, _)| held.id == resident && held.session != own);
     match removed {
         Err(IdentityError::Fault(Fault::Store(::store::StoreError::Guard))) => {
             Err(IdentityError::PasskeyUnknown)

@@ -328,7 +328,11 @@ fn public_key(key: &Value) -> Result<(i64, Vec<u8>), Refused> {
             let point = coordinate(-2).zip(coordinate(-3));
             point.map(|(x, y)| [&[4][..], x, y].concat())
         }
-        (3, RS256) => bytes(-1).zip(bytes(-2)).map(|(n, e)| der(0x30, &[integer(n), integer(e)].concat())),
+        // Up to 8192 bits: what is stored must have a bound.
+        (3, RS256) => bytes(-1)
+            .zip(bytes(-2))
+            .filter(|(n, e)| n.len() <= 1024 && e.len() <= 8)
+            .map(|(n, e)| der(0x30, &[integer(n), integer(e)].concat())),
         _ => return Err(Refused::Algorithm),
     };
     Ok((algorithm, key.ok_or(malformed)?))

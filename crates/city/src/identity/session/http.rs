@@ -29,8 +29,11 @@ fn bearer(headers: &HeaderMap) -> Result<&str, IdentityError> {
 
 /// The token in the cookie of this app.
 pub fn cookie(headers: &HeaderMap, app: App) -> Option<&str> {
-    let mut sent = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    sent.find_map(|value| rules::cookie_value(value, rules::cookie_name(app)))
+    // One by one: a neighbour's cookie that is no text must not hide ours.
+    let sent =
+        headers.get_all(header::COOKIE).into_iter().flat_map(|value| value.as_bytes().split(|b| *b == b';'));
+    let mut sent = sent.filter_map(|one| std::str::from_utf8(one).ok());
+    sent.find_map(|one| rules::cookie_value(one, rules::cookie_name(app)))
 }
 
 /// Refuses a request that another site's page made, where the browser says so (W3C Fetch Metadata).
@@ -44,7 +47,10 @@ pub fn same_origin(headers: &HeaderMap) -> Result<(), IdentityError> {
 /// Refuses what may change something unless our own page asks for it.
 pub fn guard(method: &Method, headers: &HeaderMap, token: &str) -> Result<(), IdentityError> {
     if [Method::GET, Method::HEAD].contains(method) {
-        return Ok(());
+        // Reading writes too: a look-up its entry, a list the closing of what has expired. A sibling's page may not cause it.
+        let site = headers.get("sec-fetch-site");
+        let foreign = site.is_some_and(|site| site == "cross-site" || site == "same-site");
+        return if foreign { Err(IdentityError::Csrf) } else { Ok(()) };
     }
     same_origin(headers)?;
     let sent = headers.get(CSRF).and_then(|value| value.to_str().ok());

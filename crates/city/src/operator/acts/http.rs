@@ -71,7 +71,7 @@ async fn put_tier(
         .ok_or_else(|| Problem::new(422, "tier_unknown", "a tier is 1, 2 or 3"))?;
     let act = Act::on("raise_tier", resident).with(format!("tier={}", tier.number()));
     let raise = identity::raise_tier(&city, &by, resident, tier);
-    Ok(Json(audited(&city, &by, request.reason.as_deref(), act, raise).await?.into()))
+    Ok(Json(ProfileAnswer::masked(audited(&city, &by, request.reason.as_deref(), act, raise).await?)))
 }
 
 /// Another person who runs the city.
@@ -107,7 +107,9 @@ async fn add_operator(
     by: Operator,
     Json(request): Json<OperatorRequest>,
 ) -> Answer<(StatusCode, Json<NewOperatorAnswer>)> {
-    let act = Act::on("add_operator", "").with(format!("name={}", request.name));
+    // Before anything is entered: what is refused here would be a row of the trail for whoever has a key.
+    by.role.require(Role::Admin)?;
+    let act = Act::on("add_operator", "");
     let add = identity::add_operator(&city, &by, &request.name);
     let new = audited(&city, &by, request.reason.as_deref(), act, add).await?;
     let operator = OperatorId::from_u128(new.key.owner);

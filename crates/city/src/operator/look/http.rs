@@ -12,10 +12,10 @@ use super::{SeenResident, SeenShop};
 use crate::City;
 use crate::http::{Amount, Answer, Json, Path, Problem, Query};
 use crate::identity::http::KeyAnswer;
+use crate::identity::rules::mask_legal_id;
 use crate::identity::rules::{mask_middle, mask_phone};
 use crate::identity::{self, Operator, Role};
 use crate::operator::acts::http::{Reason, owner};
-use crate::operator::rules::mask_legal_id;
 
 /// Every route of look-ups.
 pub fn routes() -> OpenApiRouter<City> {

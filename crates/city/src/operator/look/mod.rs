@@ -104,7 +104,7 @@ pub async fn find_shops(
             Err(MerchantError::Unknown) => Vec::new(),
             Err(other) => return Err(other.into()),
         }
-    } else if (2..=64).contains(&text.chars().count()) {
+    } else if (2..=64).contains(&text.chars().count()) && !text.chars().any(char::is_control) {
         merchant::search(city, text, SHOPS_MAX).await?.into_iter().map(Arc::new).collect()
     } else {
         return Err(OperatorError::LookUpMalformed);

@@ -8,16 +8,18 @@ pub mod http;
 pub mod rules;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use kernel::ids::{MerchantId, TradeId};
 use kernel::{Date, Money, Timestamp};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::rules::{Break, FaultAt, LineFault, Lines, ListBreakCode, Match};
 use super::{TradeError, belongs_to, day, id_of, store};
-use crate::City;
 use crate::books::{self, transfer_code};
 use crate::identity::Merchant;
 use crate::wallet::instant;
+use crate::{City, Fault};
 
 /// The longest list, in bytes.
 pub const LIST_BYTES_MAX: u64 = 64 << 20;
@@ -35,6 +37,7 @@ pub struct Matching {
     currency: kernel::Currency,
     lines: Lines,
     found: Match,
+    _slot: OwnedSemaphorePermit,
 }
 
 /// A disagreement, with what is known of it elsewhere.
@@ -55,30 +58,51 @@ pub struct Report {
     pub breaks: Vec<Told>,
 }
 
+/// How many lists are matched at once.
+const MATCHED_AT_ONCE: usize = 4;
+
+/// Places for lists that are being matched.
+#[derive(Debug)]
+pub(super) struct Slots(Arc<Semaphore>);
+
+impl Default for Slots {
+    fn default() -> Slots {
+        Slots(Arc::new(Semaphore::new(MATCHED_AT_ONCE)))
+    }
+}
+
 /// Begins to match a day that is over.
 pub async fn begin(city: &City, who: &Merchant, date: Date) -> Result<Matching, TradeError> {
     let at = day::span(city, date).ok_or(TradeError::DayNotOver)?;
     if !day::is_over(city, at.end).await? {
         return Err(TradeError::DayNotOver);
     }
+    let slots = city.trade.matching.0.clone();
+    let slot = slots.acquire_owned().await.map_err(|e| Fault::Books(e.to_string()))?;
     let mut found = Match::default();
     day::each(city, books::merchant(who.id), &at, 0, transfer_code::TRADE_PAYMENT, |t| {
         found.add(t.user_data_128, i64::try_from(t.amount).unwrap_or(i64::MAX), t.timestamp);
     })
     .await?;
-    Ok(Matching { shop: who.id, currency: city.settings.currency, lines: Lines::default(), found })
+    Ok(Matching {
+        shop: who.id,
+        currency: city.settings.currency,
+        lines: Lines::default(),
+        found,
+        _slot: slot,
+    })
 }
 
 impl Matching {
     /// Takes in the next piece of the list.
     pub fn feed(&mut self, piece: &[u8]) -> Result<(), TradeError> {
-        let Matching { shop, currency, lines, found } = self;
+        let Matching { shop, currency, lines, found, .. } = self;
         Ok(lines.feed(piece, |number, line| take(found, *shop, *currency, number, line))?)
     }
 
     /// The list is at its end.
     pub async fn finish(self, city: &City) -> Result<Report, TradeError> {
-        let Matching { shop, currency, mut lines, mut found } = self;
+        let Matching { shop, currency, mut lines, mut found, _slot } = self;
         lines.finish(|number, line| take(&mut found, shop, currency, number, line))?;
         found.finish();
         let breaks = std::mem::take(&mut found.breaks);
