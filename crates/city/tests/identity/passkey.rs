@@ -232,10 +232,12 @@ async fn from_adding_to_removing() {
         let (person, mut phone) = Person::with(pair).await;
         let list = person.call("GET", "/v1/me/passkeys", Value::Null).await.body;
         assert_eq!((list[0]["name"].as_str(), &list[0]["used_at"]), (Some("小明的手机"), &Value::Null));
+        let mut cookies = Vec::new();
         for _ in 0..2 {
             phone.counter += u32::from(counts);
             let opened = sign_in(&person.router, &phone).await;
             assert_eq!(opened.status, 200, "{}", opened.body);
+            cookies.push(opened.cookie());
             assert_eq!(opened.body["who"]["id"], person.who.id.to_string());
             assert!(opened.set_cookie().ends_with("; Secure; HttpOnly; SameSite=Strict"));
             let again = read(&person.router, "resident", &opened.cookie()).await;
@@ -251,6 +253,12 @@ async fn from_adding_to_removing() {
         assert_eq!(person.call("DELETE", &path, Value::Null).await.status, 204);
         assert_eq!(person.call("DELETE", &path, Value::Null).await.code(), (404, "passkey_unknown"));
         assert_eq!(person.count().await, 0);
+        for cookie in &cookies {
+            let ended = read(&person.router, "resident", cookie).await;
+            assert_eq!(ended.code(), (401, "unauthenticated"), "what it opened is shut too");
+        }
+        let own = person.call("GET", "/v1/me/passkeys", Value::Null).await;
+        assert_eq!(own.status, 200, "but not the session that removed it");
         phone.counter += 1;
         assert_eq!(sign_in(&person.router, &phone).await.code(), (404, "passkey_unknown"), "removed");
     }

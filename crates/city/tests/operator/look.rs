@@ -96,6 +96,28 @@ async fn a_shop_is_found_by_id_reference_and_part_of_its_name() {
     assert_eq!((&seen["legal_id"], &seen["available"]["minor"]), (&json!("9135****0Y43"), &json!(0)));
     let (_, seen) = call(&app, "GET", &path, &viewer, ()).await;
     assert_eq!((&seen["name"], &seen["available"]), (&json!("龙井茶庄"), &Value::Null));
+    let refused = call(&app, "GET", &format!("/v1/operator/shops?q=ab%00&{WHY}"), &staff, ()).await;
+    assert_eq!((refused.0, &refused.1["code"]), (422, &json!("look_up_malformed")));
+    // The lists that need no reason show no more.
+    let (_, list) = call(&app, "GET", "/v1/merchants", &viewer, ()).await;
+    assert!(!list.to_string().contains("91350100M000100Y43"), "{list}");
+    let (_, one) = call(&app, "GET", &format!("/v1/merchants/{tea}"), &viewer, ()).await;
+    assert_eq!(one["legal_id"], json!("9135****0Y43"));
+}
+
+#[tokio::test]
+async fn enrolling_somebody_who_is_there_tells_no_more_than_a_look() {
+    let town = Town::new().await;
+    let app = router(&town.city);
+    town.resident("13800001111").await;
+    let (_, staff) = operator(&town, "staff", Role::Staff).await;
+    let body = json!({"phone": "13800001111", "name": "李四"});
+    let (status, seen) = call(&app, "POST", "/v1/residents", &staff, body).await;
+    assert_eq!(
+        (status, &seen["phone"], &seen["name"]),
+        (200, &json!("138****1111"), &json!("王*明")),
+        "{seen}"
+    );
 }
 
 #[tokio::test]
