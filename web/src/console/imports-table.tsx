@@ -57,16 +57,11 @@ export function ImportsTable({ load, biller, empty }: { load: Load<Page<Import>>
         {
           key: 'biller',
           label: t('biller'),
-          cell: (one) => {
-            const name = one.biller_name ? billerName(one.biller_name) : (one.biller ?? t('none'));
-            return one.biller ? (
-              <a class="k-link" href={href(`/billers/${one.biller}`, { tab: 'imports' })}>
-                {name}
-              </a>
-            ) : (
-              name
-            );
-          },
+          cell: ({ import: { biller: id }, biller_name: name }) => (
+            <a class="k-link" href={href(`/billers/${id}`, { tab: 'imports' })}>
+              {name ? billerName(name) : id}
+            </a>
+          ),
         },
       ];
   return (

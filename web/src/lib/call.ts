@@ -12,7 +12,7 @@ export type PathsOf<M extends Method> = {
 }[keyof paths];
 
 type JsonOf<T> = T extends { content: { 'application/json': infer J } } ? J : undefined;
-type Good<R> = R extends { 200: infer A } ? JsonOf<A> : R extends { 201: infer A } ? JsonOf<A> : undefined;
+type Good<R> = R extends { 200: infer A } ? JsonOf<A> : R extends { 201: infer A } ? JsonOf<A> : R extends { 202: unknown } ? never : undefined;
 type Also<R> = R extends { 202: infer A } ? JsonOf<A> : never;
 /** What a route answers when it succeeds. */
 export type Answer<P extends keyof paths, M extends Method> =

@@ -1,6 +1,6 @@
 /** The resident's part of the API, and the shapes that the screens pass around. */
 import type { components } from '../api/schema';
-import { type Answer, type PathsOf, call } from '../lib/call';
+import { call } from '../lib/call';
 import { type Session, took } from '../lib/session';
 
 type Schemas = components['schemas'];
@@ -22,29 +22,25 @@ export type Found = Schemas['ScannedAnswer'];
 export interface BillFilter {
   from?: string;
   to?: string;
-  category?: string;
+  category?: Category;
   biller?: string;
 }
-
-/** Reads a route by its query; the document counts some queries among the parts of the path. */
-const read = <P extends PathsOf<'get'>>(path: P, options: { path?: object; query?: object; signal?: AbortSignal }) =>
-  (call as unknown as (method: string, path: P, options: object) => Promise<Answer<P, 'get'>>)('get', path, options);
 
 export const me = (signal?: AbortSignal) => call('get', '/v1/me', { signal });
 export const wallet = (signal?: AbortSignal) => call('get', '/v1/wallet', { signal });
 export const movements = (cursor: string | undefined, limit: number, signal?: AbortSignal) =>
-  read('/v1/wallet/history', { query: { cursor, limit }, signal });
+  call('get', '/v1/wallet/history', { query: { cursor, limit }, signal });
 export const movement = (id: string, signal?: AbortSignal) => call('get', '/v1/payments/{id}', { path: { id }, signal });
-export const payee = (query: { phone?: string; code?: string }) => read('/v1/wallet/payee', { query });
+export const payee = (query: { phone?: string; code?: string }) => call('get', '/v1/wallet/payee', { query });
 export const personalCode = async (amount: number | undefined, signal?: AbortSignal) =>
-  (await read('/v1/wallet/personal-code', { query: { amount }, signal })).payload;
+  (await call('get', '/v1/wallet/personal-code', { query: { amount }, signal })).payload;
 
 export const readCode = (payload: string) => call('post', '/v1/codes/read', { body: { payload } });
 export const waiting = (signal?: AbortSignal) => call('get', '/v1/payments/waiting', { signal });
 
-export const billers = async (signal?: AbortSignal) => (await read('/v1/billers', { signal })).items;
+export const billers = async (signal?: AbortSignal) => (await call('get', '/v1/billers', { signal })).items;
 export const billsOf = async (id: string, account_no: string, signal?: AbortSignal) =>
-  (await read('/v1/billers/{id}/bills', { path: { id }, query: { account_no }, signal })).items;
+  (await call('get', '/v1/billers/{id}/bills', { path: { id }, query: { account_no }, signal })).items;
 export const savedAccounts = async (signal?: AbortSignal) => (await call('get', '/v1/me/bill-accounts', { signal })).items;
 export const saveAccount = (biller: string, account: string, body: Schemas['SaveRequest']) =>
   call('put', '/v1/me/bill-accounts/{biller}/{account}', { path: { biller, account }, body });
@@ -52,9 +48,9 @@ export const forgetAccount = (biller: string, account: string) =>
   call('delete', '/v1/me/bill-accounts/{biller}/{account}', { path: { biller, account } });
 export const dueBills = async (signal?: AbortSignal) => (await call('get', '/v1/me/due', { signal })).items;
 export const billPayments = (query: BillFilter & { cursor?: string; limit?: number }, signal?: AbortSignal) =>
-  read('/v1/bill-payments', { query, signal });
+  call('get', '/v1/bill-payments', { query, signal });
 export const billMonths = async (year: number, signal?: AbortSignal) =>
-  (await read('/v1/bill-payments/months', { query: { year }, signal })).items;
+  (await call('get', '/v1/bill-payments/months', { query: { year }, signal })).items;
 
 export const passkeys = (signal?: AbortSignal) => call('get', '/v1/me/passkeys', { signal });
 export const passkeyOptions = () => call('post', '/v1/me/passkeys/options');

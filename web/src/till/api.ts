@@ -24,15 +24,6 @@ export interface Page<I> {
   items: I[];
   next?: string | null;
 }
-interface Ask {
-  path?: Record<string, string>;
-  query?: Record<string, string | number | undefined>;
-  body?: unknown;
-  signal?: AbortSignal;
-  timeoutMs?: number;
-}
-const ask = call as unknown as <T>(method: 'get' | 'post', path: string, options?: Ask) => Promise<T>;
-
 // The shop
 
 export const readShop = (signal?: AbortSignal): Promise<Shop> => call('get', '/v1/merchants/me', { signal });
@@ -60,15 +51,14 @@ export const cancelOrder = (order_no: string, signal?: AbortSignal): Promise<Tra
 // Orders
 
 export interface TradeFilter {
-  state?: string;
+  state?: Status;
   from?: string;
   to?: string;
   till?: string;
   order_no?: string;
 }
-// The document calls the query of this and the next routes parts of the path.
 export const listTrades = (filter: TradeFilter, cursor?: string, limit?: number, signal?: AbortSignal): Promise<Page<Trade>> =>
-  ask('get', '/v1/trades', { query: { ...filter, cursor, limit }, signal });
+  call('get', '/v1/trades', { query: { ...filter, cursor, limit }, signal });
 export const readTrade = (trade: string, signal?: AbortSignal): Promise<Trade> =>
   call('get', '/v1/trades/{trade}', { path: { trade }, signal });
 export const listRefunds = (trade: string, signal?: AbortSignal): Promise<Refund[]> =>
@@ -83,7 +73,7 @@ export type DayTakings = Schemas['TakingsDayAnswer'];
 export async function readTakings(from: string, to: string, signal?: AbortSignal): Promise<DayTakings[]> {
   const days: DayTakings[] = [];
   for (let at: string | null | undefined = from; at; ) {
-    const page: Page<DayTakings> = await ask('get', '/v1/merchants/me/takings', { query: { from: at, to }, signal });
+    const page: Page<DayTakings> = await call('get', '/v1/merchants/me/takings', { query: { from: at, to }, signal });
     days.push(...page.items);
     at = page.next;
   }
@@ -96,7 +86,7 @@ export const BREAK_KINDS: Schemas['ListBreakCode'][] = ['missing_here', 'missing
 export type Break = Schemas['ListBreakAnswer'];
 export type Matched = Schemas['ReconcileAnswer'];
 export const reconcile = (day: string, file: Blob): Promise<Matched> =>
-  ask('post', '/v1/merchants/me/statements/{day}/reconcile', { path: { day }, body: file, timeoutMs: 300_000 });
+  call('post', '/v1/merchants/me/statements/{day}/reconcile', { path: { day }, body: file, timeoutMs: 300_000 });
 
 export const posterUrl = (paper: 'a5' | 'a6', kind: 'svg' | 'pdf'): string => `/v1/merchants/me/poster.${kind}?paper=${paper}`;
 
@@ -128,10 +118,10 @@ export const enableEndpoint = (endpoint: string): Promise<Endpoint> =>
 export const rotateSecret = (endpoint: string): Promise<{ secret: string }> =>
   call('post', '/v1/merchants/me/webhooks/{endpoint}/rotate', { path: { endpoint } });
 export const listDeliveries = (endpoint: string, state: DeliveryState | undefined, cursor?: string, signal?: AbortSignal): Promise<Page<Delivery>> =>
-  ask('get', '/v1/merchants/me/webhooks/{endpoint}/deliveries', { path: { endpoint }, query: { state, cursor }, signal });
+  call('get', '/v1/merchants/me/webhooks/{endpoint}/deliveries', { path: { endpoint }, query: { state, cursor }, signal });
 export const readDelivery = (endpoint: string, event: string, signal?: AbortSignal): Promise<DeliveryLog> =>
   call('get', '/v1/merchants/me/webhooks/{endpoint}/deliveries/{event}', { path: { endpoint, event }, signal });
 export const resend = (endpoint: string, event: string): Promise<unknown> =>
   call('post', '/v1/merchants/me/webhooks/{endpoint}/deliveries/{event}/resend', { path: { endpoint, event } });
 export const replay = (endpoint: string, since: string): Promise<{ events: number; next?: string | null }> =>
-  ask('post', '/v1/merchants/me/webhooks/{endpoint}/replay', { path: { endpoint }, body: { since }, timeoutMs: 60_000 });
+  call('post', '/v1/merchants/me/webhooks/{endpoint}/replay', { path: { endpoint }, body: { since }, timeoutMs: 60_000 });

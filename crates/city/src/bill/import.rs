@@ -219,7 +219,7 @@ pub fn survey(layout: &Layout, input: impl io::Read) -> io::Result<Result<Survey
     let mut tally = Tally::default();
     let mut survey = Survey::default();
     let first_totals = layout.totals.as_ref().is_some_and(|t| t.at == At::First);
-    let preamble = layout.header.len() as u64 + u64::from(first_totals);
+    let preamble = layout.preamble() as u64;
     loop {
         let number = lines.line + 1;
         let line = match lines.next()? {

@@ -290,6 +290,19 @@ impl Layout {
         }
     }
 
+    /// How many lines stand before the records: the header, and the totals where they come first.
+    pub fn preamble(&self) -> usize {
+        let first_totals = self.totals.as_ref().is_some_and(|totals| totals.at == At::First);
+        self.header.len() + usize::from(first_totals)
+    }
+
+    /// The records of a file that is in memory, each with the number of its line, from 1.
+    pub fn records<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = (usize, &'a [u8])> {
+        let lines = bytes.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        let lines = lines.enumerate().skip(self.preamble()).map(|(at, line)| (at + 1, line));
+        lines.filter(|(_, line)| !line.is_empty() && !self.is_last_totals(line))
+    }
+
     /// Whether the line is the totals line at the end of the file.
     pub fn is_last_totals(&self, line: &[u8]) -> bool {
         let Some(totals) = self.totals.as_ref().filter(|t| t.at == At::Last) else { return false };

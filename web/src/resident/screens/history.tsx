@@ -138,7 +138,7 @@ function Paid() {
             <SelectField
               label={t('history.category')}
               value={filter.category ?? ''}
-              onChange={(category) => change({ category })}
+              onChange={(category) => change({ category: CATEGORIES.find((one) => one === category) })}
               options={[{ value: '', label: t('history.all') }, ...CATEGORIES.map((one) => ({ value: one, label: t(`category.${one}`) }))]}
             />
             <SelectField

@@ -5,22 +5,25 @@ import { Amount, Button, Cell, DateField, Empty, List, Pager, Search, Segmented,
 import { dateTime, money, today } from '../../lib/format';
 import { useLoad, usePages } from '../../lib/load';
 import { href, replace } from '../../lib/router';
-import { listTills, listTrades } from '../api';
+import { type Status, listTills, listTrades } from '../api';
 import { StatusBadge } from '../badges';
 import { Frame } from '../frame';
 import { t } from '../text';
 import { Loaded, Refusal } from '../view';
 
+const STATES: Status[] = ['paid', 'refunded', 'waiting', 'open', 'closed'];
+
 export default function Orders({ query }: { query: URLSearchParams }) {
   const given = (name: string) => query.get(name) ?? '';
-  const filter = { state: given('state'), from: given('from'), to: given('to'), till: given('till'), order_no: given('order_no') };
+  const state = STATES.find((one) => one === query.get('state'));
+  const filter = { state, from: given('from'), to: given('to'), till: given('till'), order_no: given('order_no') };
   const [search, setSearch] = useState(filter.order_no);
   const [open, setOpen] = useState(filter.from !== '' || filter.till !== '');
   const set = (change: Partial<typeof filter>) => replace('/orders', { ...filter, ...change });
   const tills = useLoad(listTills, []);
   const orders = usePages((cursor, signal) => listTrades(filter, cursor, 30, signal), Object.values(filter));
   const tillName = (id: string) => tills.data?.find((till) => till.id === id)?.name ?? '';
-  const filtered = Object.values(filter).some((value) => value !== '');
+  const filtered = Object.values(filter).some((value) => value !== undefined && value !== '');
   return (
     <Frame title={t('nav.orders')} tab="/orders">
       <Search
@@ -36,9 +39,9 @@ export default function Orders({ query }: { query: URLSearchParams }) {
       />
       <Segmented
         label={t('orders.state')}
-        value={filter.state}
-        options={[{ value: '', label: t('orders.any') }, ...(['paid', 'refunded', 'waiting', 'open', 'closed'] as const).map((one) => ({ value: one, label: t(`status.${one}`) }))]}
-        onChange={(state) => set({ state })}
+        value={state ?? ''}
+        options={[{ value: '', label: t('orders.any') }, ...STATES.map((one) => ({ value: one, label: t(`status.${one}`) }))]}
+        onChange={(chosen) => set({ state: STATES.find((one) => one === chosen) })}
       />
       <Button icon="filter" pressed={open} onClick={() => setOpen(!open)}>
         {t('orders.filter')}

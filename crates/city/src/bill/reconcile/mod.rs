@@ -262,15 +262,9 @@ fn read_returned(layout: &Layout, bytes: &[u8]) -> Result<Returned, BillError> {
         Ok(Err(fault)) => return Err(fault.into()),
         Err(e) => return Err(Fault::File(e.to_string()).into()),
     }
-    let first_totals = layout.totals.as_ref().is_some_and(|t| t.at == super::layout::At::First);
-    let preamble = layout.header.len() + usize::from(first_totals);
     let mut returned = Returned { sha256: hex(&Sha256::digest(bytes)), lines: Vec::new(), amount: 0 };
-    for (at, line) in bytes.split(|b| *b == b'\n').enumerate().skip(preamble) {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.is_empty() || layout.is_last_totals(line) {
-            continue;
-        }
-        let line = read_line(layout, line).map_err(|fault| BillError::ReturnedLine(at + 1, fault))?;
+    for (number, line) in layout.records(bytes) {
+        let line = read_line(layout, line).map_err(|fault| BillError::ReturnedLine(number, fault))?;
         returned.amount = add(returned.amount, line.amount_minor)?;
         returned.lines.push(line);
     }

@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::bill::layout::At;
 use crate::bill::rules::{Bill, read_bill};
 use crate::bill::{Pack, PackError, survey};
 
@@ -83,14 +82,8 @@ fn read_sample(pack: &Pack, bytes: &[u8], checks: &mut Vec<PackCheck>) -> Vec<Bi
         Ok(Err(fault)) => checks.push(wrong("sample_file", fault.code(), fault.to_string())),
         Err(fault) => checks.push(wrong("sample_file", "", fault.to_string())),
     }
-    let first_totals = layout.totals.as_ref().is_some_and(|t| t.at == At::First);
-    let preamble = layout.header.len() + usize::from(first_totals);
     let (mut shown, mut read, mut refused, mut seen) = (Vec::new(), 0u64, 0usize, HashSet::new());
-    for (at, line) in bytes.split(|b| *b == b'\n').enumerate().skip(preamble) {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.is_empty() || layout.is_last_totals(line) {
-            continue;
-        }
+    for (number, line) in layout.records(bytes) {
         let fault = match read_bill(pack, line) {
             Ok(bill) if seen.insert(bill.id) => {
                 read += 1;
@@ -105,7 +98,7 @@ fn read_sample(pack: &Pack, bytes: &[u8], checks: &mut Vec<PackCheck>) -> Vec<Bi
         refused += 1;
         if refused <= ROWS_TOLD {
             let field = if fault.0.is_empty() { String::new() } else { format!(", {}", fault.0) };
-            checks.push(wrong("sample_row", format!("line {}{field}", at + 1), fault.1));
+            checks.push(wrong("sample_row", format!("line {number}{field}"), fault.1));
         }
     }
     let found = format!("{read} bills read, {refused} rows refused");
