@@ -8,6 +8,7 @@ use city::City;
 use city::identity::{self, Operator, OwnerKind, Role, Tier};
 use city::merchant::OpenShop;
 use kernel::Money;
+use kernel::ids::ResidentId;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
@@ -113,7 +114,8 @@ async fn give_birth(city: &City, data: &Path) -> Result<Born, Fail> {
     let key = identity::bootstrap_operator(city, "demo").await?.secret;
     let operator = identity::authenticate_operator(city, &key).await?;
     for (phone, name, tier, yuan) in RESIDENTS {
-        let resident = identity::enrol(city, &operator, phone, name).await?;
+        let resident =
+            identity::enrol(city, &operator, ResidentId::new(city.now(), &*city.rng), phone, name).await?;
         identity::raise_tier(city, &operator, resident.id, tier).await?;
         let reference = format!("demo-{phone}");
         city::wallet::deposit(city, &operator, resident.id, Money::fen(yuan * 100), &reference).await?;

@@ -178,8 +178,8 @@ export async function report(id: string, day: string, signal: AbortSignal): Prom
     throw error;
   }
 }
-export const reconcile = (id: string, day: string): Promise<Report> =>
-  ask('post', `${DAY}/reconcile`, { path: { id, day }, timeoutMs: UPLOAD_MS });
+export const reconcile = (id: string, day: string, reason: string): Promise<Report> =>
+  ask('post', `${DAY}/reconcile`, { path: { id, day }, query: { reason }, timeoutMs: UPLOAD_MS });
 export interface BreaksOf {
   biller?: string;
   day?: string;
@@ -189,8 +189,8 @@ export const breaks = (of: BreaksOf, cursor: string | undefined, signal: AbortSi
   ask('get', '/v1/operator/breaks', { query: { ...of, cursor }, signal });
 export const acceptBreak = ({ biller: id, day, id: found }: BreakItem, reason: string): Promise<BreakItem> =>
   ask('post', `${DAY}/breaks/{found}/accept`, { path: { id, day, found }, body: { reason } });
-export const bankStatement = (id: string, day: string, file: File): Promise<Totals> =>
-  ask('put', `${DAY}/bank`, { path: { id, day }, body: file, timeoutMs: UPLOAD_MS });
+export const bankStatement = (id: string, day: string, file: File, reason: string): Promise<Totals> =>
+  ask('put', `${DAY}/bank`, { path: { id, day }, query: { reason }, body: file, timeoutMs: UPLOAD_MS });
 export const settlementFile = (id: string, day: string): string =>
   `/v1/billers/${encodeURIComponent(id)}/settlements/${encodeURIComponent(day)}/file`;
 
@@ -215,7 +215,8 @@ export const findResidents = (q: string, reason: string): Promise<Page<ResidentS
   ask('get', '/v1/operator/residents', { query: { q, reason } });
 export const raiseTier = (resident: string, tier: number, reason: string): Promise<unknown> =>
   ask('put', '/v1/residents/{resident}/tier', { path: { resident }, body: { tier, reason } });
-export const enrol = (phone: string, name: string): Promise<{ id: string }> => ask('post', '/v1/residents', { body: { phone, name } });
+export const enrol = (phone: string, name: string, reason: string): Promise<{ id: string }> =>
+  ask('post', '/v1/residents', { body: { phone, name, reason } });
 
 export interface ShopSeen {
   id: string;
