@@ -75,6 +75,9 @@ const SHOPS: [(&str, &str, &str); 2] =
 #[derive(Serialize, Deserialize)]
 struct Born {
     operator: String,
+    /// Of an operator whom the first has not made: the second pair of eyes.
+    #[serde(default)]
+    second_operator: Option<String>,
     shops: Vec<(String, String, String)>,
 }
 
@@ -125,7 +128,8 @@ async fn give_birth(city: &City, data: &Path) -> Result<Born, Fail> {
         shops.push(open_shop(city, &operator, reference, name, mcc).await?);
     }
     import_samples(city, data).await?;
-    let born = Born { operator: key, shops };
+    let second_operator = Some(identity::bootstrap_operator(city, "demo 2").await?.secret);
+    let born = Born { operator: key, second_operator, shops };
     let text = serde_json::to_vec_pretty(&born)?;
     let mut file = std::fs::OpenOptions::new()
         .write(true)
@@ -187,9 +191,13 @@ fn print(config: &Config, born: &Born) {
         println!("    {name}  {id}\n      {key}");
     }
     println!(
-        "\n  operator     the key signs in at the console, and is what programs send\n      {}\n",
+        "\n  operator     the key signs in at the console, and is what programs send\n      {}",
         born.operator
     );
+    if let Some(second) = &born.second_operator {
+        println!("    another, who may approve what the first asks for\n      {second}");
+    }
+    println!();
     println!("  try          curl -s {at}/v1/billers");
     println!(
         "               curl -s {at}/v1/sign-in/code -H 'content-type: application/json' -d '{{\"phone\":\"13800000001\"}}'"

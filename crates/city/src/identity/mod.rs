@@ -39,8 +39,8 @@ pub use device::{
 };
 pub use error::IdentityError;
 pub use key::{
-    NewKey, OperatorName, add_operator, bootstrap_operator, create_key, keys, operators, require_operator,
-    revoke_any_key, revoke_key, revoke_till_keys,
+    NewKey, OperatorName, add_operator, bootstrap_operator, create_key, create_operator_key, hands, keys,
+    operators, require_operator, revoke_any_key, revoke_key, revoke_till_keys,
 };
 pub use lookups::{Lookup, may_tell};
 pub use pin::{change_pin, require_pin, reset_pin, set_first_pin};

@@ -199,7 +199,8 @@ async fn add_key(
     let act = Act::on("add_key", &request.owner).with(format!("role={}", request.role.name()));
     let add = async {
         if kind == OwnerKind::Operator {
-            identity::require_operator(&city, OperatorId::from_u128(bits)).await?;
+            let owner = OperatorId::from_u128(bits);
+            return identity::create_operator_key(&city, &by, owner, request.role, &request.name).await;
         }
         identity::create_key(&city, kind, bits, request.role, None, &request.name).await
     };
