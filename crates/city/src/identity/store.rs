@@ -143,6 +143,12 @@ pub async fn by_id(conn: &mut Conn, resident: ResidentId) -> Result<Option<Profi
     row.as_ref().map(profile).transpose()
 }
 
+/// Holds the resident's row until the end of the transaction, so that changes come one after another.
+pub async fn hold_resident(conn: &mut Conn, resident: ResidentId) -> Result<()> {
+    query("UPDATE resident SET tier = tier WHERE id = $1").bind(resident.to_bytes()).execute(conn).await?;
+    Ok(())
+}
+
 /// Raises (never lowers) the tier; says whether it was raised.
 pub async fn raise_tier(conn: &mut Conn, resident: ResidentId, tier: Tier) -> Result<bool> {
     let raised = query("UPDATE resident SET tier = $1 WHERE id = $2 AND tier < $1")
