@@ -454,7 +454,7 @@ pub async fn resume(city: &City) -> Result<usize, OperatorError> {
                 Ok(_) => ended += 1,
                 Err(refused) if refused.status() < 500 => ended += 1,
                 Err(why) => {
-                    tracing::error!(approval = %id, %why, "an approved movement could not be booked yet")
+                    tracing::error!(approval = %id, %why, "an approved movement could not be booked yet");
                 }
             }
         }
