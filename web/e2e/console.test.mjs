@@ -14,11 +14,10 @@ let resident;
 before(async () => {
   city = await startCity();
   browser = await openBrowser();
-  const made = await city.api('POST', '/v1/operators', { key: city.operator, body: { name: '值班二' } });
   first = await person(browser, city, WIDE);
   second = await person(browser, city, WIDE);
   await signInByKey(first.page, '/console/', t('signin.key'), t('signin.do'), city.operator);
-  await signInByKey(second.page, '/console/', t('signin.key'), t('signin.do'), made.secret ?? made.key.secret);
+  await signInByKey(second.page, '/console/', t('signin.key'), t('signin.do'), city.secondOperator);
   await second.page.getByRole('heading', { name: t('nav.overview') }).waitFor();
 });
 after(async () => {
@@ -139,9 +138,15 @@ test("a biller's day is matched, a break is shown with its remedy, and the decis
   const reference = 'pay_01h2xcejqtf2nbrexx3vqjhp41';
   const statement = `reference,amount,date\n${reference},132.50,${yesterday}\nTOTAL,1,132.50\n`;
   await page.locator('input[type=file]').first().setInputFiles({ name: 'bank.csv', mimeType: 'text/csv', buffer: Buffer.from(statement) });
+  const why = page.getByRole('dialog');
+  await why.getByRole('button', { name: t('settle.bank.file'), exact: true }).click();
+  await why.getByText(t('reason.missing')).waitFor();
+  await why.getByLabel(t('reason')).fill('银行今早来单');
+  await why.getByRole('button', { name: t('settle.bank.file'), exact: true }).click();
   await page.getByText(t('settle.bank.taken', { n: 1 })).waitFor();
   await page.getByRole('button', { name: t('settle.run'), exact: true }).click();
-  await page.getByRole('dialog').getByRole('button', { name: t('settle.run'), exact: true }).click();
+  await why.getByLabel(t('reason')).fill('每日对账');
+  await why.getByRole('button', { name: t('settle.run'), exact: true }).click();
   await page.getByText(t('break.missing_here')).first().waitFor({ timeout: 20_000 });
   await page.getByText(t('remedy.bank_proves_or_returns')).first().waitFor();
   await accessible(page, 'breaks');

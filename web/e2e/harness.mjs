@@ -62,6 +62,8 @@ export async function startCity({ env = {} } = {}) {
     dir,
     data,
     operator: born.operator,
+    /** Of an operator whom the first did not make: who may approve what that one asks for. */
+    secondOperator: born.second_operator,
     shops: born.shops.map(([name, id, key]) => ({ name, id, key })),
     residents: [
       { phone: '13800000001', name: '王小明' },

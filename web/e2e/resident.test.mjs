@@ -227,6 +227,12 @@ test('a passkey is added, signs in without a code, and a removed one does not', 
   });
   await page.goto('/#/me/passkeys');
   await page.getByRole('button', { name: t('passkeys.add') }).click();
+  await page.getByText(t('passkeys.pin')).waitFor();
+  await accessible(page, 'the PIN before a passkey');
+  await typePin(page, '111222');
+  await page.getByText(t('error.pin_wrong')).waitFor();
+  assert.equal((await wire.send('WebAuthn.getCredentials', { authenticatorId })).credentials.length, 0, 'nothing was made');
+  await typePin(page);
   await page.getByText(t('passkeys.added')).first().waitFor();
   await accessible(page, 'passkeys');
   const { credentials } = await wire.send('WebAuthn.getCredentials', { authenticatorId });

@@ -75,6 +75,10 @@ pub mod transfer_code {
     pub const TIME_PASSED: u16 = 111;
     /// Marker: an operator ended this bill payment.
     pub const BILL_RESOLVED: u16 = 113;
+    /// Marker: an approved movement was booked, in the same chain.
+    pub const APPROVAL_BOOKED: u16 = 114;
+    /// Marker in the place of [`APPROVAL_BOOKED`]: this approval can never be booked any more.
+    pub const APPROVAL_FAILED: u16 = 115;
     /// Held and let go in one chain: whether an account covers what the chain wants next.
     pub const FUNDS_PROBE: u16 = 112;
 }
@@ -202,6 +206,18 @@ pub fn marker(id: u128, code: u16) -> Transfer {
         ledger: shadow::MARKERS,
         code,
         ..Transfer::default()
+    }
+}
+
+/// Writes a marker, unless there is one of this id; answers with the code of the one that is there.
+pub async fn mark(ledger: &Ledger, id: u128, code: u16) -> Result<u16, Fault> {
+    match submit(ledger, vec![marker(id, code)]).await? {
+        Ok(_) => Ok(code),
+        Err((_, status)) if is_exists(status) => {
+            let found = ledger.lookup_transfers(vec![id]).await?;
+            found.first().map(|t| t.code).ok_or_else(|| Fault::Books("exists, but not found".into()))
+        }
+        Err((_, status)) => Err(Fault::Books(format!("mark: {status:?}"))),
     }
 }
 

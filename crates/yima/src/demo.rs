@@ -8,6 +8,7 @@ use city::City;
 use city::identity::{self, Operator, OwnerKind, Role, Tier};
 use city::merchant::OpenShop;
 use kernel::Money;
+use kernel::ids::ResidentId;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
@@ -74,6 +75,9 @@ const SHOPS: [(&str, &str, &str); 2] =
 #[derive(Serialize, Deserialize)]
 struct Born {
     operator: String,
+    /// Of an operator whom the first has not made: the second pair of eyes.
+    #[serde(default)]
+    second_operator: Option<String>,
     shops: Vec<(String, String, String)>,
 }
 
@@ -113,7 +117,8 @@ async fn give_birth(city: &City, data: &Path) -> Result<Born, Fail> {
     let key = identity::bootstrap_operator(city, "demo").await?.secret;
     let operator = identity::authenticate_operator(city, &key).await?;
     for (phone, name, tier, yuan) in RESIDENTS {
-        let resident = identity::enrol(city, &operator, phone, name).await?;
+        let resident =
+            identity::enrol(city, &operator, ResidentId::new(city.now(), &*city.rng), phone, name).await?;
         identity::raise_tier(city, &operator, resident.id, tier).await?;
         let reference = format!("demo-{phone}");
         city::wallet::deposit(city, &operator, resident.id, Money::fen(yuan * 100), &reference).await?;
@@ -123,7 +128,8 @@ async fn give_birth(city: &City, data: &Path) -> Result<Born, Fail> {
         shops.push(open_shop(city, &operator, reference, name, mcc).await?);
     }
     import_samples(city, data).await?;
-    let born = Born { operator: key, shops };
+    let second_operator = Some(identity::bootstrap_operator(city, "demo 2").await?.secret);
+    let born = Born { operator: key, second_operator, shops };
     let text = serde_json::to_vec_pretty(&born)?;
     let mut file = std::fs::OpenOptions::new()
         .write(true)
@@ -185,9 +191,13 @@ fn print(config: &Config, born: &Born) {
         println!("    {name}  {id}\n      {key}");
     }
     println!(
-        "\n  operator     the key signs in at the console, and is what programs send\n      {}\n",
+        "\n  operator     the key signs in at the console, and is what programs send\n      {}",
         born.operator
     );
+    if let Some(second) = &born.second_operator {
+        println!("    another, who may approve what the first asks for\n      {second}");
+    }
+    println!();
     println!("  try          curl -s {at}/v1/billers");
     println!(
         "               curl -s {at}/v1/sign-in/code -H 'content-type: application/json' -d '{{\"phone\":\"13800000001\"}}'"

@@ -344,9 +344,13 @@ async fn habits(State(around): State<Around>, request: Request, next: Next) -> R
         headers.insert("x-request-id", id);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if api && !headers.contains_key(header::CACHE_CONTROL) {
-        // People's money and names: neither a proxy nor a shared computer keeps them.
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if api {
+        // No page of another site embeds an answer; programs, which are no pages, do not look at it.
+        headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+        if !headers.contains_key(header::CACHE_CONTROL) {
+            // People's money and names: neither a proxy nor a shared computer keeps them.
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
     }
     response
 }

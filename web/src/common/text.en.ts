@@ -147,6 +147,7 @@ export default {
   'error.bill_accounts_max': 'At most 50 accounts are remembered',
   'error.label_malformed': 'A name has 1 to 20 characters',
   'error.approval_own': 'Nobody approves his own request',
+  'error.approval_one_hand': 'One person could have both keys; an operator of another line must approve',
   'error.approval_decided': 'Somebody has decided it already',
   'error.approval_differs': 'Another request has this reference',
   'error.approval_unknown': 'There is no such request',

@@ -146,6 +146,7 @@ export default {
   'error.bill_accounts_max': '最多记住 50 个户号',
   'error.label_malformed': '名称要 1 到 20 个字',
   'error.approval_own': '不能复核自己的申请',
+  'error.approval_one_hand': '两把密钥可能出自同一人，须由另一条线的操作员复核',
   'error.approval_decided': '已经有人复核过了',
   'error.approval_differs': '同一参考号已有另一笔申请',
   'error.approval_unknown': '没有这条申请',

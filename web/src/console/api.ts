@@ -75,8 +75,8 @@ export async function report(id: string, day: string, signal: AbortSignal): Prom
     throw error;
   }
 }
-export const reconcile = (id: string, day: string): Promise<Report> =>
-  call('post', `${DAY}/reconcile`, { path: { id, day }, timeoutMs: UPLOAD_MS });
+export const reconcile = (id: string, day: string, reason: string): Promise<Report> =>
+  call('post', `${DAY}/reconcile`, { path: { id, day }, query: { reason }, timeoutMs: UPLOAD_MS });
 export interface BreaksOf {
   biller?: string;
   day?: string;
@@ -86,8 +86,8 @@ export const breaks = (of: BreaksOf, cursor: string | undefined, signal: AbortSi
   call('get', '/v1/operator/breaks', { query: { ...of, cursor }, signal });
 export const acceptBreak = ({ biller: id, day, id: found }: BreakItem, reason: string): Promise<BreakItem> =>
   call('post', `${DAY}/breaks/{break}/accept`, { path: { id, day, break: found }, body: { reason } });
-export const bankStatement = (id: string, day: string, file: File): Promise<Totals> =>
-  call('put', `${DAY}/bank`, { path: { id, day }, body: file, timeoutMs: UPLOAD_MS });
+export const bankStatement = (id: string, day: string, file: File, reason: string): Promise<Totals> =>
+  call('put', `${DAY}/bank`, { path: { id, day }, query: { reason }, body: file, timeoutMs: UPLOAD_MS });
 export const settlementFile = (id: string, day: string): string =>
   `/v1/billers/${encodeURIComponent(id)}/settlements/${encodeURIComponent(day)}/file`;
 
@@ -98,7 +98,8 @@ export const findResidents = (q: string, reason: string): Promise<Page<ResidentS
   call('get', '/v1/operator/residents', { query: { q, reason } });
 export const raiseTier = (resident: string, tier: number, reason: string): Promise<unknown> =>
   call('put', '/v1/residents/{resident}/tier', { path: { resident }, body: { tier, reason } });
-export const enrol = (phone: string, name: string): Promise<{ id: string }> => call('post', '/v1/residents', { body: { phone, name } });
+export const enrol = (phone: string, name: string, reason: string): Promise<{ id: string }> =>
+  call('post', '/v1/residents', { body: { phone, name, reason } });
 
 export type ShopSeen = Schemas['SeenShopAnswer'];
 export const findShops = (q: string, reason: string): Promise<Page<ShopSeen>> =>

@@ -87,8 +87,6 @@ export interface ActDialogProps {
   danger?: boolean;
   /** What has to be typed before an act that cannot be undone. */
   typed?: { label: string; text: string };
-  /** The server takes no reason for this one. */
-  noReason?: boolean;
   /** Whether what else the dialog asks is answered. */
   ready?: boolean;
   /** Says that it is done; nothing where the screen shows it. */
@@ -136,12 +134,12 @@ export function ActDialog(p: ActDialogProps) {
         onSubmit={(e) => {
           e.preventDefault();
           setTried(true);
-          if ((p.noReason || isReason(reason)) && !wrong && p.ready !== false) doing.run();
+          if (isReason(reason) && !wrong && p.ready !== false) doing.run();
         }}
       >
         <Stack>
           <div class="o-what">{p.children}</div>
-          {!p.noReason && <ReasonField value={reason} onInput={setReason} error={tried && !isReason(reason)} />}
+          <ReasonField value={reason} onInput={setReason} error={tried && !isReason(reason)} />
           {p.typed && (
             <TextField
               label={p.typed.label}

@@ -7,7 +7,7 @@ import { href } from '../lib/router';
 import { type ResidentSeen, enrol, findResidents, raiseTier } from './api';
 import type { ScreenProps } from './app';
 import { LookUp, type Looked } from './look';
-import { ActDialog, Id, Money, Refused, State, When } from './parts';
+import { ActDialog, Id, Money, ReasonField, Refused, State, When, isReason } from './parts';
 import { t } from './text';
 import { useMay } from './who';
 
@@ -118,9 +118,11 @@ function Seen({ one, onChange }: { one: ResidentSeen; onChange: () => Promise<vo
 function Enrol({ onClose }: { onClose: () => void }) {
   const [phone, setPhone] = useState('');
   const [name, setName] = useState('');
+  const [reason, setReason] = useState('');
+  const [tried, setTried] = useState(false);
   const [made, setMade] = useState<string>();
   const doing = useAct(async () => {
-    const { id } = await enrol(phone.trim(), name.trim());
+    const { id } = await enrol(phone.trim(), name.trim(), reason.trim());
     setMade(id);
     toast(t('enrolled'), 'ok');
   });
@@ -149,7 +151,8 @@ function Enrol({ onClose }: { onClose: () => void }) {
         noValidate
         onSubmit={(e) => {
           e.preventDefault();
-          if (!made) doing.run();
+          setTried(true);
+          if (!made && isReason(reason)) doing.run();
         }}
       >
         <Stack>
@@ -162,6 +165,7 @@ function Enrol({ onClose }: { onClose: () => void }) {
               <p>{t('enrol.what')}</p>
               <TextField label={t('phone')} type="tel" inputMode="tel" required value={phone} onInput={setPhone} />
               <TextField label={t('person')} required maxLength={40} value={name} onInput={setName} />
+              <ReasonField value={reason} onInput={setReason} error={tried && !isReason(reason)} />
             </>
           )}
           <Refused failure={doing.failure} />

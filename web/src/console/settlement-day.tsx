@@ -24,19 +24,16 @@ export function SettlementDay({ biller, name, day, onDay }: { biller: string; na
   const found = useLoad(async (signal) => ({ report: await report(biller, day, signal) }), [biller, day]);
   const [closing, setClosing] = useState(false);
   const [turn, setTurn] = useState(0);
-  const run = async () => {
-    const made = await reconcile(biller, day);
+  const [statement, setStatement] = useState<File>();
+  const run = async (reason: string) => {
+    const made = await reconcile(biller, day, reason);
     found.set({ report: made });
     setTurn((n) => n + 1);
   };
-  const again = useAct(async () => {
-    await run();
-    toast(t('settle.ran'), 'ok');
-  });
-  const bank = useAct(async (file: File) => {
-    const totals = await bankStatement(biller, day, file);
+  const take = async (chosen: File, reason: string) => {
+    const totals = await bankStatement(biller, day, chosen, reason);
     toast(t('settle.bank.taken', { n: number(totals.count) }), 'ok');
-  });
+  };
   const file = useAct(() => download(settlementFile(biller, day), `${biller}-${day}.txt`));
   const over = day < today();
   return (
@@ -66,7 +63,7 @@ export function SettlementDay({ biller, name, day, onDay }: { biller: string; na
               <Figures of={made} />
               <Row>
                 {may && (
-                  <Button icon="refresh" busy={again.busy} onClick={again.run}>
+                  <Button icon="refresh" onClick={() => setClosing(true)}>
                     {t('settle.again')}
                   </Button>
                 )}
@@ -74,7 +71,7 @@ export function SettlementDay({ biller, name, day, onDay }: { biller: string; na
                   {t('settle.file')}
                 </Button>
               </Row>
-              <Refused failure={again.failure ?? file.failure} />
+              <Refused failure={file.failure} />
               <Section title={t('breaks')}>
                 {made.breaks === 0 ? (
                   <Banner tone="ok">{t('breaks.none')}</Banner>
@@ -93,17 +90,35 @@ export function SettlementDay({ biller, name, day, onDay }: { biller: string; na
               <FileField
                 label={t('settle.bank.file')}
                 hint={t('settle.bank.hint')}
-                buttonLabel={bank.busy ? t('uploading') : t('choose.file')}
+                buttonLabel={t('choose.file')}
                 accept=".csv,.txt,text/csv,text/plain"
-                disabled={bank.busy}
-                onFiles={([chosen]) => chosen && bank.run(chosen)}
+                onFiles={([chosen]) => setStatement(chosen)}
               />
-              <Refused failure={bank.failure} />
             </Stack>
           </Card>
         </Section>
       )}
-      <ActConfirm open={closing} onClose={() => setClosing(false)} name={name} day={day} run={run} />
+      <ActDialog
+        open={closing}
+        onClose={() => setClosing(false)}
+        title={t('settle.run.title', { name, day: dayText(day) })}
+        confirm={t('settle.run')}
+        done={t('settle.ran')}
+        act={run}
+      >
+        <p>{t('settle.run.what')}</p>
+      </ActDialog>
+      <ActDialog
+        open={statement !== undefined}
+        onClose={() => setStatement(undefined)}
+        title={t('settle.bank.title', { name, day: dayText(day) })}
+        confirm={t('settle.bank.file')}
+        act={async (reason) => {
+          if (statement) await take(statement, reason);
+        }}
+      >
+        <p>{t('settle.bank.what', { file: statement?.name ?? '' })}</p>
+      </ActDialog>
     </Stack>
   );
 }
@@ -143,13 +158,5 @@ function Figures({ of }: { of: Report }) {
         </dl>
       </Card>
     </>
-  );
-}
-
-function ActConfirm({ open, onClose, name, day, run }: { open: boolean; onClose: () => void; name: string; day: string; run: () => Promise<void> }) {
-  return (
-    <ActDialog open={open} onClose={onClose} title={t('settle.run.title', { name, day: dayText(day) })} confirm={t('settle.run')} done={t('settle.ran')} noReason act={run}>
-      <p>{t('settle.run.what')}</p>
-    </ActDialog>
   );
 }

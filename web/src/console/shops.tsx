@@ -8,7 +8,7 @@ import { type Shop, type ShopSeen, closeShop, findShops, openShop } from './api'
 import type { ScreenProps } from './app';
 import { KeysTable } from './keys-table';
 import { LookUp, type Looked } from './look';
-import { ActDialog, Id, Money, Refused, State, When } from './parts';
+import { ActDialog, Id, Money, ReasonField, Refused, State, When, isReason } from './parts';
 import { t } from './text';
 import { useMay } from './who';
 
@@ -117,11 +117,12 @@ function Seen({ one, onChange }: { one: ShopSeen; onChange: () => Promise<void> 
 function Open({ onClose }: { onClose: () => void }) {
   const admin = useMay('admin');
   const [form, setForm] = useState({ reference: '', name: '', mcc: '', city: '', region: '', legal_id: '' });
+  const [reason, setReason] = useState('');
   const [tried, setTried] = useState(false);
   const [made, setMade] = useState<Shop>();
   const doing = useAct(async () => {
     const { legal_id, ...rest } = form;
-    setMade(await openShop({ ...rest, legal_id: legal_id.trim() === '' ? null : legal_id.trim() }));
+    setMade(await openShop({ ...rest, legal_id: legal_id.trim() === '' ? null : legal_id.trim(), reason: reason.trim() }));
     toast(t('shop.opened'), 'ok');
   });
   const wrong = {
@@ -187,7 +188,7 @@ function Open({ onClose }: { onClose: () => void }) {
           onSubmit={(e) => {
             e.preventDefault();
             setTried(true);
-            if (!Object.values(wrong).some(Boolean)) doing.run();
+            if (isReason(reason) && !Object.values(wrong).some(Boolean)) doing.run();
           }}
         >
           <Stack>
@@ -197,6 +198,7 @@ function Open({ onClose }: { onClose: () => void }) {
             {field('city', { maxLength: 15 })}
             {field('region', { mono: true, inputMode: 'numeric', maxLength: 6 })}
             {field('legal_id', { mono: true, optional: true, maxLength: 18 })}
+            <ReasonField value={reason} onInput={setReason} error={tried && !isReason(reason)} />
             <Refused failure={doing.failure} />
           </Stack>
         </form>

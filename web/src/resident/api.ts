@@ -53,7 +53,7 @@ export const billMonths = async (year: number, signal?: AbortSignal) =>
   (await call('get', '/v1/bill-payments/months', { query: { year }, signal })).items;
 
 export const passkeys = (signal?: AbortSignal) => call('get', '/v1/me/passkeys', { signal });
-export const passkeyOptions = () => call('post', '/v1/me/passkeys/options');
+export const passkeyOptions = (pin: string | undefined) => call('post', '/v1/me/passkeys/options', { body: { pin } });
 export const addPasskey = (body: Schemas['PasskeyRequest']) => call('post', '/v1/me/passkeys', { body });
 export const removePasskey = (passkey: string) => call('delete', '/v1/me/passkeys/{passkey}', { path: { passkey } });
 export const passkeySignInOptions = () => call('post', '/v1/session/passkey/options');

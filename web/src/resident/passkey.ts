@@ -52,9 +52,9 @@ async function ask(question: () => Promise<Credential | null>): Promise<PublicKe
   throw new Failure('refused', 'cancelled', 'the question was closed');
 }
 
-/** Makes a passkey on this device and gives it to the server. */
-export async function createPasskey(name: string): Promise<void> {
-  const publicKey = decoded(await api.passkeyOptions()) as PublicKeyCredentialCreationOptions;
+/** Makes a passkey on this device and gives it to the server, which wants the PIN first where there is one. */
+export async function createPasskey(name: string, pin: string | undefined): Promise<void> {
+  const publicKey = decoded(await api.passkeyOptions(pin)) as PublicKeyCredentialCreationOptions;
   const made = await ask(() => navigator.credentials.create({ publicKey }));
   const response = made.response as AuthenticatorAttestationResponse;
   await api.addPasskey({

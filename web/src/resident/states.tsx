@@ -69,6 +69,8 @@ export const pinLabels = () => ({ ...padLabels(), count: (n: number) => c('pin.c
 /** Asks for the PIN over the screen that needs it. */
 export function PinSheet(p: {
   open: boolean;
+  /** What is confirmed; a payment where nothing is said. */
+  heading?: string;
   title: ComponentChildren;
   busy?: boolean;
   error?: string | undefined;
@@ -76,7 +78,7 @@ export function PinSheet(p: {
   onClose: () => void;
 }) {
   return (
-    <Sheet open={p.open} onClose={p.onClose} title={t('pay.confirm')} closeLabel={c('close')}>
+    <Sheet open={p.open} onClose={p.onClose} title={p.heading ?? t('pay.confirm')} closeLabel={c('close')}>
       <div class="pin-for">{p.title}</div>
       <PinPad title={c('pin.title')} labels={pinLabels()} onComplete={p.onPin} busy={p.busy ?? false} error={p.error} />
     </Sheet>

@@ -288,6 +288,7 @@ export default {
   'passkeys.lead': 'Sign in by fingerprint, face or screen lock, without waiting for a code.',
   'passkeys.none': 'No passkey yet',
   'passkeys.add': 'Add a passkey',
+  'passkeys.pin': 'A passkey signs in like you do, so your PIN comes first.',
   'passkeys.added': 'Added',
   'passkeys.here': 'This device has one already',
   'passkeys.remove': 'Remove this passkey?',

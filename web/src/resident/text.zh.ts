@@ -287,6 +287,7 @@ export default {
   'passkeys.lead': '用指纹、面容或锁屏密码登录，不用等验证码。',
   'passkeys.none': '还没有通行密钥',
   'passkeys.add': '添加通行密钥',
+  'passkeys.pin': '通行密钥可以代你登录，请先输入支付密码。',
   'passkeys.added': '已添加',
   'passkeys.here': '这台设备已经有通行密钥',
   'passkeys.remove': '移除通行密钥？',

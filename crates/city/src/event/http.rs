@@ -1,6 +1,7 @@
 //! The routes of events: the live stream, webhook endpoints, their log, sending again.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -20,12 +21,16 @@ use super::{Attempt, Delivery, DeliveryState, Endpoint, Subscription};
 use crate::City;
 use crate::http::{Answer, Json, Page, Path, Problem, Query};
 use crate::identity::Merchant;
+use crate::identity::session::http::MerchantProof;
 
 /// A comment is sent when nothing else was for so long: proxies keep the connection, and both sides
 /// notice when the other is gone.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a stream lives; its listener resumes, and shows a valid key doing so.
 const STREAM_LIFE: Duration = Duration::from_mins(30);
+/// How soon a stream notices that its session was ended or its key revoked; on another node, what that still trusts
+/// comes on top.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// What a listener should wait before it resumes.
 const RECONNECT: Duration = Duration::from_secs(1);
 
@@ -56,7 +61,8 @@ struct ListenQuery {
 /// Listen to my shop's events
 ///
 /// Server-sent events (`text/event-stream`), within 100 ms of the commit. The `id` of each event is its
-/// ledger timestamp: a listener that reconnects with it misses nothing and gets nothing twice.
+/// ledger timestamp: a listener that reconnects with it misses nothing and gets nothing twice. The stream ends within
+/// seconds of the session or key that it was asked for with.
 #[utoipa::path(get, path = "/v1/merchants/me/events", tag = "event", security(("bearer" = [])),
     params(ListenQuery, ("Last-Event-ID" = Option<u64>, Header, description = "`id` of the last event received")),
     responses((status = 200, description = "`event: trade.paid`, `id: …`, `data: {…}`", body = String,
@@ -64,6 +70,7 @@ struct ListenQuery {
 async fn listen(
     State(city): State<City>,
     who: Merchant,
+    proof: MerchantProof,
     headers: HeaderMap,
     Query(query): Query<ListenQuery>,
 ) -> Answer<Response> {
@@ -80,7 +87,9 @@ async fn listen(
     // The first frame has no data, so no event is dispatched, but it sets the id to resume after.
     let hello =
         Event::default().id(subscription.position().to_string()).retry(RECONNECT).comment("listening");
-    let live = stream::unfold((subscription, Instant::now() + STREAM_LIFE), next_frame);
+    let now = Instant::now();
+    let listener = Listener { city, proof, subscription, look_at: now + LOOK_EVERY, end: now + STREAM_LIFE };
+    let live = stream::unfold(listener, next_frame);
     let frames = futures_util::StreamExt::chain(stream::once(async { Ok(hello) }), live);
     let mut response = Sse::new(frames).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response();
     // Proxies must pass every event on at once.
@@ -90,15 +99,38 @@ async fn listen(
     Ok(response)
 }
 
-type Listener = (Subscription, Instant);
+struct Listener {
+    city: City,
+    proof: MerchantProof,
+    subscription: Subscription,
+    /// When to look again whether it may listen.
+    look_at: Instant,
+    end: Instant,
+}
 
-async fn next_frame((mut subscription, end): Listener) -> Option<(Result<Event, Infallible>, Listener)> {
-    let next = tokio::time::timeout_at(end, subscription.next()).await.ok()?;
+async fn next_frame(mut of: Listener) -> Option<(Result<Event, Infallible>, Listener)> {
+    let next = {
+        // Never dropped half-way: an event that was taken up would be lost.
+        let mut next = pin!(of.subscription.next());
+        loop {
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep_until(of.end) => return None,
+                () = tokio::time::sleep_until(of.look_at) => {
+                    if !of.proof.holds(&of.city).await {
+                        return None;
+                    }
+                    of.look_at = Instant::now() + LOOK_EVERY;
+                }
+                next = &mut next => break next,
+            }
+        }
+    };
     match next {
         Ok(Some((at, message))) => {
             let data = serde_json::to_string(&message).ok()?;
             let frame = Event::default().event(message.kind.name()).id(at.to_string()).data(data);
-            Some((Ok(frame), (subscription, end)))
+            Some((Ok(frame), of))
         }
         Ok(None) => None,
         Err(why) => {

@@ -112,7 +112,7 @@ impl fmt::Display for IdentityError {
                 f.write_str("there is a PIN already; send the old one too, or reset it with a one-time code")
             }
             Self::PinNotSet => f.write_str("set a PIN first"),
-            Self::PinRequired => f.write_str("this amount needs the PIN"),
+            Self::PinRequired => f.write_str("this needs the PIN"),
             Self::PinWrong(left) => write!(f, "the PIN is wrong; {left} tries are left"),
             Self::PinLocked => {
                 f.write_str("the PIN is locked after five wrong tries; reset it with a one-time code")

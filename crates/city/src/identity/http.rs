@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Key, NewKey, Operator, Profile, Resident, Role, rules};
+use super::{Key, NewKey, Profile, Resident, Role, rules};
 use crate::City;
 use crate::http::{Amount, Answer, Json, Path, Problem};
 
@@ -27,7 +27,6 @@ pub fn routes() -> OpenApiRouter<City> {
         .routes(routes!(list_devices, add_device))
         .routes(routes!(revoke_device))
         .merge(super::passkey::http::routes())
-        .routes(routes!(enrol))
 }
 
 /// A phone to send a one-time code to.
@@ -286,32 +285,6 @@ async fn revoke_device(
 ) -> Answer<StatusCode> {
     super::revoke_device(&city, &who, device).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Somebody at a counter.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct EnrolRequest {
-    /// Eleven digits of a Chinese mobile, or E.164.
-    #[schema(example = "13800001111")]
-    phone: String,
-    #[schema(example = "王小明")]
-    name: String,
-}
-
-/// Enrol a resident
-///
-/// By an operator of role staff, at a counter. Who has the phone already is answered as they are. Phone and name are
-/// masked, as in every answer about a person to an operator.
-#[utoipa::path(post, path = "/v1/residents", tag = "operator", security(("bearer" = [])),
-    request_body = EnrolRequest,
-    responses((status = 200, body = ProfileAnswer), (status = "default", body = Problem)))]
-async fn enrol(
-    State(city): State<City>,
-    by: Operator,
-    Json(request): Json<EnrolRequest>,
-) -> Answer<Json<ProfileAnswer>> {
-    Ok(Json(ProfileAnswer::masked(super::enrol(&city, &by, &request.phone, &request.name).await?)))
 }
 
 /// An API key without its secret.

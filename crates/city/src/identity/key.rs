@@ -24,6 +24,30 @@ pub async fn create_key(
     till: Option<TillId>,
     name: &str,
 ) -> Result<NewKey, IdentityError> {
+    put_key(city, (owner_kind, owner), role, till, name, None).await
+}
+
+/// Makes a key of an operator by another key of one, which is kept: see [`hands`].
+pub async fn create_operator_key(
+    city: &City,
+    by: &Operator,
+    owner: OperatorId,
+    role: Role,
+    name: &str,
+) -> Result<NewKey, IdentityError> {
+    by.role.require(Role::Admin)?;
+    require_operator(city, owner).await?;
+    put_key(city, (OwnerKind::Operator, owner.as_u128()), role, None, name, Some(by.key)).await
+}
+
+async fn put_key(
+    city: &City,
+    (owner_kind, owner): (OwnerKind, u128),
+    role: Role,
+    till: Option<TillId>,
+    name: &str,
+    made_with: Option<KeyId>,
+) -> Result<NewKey, IdentityError> {
     if !super::rules::name_acceptable(name) {
         return Err(IdentityError::NameMalformed);
     }
@@ -33,7 +57,9 @@ pub async fn create_key(
     let (row, hash) = (key.clone(), sha256(&secret).to_vec());
     let added: Result<(), IdentityError> = city
         .store
-        .write(move |conn| Box::pin(async move { Ok(store::add_key(conn, hash, &row, now).await?) }))
+        .write(move |conn| {
+            Box::pin(async move { Ok(store::add_key(conn, hash, &row, made_with, now).await?) })
+        })
         .await;
     added?;
     Ok(NewKey { key, secret })
@@ -92,7 +118,14 @@ pub async fn revoke_till_keys(city: &City, owner: u128, till: TillId) -> Result<
 /// Makes another operator, with an admin key.
 pub async fn add_operator(city: &City, by: &Operator, name: &str) -> Result<NewKey, IdentityError> {
     by.role.require(Role::Admin)?;
-    bootstrap_operator(city, name).await
+    put_operator(city, name, Some(by.key)).await
+}
+
+/// The operators who may hold this key of one: its owner, whoever made it and so saw its secret, who made the key
+/// that it was made with, and so on. Nobody for a key that is not there.
+pub async fn hands(city: &City, key: KeyId) -> Result<Vec<OperatorId>, IdentityError> {
+    let mut conn = city.store.read().await?;
+    Ok(store::hands(&mut conn, key).await?)
 }
 
 /// An operator as others see one.
@@ -122,6 +155,10 @@ pub async fn require_operator(city: &City, operator: OperatorId) -> Result<(), I
 /// Makes an operator and an admin key for it: how the first key of a city comes to be. Asks for no
 /// key: over HTTP it is reached through [`add_operator`] only.
 pub async fn bootstrap_operator(city: &City, name: &str) -> Result<NewKey, IdentityError> {
+    put_operator(city, name, None).await
+}
+
+async fn put_operator(city: &City, name: &str, with: Option<KeyId>) -> Result<NewKey, IdentityError> {
     if !super::rules::name_acceptable(name) {
         return Err(IdentityError::NameMalformed);
     }
@@ -133,5 +170,5 @@ pub async fn bootstrap_operator(city: &City, name: &str) -> Result<NewKey, Ident
         .write(move |conn| Box::pin(async move { Ok(store::add_operator(conn, operator, &row, now).await?) }))
         .await;
     added?;
-    create_key(city, OwnerKind::Operator, operator.as_u128(), Role::Admin, None, name).await
+    put_key(city, (OwnerKind::Operator, operator.as_u128()), Role::Admin, None, name, with).await
 }

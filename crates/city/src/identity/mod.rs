@@ -39,8 +39,8 @@ pub use device::{
 };
 pub use error::IdentityError;
 pub use key::{
-    NewKey, OperatorName, add_operator, bootstrap_operator, create_key, keys, operators, require_operator,
-    revoke_any_key, revoke_key, revoke_till_keys,
+    NewKey, OperatorName, add_operator, bootstrap_operator, create_key, create_operator_key, hands, keys,
+    operators, require_operator, revoke_any_key, revoke_key, revoke_till_keys,
 };
 pub use lookups::{Lookup, may_tell};
 pub use pin::{change_pin, require_pin, reset_pin, set_first_pin};
@@ -427,15 +427,21 @@ pub async fn sign_in(
 }
 
 /// Makes a resident without a sign-in: an operator enrols somebody at a counter. Who has the phone already is
-/// answered as they are.
-pub async fn enrol(city: &City, by: &Operator, phone: &str, name: &str) -> Result<Profile, IdentityError> {
+/// answered as they are, anybody else becomes `new_id`.
+pub async fn enrol(
+    city: &City,
+    by: &Operator,
+    new_id: ResidentId,
+    phone: &str,
+    name: &str,
+) -> Result<Profile, IdentityError> {
     by.role.require(Role::Staff)?;
     let phone = rules::phone(phone).ok_or(IdentityError::PhoneMalformed)?;
     if !rules::name_acceptable(name) {
         return Err(IdentityError::NameMalformed);
     }
     let now = city.now();
-    let (new_id, name) = (ResidentId::new(now, &*city.rng), name.to_owned());
+    let name = name.to_owned();
     let resident: Result<Profile, IdentityError> = city
         .store
         .write(move |conn| {

@@ -25,6 +25,14 @@ pub async fn require_pin(
     check(city, who, pin).await
 }
 
+/// Refuses unless `pin` is the resident's, where one was set: for what opens a door to the account.
+pub async fn require_pin_if_set(city: &City, who: &Resident, pin: Option<&str>) -> Result<(), IdentityError> {
+    if !profile(city, who).await?.has_pin {
+        return Ok(());
+    }
+    check(city, who, pin.ok_or(IdentityError::PinRequired)?).await
+}
+
 /// Sets the first PIN.
 pub async fn set_first_pin(city: &City, who: &Resident, pin: &str) -> Result<(), IdentityError> {
     let (hash, resident) = (hash_new(city, pin).await?, who.id);

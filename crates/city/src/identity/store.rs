@@ -143,6 +143,12 @@ pub async fn by_id(conn: &mut Conn, resident: ResidentId) -> Result<Option<Profi
     row.as_ref().map(profile).transpose()
 }
 
+/// Holds the resident's row until the end of the transaction, so that changes come one after another.
+pub async fn hold_resident(conn: &mut Conn, resident: ResidentId) -> Result<()> {
+    query("UPDATE resident SET tier = tier WHERE id = $1").bind(resident.to_bytes()).execute(conn).await?;
+    Ok(())
+}
+
 /// Raises (never lowers) the tier; says whether it was raised.
 pub async fn raise_tier(conn: &mut Conn, resident: ResidentId, tier: Tier) -> Result<bool> {
     let raised = query("UPDATE resident SET tier = $1 WHERE id = $2 AND tier < $1")
@@ -403,10 +409,16 @@ pub async fn add_operator(conn: &mut Conn, operator: OperatorId, name: &str, now
 }
 
 /// Adds an API key.
-pub async fn add_key(conn: &mut Conn, hash: Vec<u8>, key: &Key, now: Timestamp) -> Result<()> {
+pub async fn add_key(
+    conn: &mut Conn,
+    hash: Vec<u8>,
+    key: &Key,
+    made_with: Option<KeyId>,
+    now: Timestamp,
+) -> Result<()> {
     query(
-        "INSERT INTO api_key (key_hash, id, owner_kind, owner_id, role, till_id, name, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO api_key (key_hash, id, owner_kind, owner_id, role, till_id, name, created_at, made_with)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(hash)
     .bind(key.id.to_bytes())
@@ -416,9 +428,26 @@ pub async fn add_key(conn: &mut Conn, hash: Vec<u8>, key: &Key, now: Timestamp) 
     .bind(key.till.map(TillId::to_bytes))
     .bind(key.name.clone())
     .bind(now.as_millis())
+    .bind(made_with.map(KeyId::to_bytes))
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// The owners of a key, of the key that it was made with, and so on.
+pub async fn hands(conn: &mut Conn, key: KeyId) -> Result<Vec<OperatorId>> {
+    let rows = query(
+        "WITH RECURSIVE line (id, owner_id, made_with) AS (
+             SELECT id, owner_id, made_with FROM api_key WHERE id = $1
+             UNION
+             SELECT k.id, k.owner_id, k.made_with FROM api_key k JOIN line ON k.id = line.made_with
+         )
+         SELECT DISTINCT owner_id FROM line",
+    )
+    .bind(key.to_bytes())
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(|row| id(row, "owner_id")).collect()
 }
 
 fn key(row: &store::AnyRow) -> Result<Key> {

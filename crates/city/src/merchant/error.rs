@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ledger::EngineError;
+use ledger::{CreateTransferStatus, EngineError};
 use store::StoreError;
 
 use crate::identity::IdentityError;
@@ -31,6 +31,10 @@ pub enum MerchantError {
     BalanceInsufficient,
     /// This pay-out failed so often that it needs another reference.
     AttemptsExhausted,
+    /// The approval of this pay-out was found impossible before, for good.
+    GivenUp,
+    /// The ledger will not have it; holds its word for why.
+    LedgerRefused(CreateTransferStatus),
     /// Something below failed.
     Fault(Fault),
 }
@@ -58,6 +62,8 @@ impl fmt::Display for MerchantError {
             MerchantError::AttemptsExhausted => {
                 f.write_str("this pay-out failed too often; use another reference")
             }
+            MerchantError::GivenUp => f.write_str("the approval of this pay-out has failed; ask for it anew"),
+            MerchantError::LedgerRefused(status) => write!(f, "the ledger refuses this pay-out: {status}"),
             MerchantError::Fault(e) => e.fmt(f),
         }
     }
@@ -90,6 +96,8 @@ impl Refusal for MerchantError {
             MerchantError::BankReferenceUsed => "idempotency_key_used",
             MerchantError::BalanceInsufficient => "merchant_balance_insufficient",
             MerchantError::AttemptsExhausted => "attempts_exhausted",
+            MerchantError::GivenUp => "movement_given_up",
+            MerchantError::LedgerRefused(_) => "ledger_refused",
             MerchantError::Fault(e) => e.code(),
         }
     }
@@ -103,7 +111,9 @@ impl Refusal for MerchantError {
             MerchantError::ReferenceTaken(_)
             | MerchantError::BankReferenceUsed
             | MerchantError::BalanceInsufficient
-            | MerchantError::AttemptsExhausted => 409,
+            | MerchantError::AttemptsExhausted
+            | MerchantError::GivenUp
+            | MerchantError::LedgerRefused(_) => 409,
             MerchantError::Fault(e) => e.status(),
         }
     }

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::poster::Paper;
-use super::{OpenShop, Shop, Till, rules};
+use super::{Shop, Till, rules};
 use crate::City;
 use crate::http::{Amount, Answer, Json, Page, Path, Problem, Query};
 use crate::identity::rules::mask_legal_id;
@@ -20,7 +20,7 @@ use crate::identity::{Merchant, Operator};
 /// Every route of the merchant slice.
 pub fn routes() -> OpenApiRouter<City> {
     OpenApiRouter::new()
-        .routes(routes!(open_shop, list_shops))
+        .routes(routes!(list_shops))
         .routes(routes!(read_shop))
         .routes(routes!(read_own_shop))
         .routes(routes!(read_balance))
@@ -29,30 +29,6 @@ pub fn routes() -> OpenApiRouter<City> {
         .routes(routes!(poster_svg))
         .routes(routes!(poster_pdf))
         .merge(super::key::http::routes())
-}
-
-/// What a shop is opened with.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct OpenRequest {
-    /// Your own number for the shop; opening it again with the same one is the same shop.
-    #[schema(example = "shop-0001")]
-    reference: String,
-    /// As on its sign, 1 to 60 characters.
-    #[schema(example = "西湖面馆")]
-    name: String,
-    /// GB 32100 unified social credit identifier.
-    #[schema(example = "91350100M000100Y43")]
-    legal_id: Option<String>,
-    /// ISO 18245 category.
-    #[schema(example = "5812")]
-    mcc: String,
-    /// At most 15 characters.
-    #[schema(example = "杭州")]
-    city: String,
-    /// GB/T 2260 region code.
-    #[schema(example = "330106")]
-    region: String,
 }
 
 /// A shop.
@@ -79,7 +55,7 @@ pub(crate) struct ShopAnswer {
 
 impl ShopAnswer {
     /// As operators see a shop; the shop itself sees its identifier whole.
-    fn masked(shop: &Shop) -> ShopAnswer {
+    pub(crate) fn masked(shop: &Shop) -> ShopAnswer {
         ShopAnswer { legal_id: shop.legal_id.as_deref().map(mask_legal_id), ..shop.into() }
     }
 }
@@ -99,22 +75,6 @@ impl From<&Shop> for ShopAnswer {
             closed_at: shop.closed_at,
         }
     }
-}
-
-/// Open a shop
-///
-/// By an operator of role staff. Opening it again with the same reference and content changes nothing.
-#[utoipa::path(post, path = "/v1/merchants", tag = "operator", security(("bearer" = [])),
-    request_body = OpenRequest,
-    responses((status = 200, body = ShopAnswer), (status = "default", body = Problem)))]
-async fn open_shop(
-    State(city): State<City>,
-    by: Operator,
-    Json(r): Json<OpenRequest>,
-) -> Answer<Json<ShopAnswer>> {
-    let OpenRequest { reference, name, legal_id, mcc, city: town, region } = r;
-    let request = OpenShop { reference, name, legal_id, mcc, city: town, region };
-    Ok(Json(ShopAnswer::masked(&super::open(&city, &by, request).await?)))
 }
 
 /// A page of shops, newest first.

@@ -25,7 +25,7 @@ use kernel::ids::{MerchantId, TillId};
 use kernel::{Money, Timestamp};
 
 pub use error::MerchantError;
-pub use payout::{check_payout, pay_out, payout_id};
+pub use payout::{check_payout, pay_out, pay_out_beside, payout_id};
 
 use crate::books::{self, account_code};
 use crate::identity::{self, Merchant, Operator, Role};

@@ -6,10 +6,10 @@ use kernel::ids::{MerchantId, PaymentId};
 use ledger::{CreateTransferStatus, Transfer};
 
 use super::{MerchantError, get};
+use crate::City;
 use crate::books::{self, Once, transfer_code};
 use crate::identity::{Operator, Role};
 use crate::wallet::{Moved, instant, rules};
-use crate::{City, Fault};
 
 /// Books money that was paid out to a shop, open or closed. `reference` is the bank's own: booked once,
 /// whoever asks; the same reference with another shop or amount is refused. The ledger keeps who booked it in
@@ -21,6 +21,18 @@ pub async fn pay_out(
     amount: Money,
     reference: &str,
 ) -> Result<Moved, MerchantError> {
+    pay_out_beside(city, by, merchant, amount, reference, None).await
+}
+
+/// [`pay_out`] in one chain with a marker: both or neither. [`MerchantError::GivenUp`] where its place is taken.
+pub async fn pay_out_beside(
+    city: &City,
+    by: &Operator,
+    merchant: MerchantId,
+    amount: Money,
+    reference: &str,
+    beside: Option<Transfer>,
+) -> Result<Moved, MerchantError> {
     by.role.require(Role::Staff)?;
     check_payout(city, merchant, amount, reference).await?;
     let currency = city.settings.currency;
@@ -28,7 +40,8 @@ pub async fn pay_out(
     let (from, to) = (books::merchant(merchant), books::bank_clearing(currency));
     let once = books::pay_once(&city.ledger, payment.as_u128(), |id| {
         let main = books::transfer(id, from, to, amount.minor, currency, transfer_code::MERCHANT_SETTLEMENT);
-        vec![Transfer { user_data_128: by.id.as_u128(), ..main }]
+        let main = Transfer { user_data_128: by.id.as_u128(), ..main };
+        [main].into_iter().chain(beside).collect()
     });
     let same =
         |t: &Transfer| t.debit_account_id == from && Some(t.amount) == u128::try_from(amount.minor).ok();
@@ -43,7 +56,8 @@ pub async fn pay_out(
         Once::Already(t) if same(&t) => Ok(moved(t.id, t.timestamp, true)),
         Once::Already(_) => Err(MerchantError::BankReferenceUsed),
         Once::Refused(0, CreateTransferStatus::ExceedsCredits) => Err(MerchantError::BalanceInsufficient),
-        Once::Refused(_, status) => Err(Fault::Books(format!("pay out: {status:?}")).into()),
+        Once::Refused(1, status) if books::is_exists(status) => Err(MerchantError::GivenUp),
+        Once::Refused(_, status) => Err(MerchantError::LedgerRefused(status)),
         Once::Exhausted => Err(MerchantError::AttemptsExhausted),
     }
 }

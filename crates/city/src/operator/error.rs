@@ -33,6 +33,8 @@ pub enum OperatorError {
     ApprovalUnknown,
     /// Who asked for it cannot decide on it, with whatever key.
     ApprovalOwn,
+    /// One operator may hold the asker's key and this one: he made one of them, or both.
+    ApprovalOneHand,
     /// It was decided otherwise, or it has failed; holds its state.
     ApprovalDecided(&'static str),
     /// A request for this bank reference waits already, for another amount or party.
@@ -61,6 +63,9 @@ impl fmt::Display for OperatorError {
             }
             Self::ApprovalUnknown => "no such approval",
             Self::ApprovalOwn => "who asked cannot decide; another operator must",
+            Self::ApprovalOneHand => {
+                "one operator may hold both keys, having made them: somebody whose key comes from another must decide"
+            }
             Self::ApprovalDiffers => {
                 "a request for this bank reference waits already, for another amount or party"
             }
@@ -83,6 +88,7 @@ impl Refusal for OperatorError {
             Self::LookUpMalformed => "look_up_malformed",
             Self::ApprovalUnknown => "approval_unknown",
             Self::ApprovalOwn => "approval_own",
+            Self::ApprovalOneHand => "approval_one_hand",
             Self::ApprovalDecided(_) => "approval_decided",
             Self::ApprovalDiffers => "approval_differs",
             Self::BreakUnknown => "break_unknown",
@@ -99,7 +105,7 @@ impl Refusal for OperatorError {
             Self::Event(e) => e.status(),
             Self::Fault(e) => e.status(),
             Self::ReasonMissing | Self::LookUpMalformed => 422,
-            Self::ApprovalOwn => 403,
+            Self::ApprovalOwn | Self::ApprovalOneHand => 403,
             Self::ApprovalUnknown | Self::BreakUnknown => 404,
             Self::ApprovalDecided(_) | Self::ApprovalDiffers => 409,
         }

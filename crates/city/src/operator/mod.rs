@@ -52,6 +52,8 @@ pub struct State {
     no_space: Mutex<Option<(Timestamp, Timestamp)>>,
     /// Where unfinished imports stood when they were last looked at.
     standing: Mutex<live::Standing>,
+    /// Days with disagreements, as they were last counted.
+    counted_days: Mutex<desk::CountedDays>,
     /// The books' check that runs.
     check: check::State,
 }

@@ -1,5 +1,7 @@
 //! Pure rules of the operator slice: reasons, the four-eyes limit, what is shown of whom.
 
+use kernel::ids::OperatorId;
+
 use super::OperatorError;
 
 /// Fewest and most characters of a reason.
@@ -21,6 +23,18 @@ pub fn reason(given: Option<&str>, needed: bool) -> Result<Option<String>, Opera
 /// Whether a movement of so much needs a second operator.
 pub fn needs_four_eyes(amount_minor: i64, limit_minor: i64) -> bool {
     amount_minor > limit_minor
+}
+
+/// Whether two operators with two keys are surely two people: nobody may hold both keys. `asking` and `deciding` are
+/// the operators who may hold each, by the line of keys it was made with.
+pub fn two_pairs_of_eyes(
+    asker: OperatorId,
+    asking: &[OperatorId],
+    decider: OperatorId,
+    deciding: &[OperatorId],
+) -> bool {
+    let of_asker = |who: &OperatorId| *who == asker || asking.contains(who);
+    !of_asker(&decider) && !deciding.iter().any(of_asker)
 }
 
 #[cfg(test)]
@@ -45,6 +59,26 @@ mod tests {
             (Some(&longer), true, Err(OperatorError::ReasonMissing)),
         ] {
             assert_eq!(reason(given, needed), wanted.map(|w| w.map(str::to_owned)), "{given:?}");
+        }
+    }
+
+    #[test]
+    fn who_may_hold_both_keys_is_one_pair_of_eyes() {
+        let who = OperatorId::from_u128;
+        for (asker, asking, decider, deciding, wanted) in [
+            (1, &[1][..], 2, &[2][..], true),
+            (1, &[1], 1, &[1], false),
+            (1, &[1], 2, &[2, 1], false),
+            (1, &[1, 2], 2, &[2], false),
+            (1, &[1, 3], 2, &[2, 3], false),
+            (1, &[1, 3], 2, &[2, 4], true),
+            (1, &[], 2, &[], true),
+            (1, &[], 2, &[2, 1], false),
+            (1, &[1, 2], 2, &[], false),
+        ] {
+            let ids = |of: &[u128]| of.iter().map(|id| who(*id)).collect::<Vec<_>>();
+            let two = two_pairs_of_eyes(who(asker), &ids(asking), who(decider), &ids(deciding));
+            assert_eq!(two, wanted, "{asker} {asking:?} {decider} {deciding:?}");
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use ledger::CreateTransferStatus;
+
 use crate::identity::IdentityError;
 use crate::{Fault, Refusal};
 
@@ -32,6 +34,10 @@ pub enum WalletError {
     CapReached,
     /// This payment failed so often that it needs a new idempotency key.
     AttemptsExhausted,
+    /// The approval of this movement was found impossible before, for good.
+    GivenUp,
+    /// The ledger will not have it; holds its word for why.
+    LedgerRefused(CreateTransferStatus),
     /// Something below failed.
     Fault(Fault),
 }
@@ -41,6 +47,7 @@ impl fmt::Display for WalletError {
         f.write_str(match self {
             Self::Identity(e) => return e.fmt(f),
             Self::Fault(e) => return e.fmt(f),
+            Self::LedgerRefused(status) => return write!(f, "the ledger refuses this movement: {status}"),
             Self::AmountUnacceptable => "an amount is positive, in the city's currency and below ten billion",
             Self::CodeMalformed => "this is not a personal code",
             Self::AmountDiffersFromCode => "the personal code asks for another amount",
@@ -52,6 +59,7 @@ impl fmt::Display for WalletError {
             Self::InsufficientBalance => "the balance does not cover the amount",
             Self::CapReached => "the allowance of this account's tier does not cover the amount",
             Self::AttemptsExhausted => "this payment failed too often; start a new one",
+            Self::GivenUp => "the approval of this movement has failed; ask for it anew",
         })
     }
 }
@@ -73,6 +81,8 @@ impl Refusal for WalletError {
             Self::InsufficientBalance => "insufficient_balance",
             Self::CapReached => "cap_reached",
             Self::AttemptsExhausted => "attempts_exhausted",
+            Self::GivenUp => "movement_given_up",
+            Self::LedgerRefused(_) => "ledger_refused",
             Self::Fault(e) => e.code(),
         }
     }
@@ -90,7 +100,9 @@ impl Refusal for WalletError {
             | Self::PayeeWithoutWallet
             | Self::InsufficientBalance
             | Self::CapReached
-            | Self::AttemptsExhausted => 409,
+            | Self::AttemptsExhausted
+            | Self::GivenUp
+            | Self::LedgerRefused(_) => 409,
             Self::Fault(e) => e.status(),
         }
     }

@@ -217,6 +217,18 @@ pub async fn deposit(
     amount: Money,
     reference: &str,
 ) -> Result<Moved, WalletError> {
+    deposit_beside(city, by, resident, amount, reference, None).await
+}
+
+/// [`deposit`] in one chain with a marker: both or neither. [`WalletError::GivenUp`] where its place is taken.
+pub async fn deposit_beside(
+    city: &City,
+    by: &Operator,
+    resident: ResidentId,
+    amount: Money,
+    reference: &str,
+    beside: Option<Transfer>,
+) -> Result<Moved, WalletError> {
     by.role.require(Role::Staff)?;
     check_booking(city, resident, amount, reference).await?;
     let payment = deposit_id(reference);
@@ -224,9 +236,10 @@ pub async fn deposit(
     let once = books::pay_once(&city.ledger, payment.as_u128(), |id| {
         let main =
             books::transfer(id, from, to, amount.minor, city.settings.currency, transfer_code::DEPOSIT);
-        vec![Transfer { user_data_128: by.id.as_u128(), ..main }]
+        let main = Transfer { user_data_128: by.id.as_u128(), ..main };
+        [main].into_iter().chain(beside).collect()
     });
-    moved(once.await?, amount, |t| t.credit_account_id == to)
+    booked(once.await?, amount, |t| t.credit_account_id == to)
 }
 
 /// Books money that was paid out at the bank. `reference` is the bank's own: booked once.
@@ -237,6 +250,18 @@ pub async fn withdraw(
     amount: Money,
     reference: &str,
 ) -> Result<Moved, WalletError> {
+    withdraw_beside(city, by, resident, amount, reference, None).await
+}
+
+/// [`withdraw`] in one chain with a marker: both or neither. [`WalletError::GivenUp`] where its place is taken.
+pub async fn withdraw_beside(
+    city: &City,
+    by: &Operator,
+    resident: ResidentId,
+    amount: Money,
+    reference: &str,
+    beside: Option<Transfer>,
+) -> Result<Moved, WalletError> {
     by.role.require(Role::Staff)?;
     check_booking(city, resident, amount, reference).await?;
     let payment = withdrawal_id(reference);
@@ -244,9 +269,21 @@ pub async fn withdraw(
     let once = books::pay_once(&city.ledger, payment.as_u128(), |id| {
         let main =
             books::transfer(id, from, to, amount.minor, city.settings.currency, transfer_code::WITHDRAWAL);
-        vec![Transfer { user_data_128: by.id.as_u128(), ..main }]
+        let main = Transfer { user_data_128: by.id.as_u128(), ..main };
+        [main].into_iter().chain(beside).collect()
     });
-    moved(once.await?, amount, |t| t.debit_account_id == from)
+    booked(once.await?, amount, |t| t.debit_account_id == from)
+}
+
+/// [`moved`], where whatever the ledger says is the end of it.
+fn booked(once: Once, amount: Money, same_parties: impl Fn(&Transfer) -> bool) -> Result<Moved, WalletError> {
+    use CreateTransferStatus as S;
+    match once {
+        Once::Refused(1, status) if books::is_exists(status) => Err(WalletError::GivenUp),
+        Once::Refused(0, S::ExceedsCredits | S::CreditAccountNotFound) => moved(once, amount, same_parties),
+        Once::Refused(_, status) => Err(WalletError::LedgerRefused(status)),
+        _ => moved(once, amount, same_parties),
+    }
 }
 
 /// Refuses what could be no deposit and no withdrawal, whatever the ledger says.

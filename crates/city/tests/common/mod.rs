@@ -5,6 +5,7 @@
 
 mod full;
 mod liar;
+mod slow;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -141,6 +142,16 @@ impl Town {
         let sender = Arc::new(FileSender::new(self.dir.path().join("messages.jsonl")));
         let city = City::open(store, ledger, clock, Arc::new(OsRng), self.city.settings.clone(), sender);
         (city.await.expect("another node"), full)
+    }
+
+    /// Another node, which waits at a gate before it moves money.
+    pub async fn node_that_is_held_up(&self) -> (City, Arc<slow::Gate>) {
+        let gate = Arc::new(slow::Gate::new());
+        let ledger = Arc::new(slow::Slow { ledger: self.ledger.clone(), gate: gate.clone() });
+        let (store, clock) = (self.city.store.clone(), self.clock.clone());
+        let sender = Arc::new(FileSender::new(self.dir.path().join("messages.jsonl")));
+        let city = City::open(store, ledger, clock, Arc::new(OsRng), self.city.settings.clone(), sender);
+        (city.await.expect("another node"), gate)
     }
 
     /// Another node, whose ledger shows a wrong balance of `account` while the switch says so.

@@ -391,3 +391,44 @@ async fn live_events_by_cookie() {
         assert_eq!(answer.status(), status, "{headers:?}");
     }
 }
+
+/// A stream does not outlive what it was asked for with: the session that was ended, the key that was revoked.
+#[tokio::test]
+async fn live_events_end_with_their_session_or_key() {
+    let town = Town::new().await;
+    let router = router(&town.city);
+    let shop = town.shop("S-1").await.id.as_u128();
+    let key =
+        identity::create_key(&town.city, OwnerKind::Merchant, shop, Role::Admin, None, "a").await.unwrap();
+    let other = town.key(OwnerKind::Merchant, shop, Role::Staff).await;
+    let signed = open(&router, json!({"as": "merchant", "key": key.secret})).await;
+    let (cookie, csrf) = (signed.cookie(), signed.csrf());
+    let second = open(&router, json!({"as": "merchant", "key": key.secret})).await.cookie();
+    let listen = async |name: &str, value: &str| {
+        let request = Request::builder().uri("/v1/merchants/me/events").header(name, value);
+        let answer = router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let mut body = answer.into_body();
+        body.frame().await.expect("a greeting").expect("no fault");
+        body
+    };
+    let bearer = format!("Bearer {}", key.secret);
+    let mut signed_out = listen("cookie", &cookie).await;
+    let (mut by_session, mut by_key) =
+        (listen("cookie", &second).await, listen("authorization", &bearer).await);
+    let mut stays = listen("authorization", &format!("Bearer {other}")).await;
+    let soon = std::time::Duration::from_mins(1);
+    let headers = [("cookie", cookie.as_str()), ("yima-csrf", &csrf)];
+    assert_eq!(send(&router, "DELETE", "/v1/session?as=merchant", &headers, Value::Null).await.status, 204);
+    assert!(tokio::time::timeout(soon, signed_out.frame()).await.expect("in time").is_none(), "it ends");
+    for body in [&mut by_session, &mut by_key] {
+        let quiet = tokio::time::timeout(std::time::Duration::from_millis(1), body.frame()).await;
+        assert!(quiet.is_err(), "another session of the key goes on, and so does the key");
+    }
+    identity::revoke_key(&town.city, shop, key.key.id).await.expect("ended");
+    for body in [&mut by_session, &mut by_key] {
+        assert!(tokio::time::timeout(soon, body.frame()).await.expect("in time").is_none(), "it ends");
+    }
+    let quiet = tokio::time::timeout(std::time::Duration::from_millis(1), stays.frame()).await;
+    assert!(quiet.is_err(), "another key goes on");
+}

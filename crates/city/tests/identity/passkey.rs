@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::browser::{Answer, read, router, send};
-use crate::common::{Town, race};
+use crate::common::{PIN, Town, race};
 
 const ORIGIN: &str = "http://localhost:8888";
 const RP: &str = "localhost";
@@ -516,4 +516,55 @@ async fn a_passkey_is_somebodys_once_and_nobody_has_more_than_ten() {
     let late = Phone::new(&theirs.who, Pair::p256()).add(&challenge);
     assert_eq!(theirs.call("POST", "/v1/me/passkeys", late).await.code(), (409, "passkeys_max"));
     assert_eq!(theirs.count().await, 10);
+}
+
+/// Also where many come at once, to two nodes.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_has_more_than_ten_however_many_come_at_once() {
+    let person = person().await;
+    let nodes = [person.router.clone(), router(&person.town.node().await)];
+    let mut bodies = Vec::new();
+    for _ in 0..20 {
+        bodies.push(Phone::new(&person.who, Pair::p256()).add(&person.challenge().await));
+    }
+    let bearer = format!("Bearer {}", person.token);
+    let ends = race(bodies.len(), |i| {
+        let (node, body, bearer) = (nodes[i % 2].clone(), bodies[i].clone(), bearer.clone());
+        async move { send(&node, "POST", "/v1/me/passkeys", &[("authorization", &bearer)], body).await.status }
+    });
+    let ends = ends.await;
+    let of = |status: u16| ends.iter().filter(|end| **end == status).count();
+    assert_eq!((of(201), of(409)), (10, 10), "{ends:?}");
+    assert_eq!(person.count().await, 10);
+}
+
+/// Who took a session without the PIN gets no door of his own by it.
+#[tokio::test]
+async fn with_a_pin_adding_one_asks_for_it() {
+    let person = person().await;
+    let path = "/v1/me/passkeys/options";
+    let begin = async |pin: Value| person.call("POST", path, pin).await;
+    assert_eq!(begin(json!({"pin": "1"})).await.status, 200, "there is none to be right");
+    person.town.pin(&person.who).await;
+    for (body, refused) in [
+        (Value::Null, (403, "pin_required")),
+        (json!({}), (403, "pin_required")),
+        (json!({"pin": "000000"}), (403, "pin_wrong")),
+        (json!({"pin": 135_790}), (400, "malformed_body")),
+        (json!({"pim": PIN}), (400, "malformed_body")),
+    ] {
+        let answer = begin(body.clone()).await;
+        assert_eq!(answer.code(), refused, "{body}");
+        assert_eq!(answer.body["publicKey"], Value::Null, "{body}");
+    }
+    let options = begin(json!({"pin": PIN})).await;
+    let challenge = options.body["publicKey"]["challenge"].as_str().expect("a challenge");
+    let phone = Phone::new(&person.who, Pair::p256());
+    assert_eq!(person.call("POST", "/v1/me/passkeys", phone.add(challenge)).await.status, 201);
+    for left in (0..5).rev() {
+        let code = if left == 0 { "pin_locked" } else { "pin_wrong" };
+        assert_eq!(begin(json!({"pin": "000000"})).await.body["code"], code);
+    }
+    assert_eq!(begin(json!({"pin": PIN})).await.body["code"], "pin_locked", "the right one too");
+    assert_eq!(person.count().await, 1);
 }

@@ -1,11 +1,12 @@
 //! Dangerous acts: a reason where one is needed, and an entry in the trail whatever comes of them.
 
+use city::identity::session::{self, App};
 use city::identity::{Operator, Role};
 use city::operator::OperatorError;
 use city::operator::audit::{Act, audited, trail};
 use serde_json::{Value, json};
 
-use crate::common::{Town, call, code};
+use crate::common::{Town, call, call_raw, code};
 use crate::{operator, router};
 
 /// The newest entries: action, subject, reason, outcome.
@@ -14,6 +15,12 @@ async fn entries(app: &axum::Router, key: &str, count: usize) -> Vec<[Value; 4]>
     assert_eq!(status, 200, "{page}");
     let items = page["items"].as_array().expect("items").iter();
     items.map(|e| ["action", "subject", "reason", "outcome"].map(|field| e[field].clone())).collect()
+}
+
+fn with(body: &Value, field: &str, value: &str) -> Value {
+    let mut body = body.clone();
+    body[field] = json!(value);
+    body
 }
 
 #[tokio::test]
@@ -133,6 +140,72 @@ async fn every_dangerous_act_is_in_the_trail_done_or_refused() {
             "payment_unknown",
         ),
     ];
+    let noodles =
+        json!({"reference": "s-2", "name": "面馆", "mcc": "5812", "city": "杭州", "region": "330106"});
+    let bank = "reference,amount,date\nTOTAL,0,0.00\n";
+    let day = format!("/v1/billers/{biller}/settlements/2026-03-01");
+    let rows = rows.into_iter().chain([
+        (
+            "POST",
+            "/v1/merchants".to_owned(),
+            with(&noodles, "reason", "signed today"),
+            200,
+            "open_shop",
+            city::merchant::id_of("s-2").to_string(),
+            json!("signed today"),
+            "done",
+        ),
+        (
+            "POST",
+            "/v1/merchants".to_owned(),
+            with(&noodles, "mcc", "1"),
+            422,
+            "open_shop",
+            city::merchant::id_of("s-2").to_string(),
+            Value::Null,
+            "merchant_malformed",
+        ),
+        (
+            "POST",
+            "/v1/residents".to_owned(),
+            json!({"phone": "13800001111", "name": "王小明", "reason": "at the counter"}),
+            200,
+            "enrol",
+            ming.to_string(),
+            json!("at the counter"),
+            "done",
+        ),
+        (
+            "PUT",
+            format!("{day}/bank?reason=sent+by+mail"),
+            Value::String(bank.to_owned()),
+            200,
+            "put_bank_statement",
+            biller.to_string(),
+            json!("sent by mail"),
+            "done",
+        ),
+        (
+            "POST",
+            format!("{day}/reconcile?reason=every+morning"),
+            Value::Null,
+            200,
+            "match_day",
+            biller.to_string(),
+            json!("every morning"),
+            "done",
+        ),
+        (
+            "POST",
+            format!("/v1/billers/{biller}/settlements/2026-03-02/reconcile"),
+            Value::Null,
+            409,
+            "match_day",
+            biller.to_string(),
+            Value::Null,
+            "day_not_over",
+        ),
+    ]);
     for (method, path, body, status, action, subject, reason, outcome) in rows {
         let (got, answer) = match body {
             Value::Null => call(&app, method, &path, &key, ()).await,
@@ -233,5 +306,48 @@ async fn the_trail_is_for_admins_and_paged() {
     ] {
         let (got, problem) = call(&app, "GET", path, key, ()).await;
         assert_eq!((got, &problem["code"]), (status, &json!(code)), "{path}");
+    }
+}
+
+/// A person at a browser says why, whatever the act: without, nothing happens and nothing is in the trail.
+#[tokio::test]
+async fn at_a_browser_every_act_asks_for_a_reason() {
+    let town = Town::new().await;
+    let app = router(&town.city);
+    let (_, key) = operator(&town, "1", Role::Admin).await;
+    let opened = session::open_by_key(&town.city, App::Operator, &key).await.expect("a session").0;
+    let cookie = format!("{}={}", session::rules::cookie_name(App::Operator), opened.token);
+    let csrf = session::rules::csrf(&opened.token);
+    let headers = [("cookie", cookie.as_str()), ("yima-csrf", csrf.as_str())];
+    let biller = city::bill::pack::biller_of("hz-power");
+    let day = format!("/v1/billers/{biller}/settlements/2026-03-01");
+    let noodles =
+        json!({"reference": "s-2", "name": "面馆", "mcc": "5812", "city": "杭州", "region": "330106"});
+    for (method, path, body, action) in [
+        ("POST", "/v1/merchants".to_owned(), noodles, "open_shop"),
+        ("POST", "/v1/residents".to_owned(), json!({"phone": "13800001111", "name": "王小明"}), "enrol"),
+        ("PUT", format!("{day}/bank"), json!("reference,amount,date\nTOTAL,0,0.00\n"), "put_bank_statement"),
+        ("POST", format!("{day}/reconcile"), Value::Null, "match_day"),
+    ] {
+        let (with_reason, to) = match &body {
+            Value::Object(_) => (with(&body, "reason", "asked for it"), path.clone()),
+            other => (other.clone(), format!("{path}?reason=asked+for+it")),
+        };
+        let sent = |body: &Value| match body {
+            Value::Null => String::new(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let before = entries(&app, &key, 200).await.len();
+        let (status, problem) = call_raw(&app, method, &path, &headers, sent(&body).as_str()).await;
+        let problem: Value = serde_json::from_slice(&problem).expect("JSON");
+        assert_eq!((status, &problem["code"]), (422, &json!("reason_missing")), "{method} {path}");
+        assert_eq!(entries(&app, &key, 200).await.len(), before, "{action}");
+        let (status, _) = call_raw(&app, method, &to, &headers, sent(&with_reason).as_str()).await;
+        assert_eq!(status, 200, "{method} {to}");
+        let newest = entries(&app, &key, 1).await.remove(0);
+        assert_eq!((&newest[0], &newest[2]), (&json!(action), &json!("asked for it")));
+        assert_eq!(newest[3], json!("done"), "{action}");
+        town.pass(1);
     }
 }

@@ -8,7 +8,7 @@ use city::operator::approval::{
 use city::operator::audit::trail;
 use kernel::Currency;
 use kernel::ids::{MerchantId, ResidentId};
-use ledger::AccountFilter;
+use ledger::{AccountFilter, Transfer, TransferFlags};
 use serde_json::{Value, json};
 
 use crate::common::{Town, call, code, race, refused_with};
@@ -252,6 +252,166 @@ async fn what_was_approved_and_not_booked_is_driven_to_its_end() {
         assert_eq!((has(&town, account).await, deposits(&town, account).await), (LIMIT + 1, 1));
         town.assert_conserved().await;
     }
+}
+
+/// Closes an account in the ledger, as a run-down bank would.
+async fn close(town: &Town, account: u128) {
+    let currency = town.city.settings.currency;
+    let other = city::books::bank_clearing(currency);
+    let closing = Transfer {
+        flags: TransferFlags::Pending | TransferFlags::ClosingDebit,
+        ..city::books::transfer(account ^ 1, account, other, 0, currency, 1)
+    };
+    let done = town.city.ledger.create_transfers(vec![closing]).await.expect("the ledger answers");
+    assert_eq!(done[0].status, ledger::CreateTransferStatus::Created);
+}
+
+#[tokio::test]
+async fn what_the_ledger_refuses_for_good_has_failed() {
+    let (town, ming, anna, bert) = desk().await;
+    let (city, account) = (&town.city, ming.as_u128());
+    let wanted = movement(&town, MovementKind::Deposit, account, LIMIT + 1, "B-1");
+    let waits = ask(city, &anna, wanted.clone()).await;
+    close(&town, account).await;
+    assert_eq!(code(approve(city, &bert, waits.id, None).await), "ledger_refused");
+    let failed = approval::get(city, &anna, waits.id).await.expect("there");
+    assert_eq!((failed.state, failed.outcome.as_deref()), (ApprovalState::Failed, Some("ledger_refused")));
+    assert_eq!(approval::resume(city).await, Ok(0), "nobody asks again and again");
+    let small = movement(&town, MovementKind::Deposit, account, 100, "B-2");
+    assert_eq!(code(approval::book(city, &anna, small, None).await), "ledger_refused");
+    let shop = town.shop("s-1").await.id.as_u128();
+    close(&town, shop).await;
+    let out = movement(&town, MovementKind::Payout, shop, 100, "P-1");
+    assert_eq!(code(approval::book(city, &anna, out, None).await), "ledger_refused");
+}
+
+/// A node that was held up comes to book what another found to have failed: it cannot any more, whatever the wallet
+/// has by then. What is asked anew moves once.
+#[tokio::test]
+async fn what_has_failed_stays_failed_however_late_a_node_comes() {
+    let (town, ming, anna, bert) = desk().await;
+    let (city, account) = (&town.city, ming.as_u128());
+    let out = movement(&town, MovementKind::Withdrawal, account, LIMIT + 1, "OUT-1");
+    let waits = ask(city, &anna, out.clone()).await;
+    let (node, gate) = town.node_that_is_held_up().await;
+    gate.close().await;
+    let late = tokio::spawn(async move { approve(&node, &bert, waits.id, None).await });
+    gate.somebody_waits().await;
+    assert_eq!(approval::resume(city).await, Ok(1));
+    let failed = approval::get(city, &anna, waits.id).await.expect("there");
+    assert_eq!(
+        (failed.state, failed.outcome.as_deref()),
+        (ApprovalState::Failed, Some("insufficient_balance"))
+    );
+    city::wallet::deposit(city, &anna, ming, town.money(2 * LIMIT), "IN-1").await.expect("a deposit");
+    gate.open();
+    assert_eq!(code(late.await.expect("no panic")), "approval_decided");
+    assert_eq!(approval::get(city, &anna, waits.id).await, Ok(failed.clone()));
+    assert_eq!(has(&town, account).await, 2 * LIMIT, "nothing moved");
+    let anew = ask(city, &anna, out).await;
+    assert_ne!(anew.id, failed.id);
+    let done = approve(city, &bert, anew.id, None).await.expect("approved");
+    assert_eq!((done.state, done.outcome), (ApprovalState::Booked, None));
+    assert_eq!(has(&town, account).await, LIMIT - 1);
+    town.assert_conserved().await;
+}
+
+/// A crash between the ledger's word that it failed and its row: the next who looks says the same.
+#[tokio::test]
+async fn a_failure_that_was_cut_off_is_found_again() {
+    let (town, ming, anna, bert) = desk().await;
+    let (city, account) = (&town.city, ming.as_u128());
+    let out = movement(&town, MovementKind::Withdrawal, account, LIMIT + 1, "OUT-1");
+    let waits = ask(city, &anna, out).await;
+    let (node, full) = town.node_that_fills_up().await;
+    full.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(code(approve(&node, &bert, waits.id, None).await), "ledger_no_space");
+    let mark = kernel::derive_u128("approval", &[&waits.id.to_bytes()]);
+    let code_failed = city::books::transfer_code::APPROVAL_FAILED;
+    assert_eq!(city::books::mark(&city.ledger, mark, code_failed).await, Ok(code_failed));
+    city::wallet::deposit(city, &anna, ming, town.money(2 * LIMIT), "IN-1").await.expect("a deposit");
+    assert_eq!(approval::resume(city).await, Ok(1));
+    let failed = approval::get(city, &anna, waits.id).await.expect("there");
+    assert_eq!((failed.state, failed.outcome.as_deref()), (ApprovalState::Failed, Some("movement_given_up")));
+    assert_eq!(has(&town, account).await, 2 * LIMIT, "nothing moved");
+}
+
+#[tokio::test]
+async fn everything_approved_is_driven_to_its_end_however_much_it_is() {
+    let (town, ming, anna, bert) = desk().await;
+    let (node, full) = town.node_that_fills_up().await;
+    full.store(true, std::sync::atomic::Ordering::Relaxed);
+    for n in 0..101 {
+        let wanted = movement(&town, MovementKind::Deposit, ming.as_u128(), LIMIT + 1, &format!("B-{n}"));
+        let waits = ask(&town.city, &anna, wanted).await;
+        assert_eq!(code(approve(&node, &bert, waits.id, None).await), "ledger_no_space");
+    }
+    assert_eq!(approval::resume(&node).await, Ok(0), "still no room");
+    assert_eq!(approval::resume(&town.city).await, Ok(101));
+    assert_eq!(has(&town, ming.as_u128()).await, 101 * (LIMIT + 1));
+}
+
+/// An admin who makes keys for others has seen them: he is not two pairs of eyes, whoever the keys say they are of.
+#[tokio::test]
+async fn keys_that_one_hand_made_are_one_pair_of_eyes() {
+    let town = Town::new().await;
+    let app = router(&town.city);
+    let ming = town.resident("13800001111").await.id;
+    let (_, root) = operator(&town, "root", Role::Admin).await;
+    let (other_id, other) = operator(&town, "other root", Role::Admin).await;
+    let added = async |by: &str, name: &str| {
+        let (status, made) = call(&app, "POST", "/v1/operators", by, json!({"name": name})).await;
+        assert_eq!(status, 201, "{made}");
+        town.pass(1);
+        (made["operator"].clone(), made["secret"].as_str().expect("a secret").to_owned())
+    };
+    let (anna_id, anna) = added(&root, "anna").await;
+    let (_, bert) = added(&anna, "bert").await;
+    let (_, carl) = added(&root, "carl").await;
+    let (_, dora) = added(&other, "dora").await;
+    let key = async |by: &str, owner: &Value| {
+        let body = json!({"owner": owner, "role": "staff", "name": "another"});
+        let (status, made) = call(&app, "POST", "/v1/keys", by, body).await;
+        assert_eq!(status, 201, "{made}");
+        made["secret"].as_str().expect("a secret").to_owned()
+    };
+    let annas_by_other = key(&other, &anna_id).await;
+    let others_by_root = key(&root, &json!(other_id.id)).await;
+    let amount = json!({"minor": LIMIT + 1, "currency": Currency::CNY.to_string()});
+    for (n, (what, asker, decider, wanted)) in [
+        ("her key was made by the asker", &root, &anna, Some("approval_one_hand")),
+        ("his key was made with one that the asker made", &root, &bert, Some("approval_one_hand")),
+        ("the asker's key was made by him", &anna, &root, Some("approval_one_hand")),
+        ("both keys were made by one", &anna, &carl, Some("approval_one_hand")),
+        ("both come from one, at last", &carl, &bert, Some("approval_one_hand")),
+        (
+            "another line, but this key was made by the asker",
+            &root,
+            &others_by_root,
+            Some("approval_one_hand"),
+        ),
+        ("whose line this key of hers is of", &other, &annas_by_other, Some("approval_one_hand")),
+        ("the same operator", &anna, &annas_by_other, Some("approval_own")),
+        ("another line", &bert, &dora, None),
+        ("another line, first key", &root, &other, None),
+        ("her key of another line", &carl, &annas_by_other, None),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let body = json!({"resident": ming, "amount": amount, "reference": format!("B-{n}")});
+        let (status, waits) = call(&app, "POST", "/v1/deposits", asker, body).await;
+        assert_eq!(status, 202, "{what}: {waits}");
+        for how in ["reject", "approve"].into_iter().filter(|how| wanted.is_some() || *how == "approve") {
+            let path = format!("/v1/operator/approvals/{}/{how}", waits["id"].as_str().expect("an id"));
+            let (status, answer) = call(&app, "POST", &path, decider, json!({})).await;
+            match wanted {
+                Some(code) => assert_eq!((status, &answer["code"]), (403, &json!(code)), "{what}"),
+                None => assert_eq!((status, &answer["state"]), (200, &json!("booked")), "{what}: {answer}"),
+            }
+        }
+    }
+    assert_eq!(town.available(ming.as_u128()).await, 3 * (LIMIT + 1));
 }
 
 #[tokio::test]

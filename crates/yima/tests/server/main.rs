@@ -108,6 +108,8 @@ fn every_answer_says_what_may_be_done_with_it() {
         let answer = request(server.addr, "GET", path, "", "");
         assert!(answer.head.contains("cache-control: no-store"), "{path}: {}", answer.head);
         assert!(answer.head.contains("x-content-type-options: nosniff"), "{path}: {}", answer.head);
+        let policy = "cross-origin-resource-policy: same-origin";
+        assert!(answer.head.contains(policy), "{path}: {}", answer.head);
     }
 }
 

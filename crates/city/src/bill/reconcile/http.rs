@@ -18,7 +18,7 @@ use crate::http::{Amount, Answer, Json, Page, Path, Problem, Query, ledger_curso
 use crate::identity::{Biller, Operator};
 
 /// The largest returned file, in bytes; it is read as a whole.
-const RETURNED_BYTES_MAX: u64 = 64 << 20;
+pub(crate) const RETURNED_BYTES_MAX: u64 = 64 << 20;
 
 /// Every route of settlement and reconciliation.
 pub fn routes() -> OpenApiRouter<City> {
@@ -28,8 +28,6 @@ pub fn routes() -> OpenApiRouter<City> {
         .routes(routes!(own_report))
         .routes(routes!(own_breaks))
         .routes(routes!(file))
-        .routes(routes!(bank_statement))
-        .routes(routes!(reconcile))
         .routes(routes!(report))
         .routes(routes!(breaks))
 }
@@ -149,41 +147,6 @@ async fn file(
     Path((id, day)): Path<(BillerId, String)>,
 ) -> Answer<impl IntoResponse> {
     file_of(&city, id, &day).await
-}
-
-/// Hand in the bank's statement of a biller's day
-///
-/// One line a payment, `reference,amount,date`, amounts in yuan, and a last line `TOTAL,count,sum`; in
-/// the place of an earlier one. By an operator of role staff.
-#[utoipa::path(put, path = "/v1/billers/{id}/settlements/{day}/bank", tag = "operator",
-    security(("bearer" = [])),
-    params(("id" = String, Path), ("day" = String, Path, example = "2026-03-02")),
-    request_body(content = String, content_type = "text/csv"),
-    responses((status = 200, body = Totals), (status = "default", body = Problem)))]
-async fn bank_statement(
-    State(city): State<City>,
-    by: Operator,
-    Path((id, day)): Path<(BillerId, String)>,
-    body: Body,
-) -> Answer<Json<Totals>> {
-    let bytes = read_all(body, RETURNED_BYTES_MAX).await?;
-    Ok(Json(super::put_bank_file(&city, &by, id, super::day(&day)?, bytes).await?))
-}
-
-/// Close and match a biller's day
-///
-/// Books the payout (once), matches ledger, biller and bank as far as files have come, and keeps the
-/// result. Run it again when another file has come. By an operator of role staff.
-#[utoipa::path(post, path = "/v1/billers/{id}/settlements/{day}/reconcile", tag = "operator",
-    security(("bearer" = [])),
-    params(("id" = String, Path), ("day" = String, Path, example = "2026-03-02")),
-    responses((status = 200, body = Report), (status = "default", body = Problem)))]
-async fn reconcile(
-    State(city): State<City>,
-    by: Operator,
-    Path((id, day)): Path<(BillerId, String)>,
-) -> Answer<Json<Report>> {
-    Ok(Json(super::run(&city, &by, id, super::day(&day)?).await?))
 }
 
 /// Read how a biller's day was matched

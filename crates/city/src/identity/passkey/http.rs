@@ -105,14 +105,28 @@ struct PasskeySelection {
     user_verification: &'static str,
 }
 
+/// Who wants to add a passkey.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PasskeyBegin {
+    /// The PIN; needed where one was set.
+    pin: Option<String>,
+}
+
 /// Begin adding a passkey
 ///
-/// The challenge is good for 5 minutes and one answer.
+/// With the PIN, where one was set; without a body where none was. The challenge is good for 5 minutes and one answer.
 #[utoipa::path(post, path = "/v1/me/passkeys/options", tag = "identity", security(("bearer" = [])),
+    request_body = PasskeyBegin,
     responses((status = 200, body = PasskeyCreation), (status = "default", body = Problem)))]
-async fn passkey_options(State(city): State<City>, who: Resident) -> Answer<Json<PasskeyCreation>> {
+async fn passkey_options(
+    State(city): State<City>,
+    who: Resident,
+    begin: Option<Json<PasskeyBegin>>,
+) -> Answer<Json<PasskeyCreation>> {
+    let pin = begin.and_then(|Json(begin)| begin.pin);
     let profile = identity::profile(&city, &who).await?;
-    let (challenge, known) = super::begin_adding(&city, &who).await?;
+    let (challenge, known) = super::begin_adding(&city, &who, pin.as_deref()).await?;
     let exclude_credentials = known.into_iter().map(|known| PasskeyDescriptor {
         kind: "public-key",
         id: text(&known.credential_id),
@@ -223,7 +237,7 @@ async fn list_passkeys(State(city): State<City>, who: Resident) -> Answer<Json<V
 
 /// Remove a passkey
 ///
-/// It opens nothing from now on; sessions that it opened go on.
+/// It opens nothing from now on, and all other sessions of the resident end.
 #[utoipa::path(delete, path = "/v1/me/passkeys/{passkey}", tag = "identity", security(("bearer" = [])),
     params(("passkey" = String, Path, description = "psk_…")),
     responses((status = 204, description = "removed"), (status = "default", body = Problem)))]

@@ -3,7 +3,8 @@
 //!
 //! - A challenge lives 5 minutes and serves once, whatever comes of it.
 //! - The signature counter of a passkey never goes back ([`store::used`]), on any number of nodes.
-//! - Adding one asks for a session and nothing more; a session opened by a passkey is as good as any other.
+//! - Adding one asks for a session and the PIN, where one was set, before there is a challenge: who took somebody's
+//!   session gets no door of his own by it. A session opened by a passkey is as good as any other.
 
 pub mod http;
 pub mod rules;
@@ -17,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::rules::{ClientData, Refused, Verifier};
 use super::session::{self, Opened};
-use super::{IdentityError, Resident};
+use super::{IdentityError, Resident, pin};
 use crate::{City, Fault};
 
 /// A passkey as its owner sees it.
@@ -104,8 +105,13 @@ async fn spend(city: &City, client: &ClientData, resident: Option<ResidentId>) -
     if taken? == Some(resident) { Ok(()) } else { Err(IdentityError::PasskeyChallengeGone) }
 }
 
-/// What a browser needs to have a passkey made: the challenge, and the passkeys there are already.
-pub async fn begin_adding(city: &City, who: &Resident) -> Result<([u8; 32], Vec<Stored>), IdentityError> {
+/// What a browser needs to have a passkey made: the challenge, and the passkeys there are already. A resident with a
+/// PIN shows it here, and not when the passkey is made: one that is then refused would stay on the phone.
+pub async fn begin_adding(
+    city: &City,
+    who: &Resident,
+    pin: Option<&str>,
+) -> Result<([u8; 32], Vec<Stored>), IdentityError> {
     let known = {
         let mut conn = city.store.read().await?;
         store::of_resident(&mut conn, who.id).await?
@@ -113,6 +119,7 @@ pub async fn begin_adding(city: &City, who: &Resident) -> Result<([u8; 32], Vec<
     if i64::try_from(known.len()).unwrap_or(i64::MAX) >= rules::PASSKEYS_MAX {
         return Err(IdentityError::PasskeysMax);
     }
+    pin::require_pin_if_set(city, who, pin).await?;
     Ok((challenge(city, Some(who.id)).await?, known))
 }
 
@@ -142,8 +149,15 @@ pub async fn add(city: &City, who: &Resident, name: &str, made: Attested) -> Res
         transports: made.transports.into_iter().filter(|t| is_transport(t)).take(8).collect(),
         passkey: passkey.clone(),
     };
-    let added: Result<bool, IdentityError> =
-        city.store.write(move |conn| Box::pin(async move { Ok(store::add(conn, &row).await?) })).await;
+    let added: Result<bool, IdentityError> = city
+        .store
+        .write(move |conn| {
+            Box::pin(async move {
+                super::store::hold_resident(conn, row.resident).await?;
+                Ok(store::add(conn, &row).await?)
+            })
+        })
+        .await;
     if added? {
         return Ok(passkey);
     }

@@ -46,7 +46,8 @@ pub async fn take_challenge(
     row.map(|row| store::id_opt(&row, "resident_id")).transpose()
 }
 
-/// Adds a passkey unless its credential is known or the resident has as many as they may; says whether it did.
+/// Adds a passkey unless its credential is known or the resident, whose row the caller holds, has as many as they may;
+/// says whether it did.
 pub async fn add(conn: &mut Conn, passkey: &Stored) -> Result<bool> {
     let added = query(
         "INSERT INTO passkey (credential_id, id, resident_id, name, algorithm, public_key, counter, backup_eligible,

@@ -6,12 +6,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 
 use super::{App, Holder, find, rules};
-use crate::City;
 use crate::http::Problem;
 use crate::identity::{
     Biller, IdentityError, Key, Merchant, Operator, Resident, authenticate_biller, authenticate_merchant,
     authenticate_operator, authenticate_resident,
 };
+use crate::{City, Refusal as _};
 
 /// The header of a session's CSRF token.
 const CSRF: &str = "yima-csrf";
@@ -124,6 +124,36 @@ impl FromRequestParts<City> for Biller {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, city: &City) -> Result<Self, Problem> {
         Ok(authenticate_biller(city, bearer(&parts.headers)?).await?)
+    }
+}
+
+/// What a shop's request proved itself by, to be looked at again while its answer goes on.
+#[derive(Clone)]
+pub struct MerchantProof {
+    secret: String,
+    by_cookie: bool,
+}
+
+impl MerchantProof {
+    /// Whether it is good still: the session not ended, the key not revoked. Taken to be while nobody can tell.
+    pub async fn holds(&self, city: &City) -> bool {
+        let found = if self.by_cookie {
+            find(city, App::Merchant, &self.secret).await.map(drop)
+        } else {
+            authenticate_merchant(city, &self.secret).await.map(drop)
+        };
+        found.map_or_else(|refused| refused.status() >= 500, |()| true)
+    }
+}
+
+impl FromRequestParts<City> for MerchantProof {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, _: &City) -> Result<Self, Problem> {
+        let (secret, by_cookie) = match proof(parts, App::Merchant)? {
+            Proof::Bearer(secret) => (secret, false),
+            Proof::Cookie(token) => (token, true),
+        };
+        Ok(MerchantProof { secret: secret.to_owned(), by_cookie })
     }
 }
 

@@ -1,4 +1,5 @@
-//! Routes of dangerous acts: tiers, operators, keys, closing shops, packs, ending silent bill payments.
+//! Routes of dangerous acts: enrolling, tiers, operators, keys, opening and closing shops, packs, ending silent bill
+//! payments.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -14,9 +15,9 @@ use crate::bill::http::{BillerAnswer, read_all};
 use crate::bill::{self, Verdict};
 use crate::http::{Amount, Answer, Json, Path, Problem, Query};
 use crate::identity::http::{KeyAnswer, NewKeyAnswer, ProfileAnswer};
-use crate::identity::{self, Operator, OwnerKind, Role, Tier};
+use crate::identity::{self, IdentityError, Operator, OwnerKind, Role, Tier};
 use crate::merchant::http::ShopAnswer;
-use crate::merchant::{self, key::WantedKey};
+use crate::merchant::{self, OpenShop, key::WantedKey};
 use crate::operator::audit::{Act, audited};
 
 /// The largest pack, in bytes.
@@ -25,10 +26,12 @@ const PACK_BYTES_MAX: u64 = 64 << 10;
 /// Every route of dangerous acts.
 pub fn routes() -> OpenApiRouter<City> {
     OpenApiRouter::new()
+        .routes(routes!(enrol))
         .routes(routes!(put_tier))
         .routes(routes!(add_operator))
         .routes(routes!(add_key))
         .routes(routes!(revoke_key))
+        .routes(routes!(open_shop))
         .routes(routes!(close_shop))
         .routes(routes!(add_key_for_merchant))
         .routes(routes!(add_pack))
@@ -72,6 +75,43 @@ async fn put_tier(
     let act = Act::on("raise_tier", resident).with(format!("tier={}", tier.number()));
     let raise = identity::raise_tier(&city, &by, resident, tier);
     Ok(Json(ProfileAnswer::masked(audited(&city, &by, request.reason.as_deref(), act, raise).await?)))
+}
+
+/// Somebody at a counter.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct EnrolRequest {
+    /// Eleven digits of a Chinese mobile, or E.164.
+    #[schema(example = "13800001111")]
+    phone: String,
+    #[schema(example = "王小明")]
+    name: String,
+    /// Why, 4 to 200 characters; needed in a browser's session.
+    reason: Option<String>,
+}
+
+/// Enrol a resident
+///
+/// By an operator of role staff, at a counter. Who has the phone already is answered as they are. Phone and name are
+/// masked, as in every answer about a person to an operator.
+#[utoipa::path(post, path = "/v1/residents", tag = "operator", security(("bearer" = [])),
+    request_body = EnrolRequest,
+    responses((status = 200, body = ProfileAnswer), (status = "default", body = Problem)))]
+async fn enrol(
+    State(city): State<City>,
+    by: Operator,
+    Json(request): Json<EnrolRequest>,
+) -> Answer<Json<ProfileAnswer>> {
+    by.role.require(Role::Staff)?;
+    // Whom the trail is to name: who has the phone already, else who is new.
+    let resident = match identity::resident_of_phone(&city, &request.phone).await {
+        Ok(there) => there.id,
+        Err(IdentityError::ResidentUnknown) => ResidentId::new(city.now(), &*city.rng),
+        Err(other) => return Err(other.into()),
+    };
+    let enrol = identity::enrol(&city, &by, resident, &request.phone, &request.name);
+    let done = audited(&city, &by, request.reason.as_deref(), Act::on("enrol", resident), enrol).await?;
+    Ok(Json(ProfileAnswer::masked(done)))
 }
 
 /// Another person who runs the city.
@@ -159,7 +199,8 @@ async fn add_key(
     let act = Act::on("add_key", &request.owner).with(format!("role={}", request.role.name()));
     let add = async {
         if kind == OwnerKind::Operator {
-            identity::require_operator(&city, OperatorId::from_u128(bits)).await?;
+            let owner = OperatorId::from_u128(bits);
+            return identity::create_operator_key(&city, &by, owner, request.role, &request.name).await;
         }
         identity::create_key(&city, kind, bits, request.role, None, &request.name).await
     };
@@ -182,6 +223,51 @@ async fn revoke_key(
     let revoke = identity::revoke_any_key(&city, &by, key);
     audited(&city, &by, why.reason.as_deref(), Act::on("revoke_key", key), revoke).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What a shop is opened with.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct OpenRequest {
+    /// Your own number for the shop; opening it again with the same one is the same shop.
+    #[schema(example = "shop-0001")]
+    reference: String,
+    /// As on its sign, 1 to 60 characters.
+    #[schema(example = "西湖面馆")]
+    name: String,
+    /// GB 32100 unified social credit identifier.
+    #[schema(example = "91350100M000100Y43")]
+    legal_id: Option<String>,
+    /// ISO 18245 category.
+    #[schema(example = "5812")]
+    mcc: String,
+    /// At most 15 characters.
+    #[schema(example = "杭州")]
+    city: String,
+    /// GB/T 2260 region code.
+    #[schema(example = "330106")]
+    region: String,
+    /// Why, 4 to 200 characters; needed in a browser's session.
+    reason: Option<String>,
+}
+
+/// Open a shop
+///
+/// By an operator of role staff. Opening it again with the same reference and content changes nothing.
+#[utoipa::path(post, path = "/v1/merchants", tag = "operator", security(("bearer" = [])),
+    request_body = OpenRequest,
+    responses((status = 200, body = ShopAnswer), (status = "default", body = Problem)))]
+async fn open_shop(
+    State(city): State<City>,
+    by: Operator,
+    Json(r): Json<OpenRequest>,
+) -> Answer<Json<ShopAnswer>> {
+    by.role.require(Role::Staff)?;
+    let OpenRequest { reference, name, legal_id, mcc, city: town, region, reason } = r;
+    let act = Act::on("open_shop", merchant::id_of(&reference));
+    let request = OpenShop { reference, name, legal_id, mcc, city: town, region };
+    let shop = audited(&city, &by, reason.as_deref(), act, merchant::open(&city, &by, request)).await?;
+    Ok(Json(ShopAnswer::masked(&shop)))
 }
 
 /// Close a shop

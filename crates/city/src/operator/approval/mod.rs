@@ -4,13 +4,16 @@
 //! ```text
 //! waiting ──reject──▶ rejected
 //!    └─────approve──▶ approved ──ledger took it──▶ booked
-//!                         └──────ledger refused──▶ failed (booked still, where a slower approver got through)
+//!                         └──────ledger refused──▶ failed
 //! ```
 //!
 //! Invariants:
-//! - Approving and rejecting compete by one guarded UPDATE of a row that waits, and neither is the asker's.
+//! - Approving and rejecting compete by one guarded UPDATE of a row that waits, and neither is the asker's, nor
+//!   of a key that somebody may hold who may hold the asker's: keys are seen by whoever makes them.
 //! - Money moves after that, through the direct verb and with its id: any number of approvers, nodes and crashes
 //!   move it once. What was approved is never rejected, so nothing that is called rejected has moved.
+//! - How an approval ends is decided in the ledger: its marker is in the chain that moves the money, or is written
+//!   when the ledger has refused. Whichever comes first stands, so what has failed is never booked by a node held up.
 //! - An approved row whose booking was cut off is driven to its end by [`run`], or by approving again.
 //! - For a reference of the bank one request is open at a time; what was rejected or failed may be asked anew.
 
@@ -21,13 +24,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use kernel::ids::{ApprovalId, KeyId, MerchantId, OperatorId, PaymentId, ResidentId};
-use kernel::{Money, Timestamp};
+use kernel::{Money, Timestamp, derive_u128};
+use ledger::Transfer;
 use tokio::sync::watch;
 
 use super::audit::{Act, audited};
 use super::{OperatorError, rules};
-use crate::identity::{Operator, Role};
-use crate::wallet::Moved;
+use crate::books::transfer_code;
+use crate::identity::{self, Operator, Role};
+use crate::wallet::{Moved, WalletError};
 use crate::{City, Refusal, books, merchant, wallet};
 
 /// What kind of movement.
@@ -134,14 +139,25 @@ impl Movement {
         Ok(wallet::check_booking(city, resident, self.amount, &self.reference).await?)
     }
 
-    /// The direct way.
-    async fn book(&self, city: &City, by: &Operator) -> Result<Moved, OperatorError> {
+    /// The direct way; with a marker in the same chain where one is given.
+    async fn book(
+        &self,
+        city: &City,
+        by: &Operator,
+        beside: Option<Transfer>,
+    ) -> Result<Moved, OperatorError> {
         let (resident, shop) = (ResidentId::from_u128(self.subject), MerchantId::from_u128(self.subject));
         let (amount, reference) = (self.amount, self.reference.as_str());
         Ok(match self.kind {
-            MovementKind::Deposit => wallet::deposit(city, by, resident, amount, reference).await?,
-            MovementKind::Withdrawal => wallet::withdraw(city, by, resident, amount, reference).await?,
-            MovementKind::Payout => merchant::pay_out(city, by, shop, amount, reference).await?,
+            MovementKind::Deposit => {
+                wallet::deposit_beside(city, by, resident, amount, reference, beside).await?
+            }
+            MovementKind::Withdrawal => {
+                wallet::withdraw_beside(city, by, resident, amount, reference, beside).await?
+            }
+            MovementKind::Payout => {
+                merchant::pay_out_beside(city, by, shop, amount, reference, beside).await?
+            }
         })
     }
 }
@@ -196,11 +212,11 @@ pub async fn book(
     if alone || books::find_once(&city.ledger, wanted.payment().as_u128()).await?.is_some() {
         // What a program books is in the ledger, with its operator; what a person books, and gave a reason for, in the trail too.
         if !by.browser && reason.is_none() {
-            return Ok(Booking::Moved(wanted.book(city, by).await?));
+            return Ok(Booking::Moved(wanted.book(city, by, None).await?));
         }
         let act = Act::on(wanted.kind.name(), wanted.subject_text());
         let act = act.with(format!("{} {}", wanted.amount.minor, wanted.reference));
-        return Ok(Booking::Moved(audited(city, by, reason, act, wanted.book(city, by)).await?));
+        return Ok(Booking::Moved(audited(city, by, reason, act, wanted.book(city, by, None)).await?));
     }
     let act = Act::on("ask_approval", wanted.subject_text());
     let what = format!("{} {} {}", wanted.kind.name(), wanted.amount.minor, wanted.reference);
@@ -344,6 +360,16 @@ async fn decide(
 ) -> Result<Approval, OperatorError> {
     by.role.require(Role::Staff)?;
     let (who, now, reason) = (*by, city.now(), rules::reason(reason, by.browser)?);
+    // What is looked at here never changes: who asked with which key, and with which key a key was made.
+    let asked = read(city, id).await?;
+    if asked.asked_by == by.id {
+        return Err(OperatorError::ApprovalOwn);
+    }
+    let asking = identity::hands(city, asked.asked_key).await?;
+    let deciding = identity::hands(city, by.key).await?;
+    if !rules::two_pairs_of_eyes(asked.asked_by, &asking, by.id, &deciding) {
+        return Err(OperatorError::ApprovalOneHand);
+    }
     let decided: Result<Option<Approval>, OperatorError> = city
         .store
         .write(move |conn| {
@@ -353,58 +379,86 @@ async fn decide(
             })
         })
         .await;
-    let approval = decided?.ok_or(OperatorError::ApprovalUnknown)?;
-    if approval.asked_by == by.id { Err(OperatorError::ApprovalOwn) } else { Ok(approval) }
+    decided?.ok_or(OperatorError::ApprovalUnknown)
 }
 
-/// Asks the ledger for what was approved, and keeps what it said. Without an answer the approval stays as it is.
+/// The marker that decides in the ledger how an approval ends: with its movement, or without.
+fn marker_of(id: ApprovalId) -> u128 {
+    derive_u128("approval", &[&id.to_bytes()])
+}
+
+/// Asks the ledger for what was approved, and keeps what it said. Without an answer the approval stays as it is. What
+/// it refuses has failed once the approval's marker says so: from then on no node that was held up can book it.
 async fn finish(city: &City, approval: Approval) -> Result<Approval, OperatorError> {
     let Some((id, key, _)) = approval.decided else {
         return Err(crate::Fault::Books(format!("{} is approved by nobody", approval.id)).into());
     };
     let by = Operator { id, role: Role::Staff, key, browser: false };
-    let refused = match approval.movement.book(city, &by).await {
+    let (id, mark) = (approval.id, marker_of(approval.id));
+    let beside = books::marker(mark, transfer_code::APPROVAL_BOOKED);
+    let refused = match approval.movement.book(city, &by, Some(beside)).await {
         Ok(_) => None,
         Err(unknown) if unknown.status() >= 500 => return Err(unknown),
         Err(refused) => Some(refused),
     };
-    let (id, now, code) = (approval.id, city.now(), refused.as_ref().map(Refusal::code));
+    if let Some(refused) = &refused {
+        let code = refused.code();
+        let noted: Result<(), OperatorError> = city
+            .store
+            .write(move |conn| Box::pin(async move { Ok(store::note_refusal(conn, id, code).await?) }))
+            .await;
+        noted?;
+    }
+    let ended = match &refused {
+        Some(_) => books::mark(&city.ledger, mark, transfer_code::APPROVAL_FAILED).await?,
+        None => transfer_code::APPROVAL_BOOKED,
+    };
+    let (failed, now) = (ended == transfer_code::APPROVAL_FAILED, city.now());
     let ended: Result<Option<Approval>, OperatorError> = city
         .store
         .write(move |conn| {
             Box::pin(async move {
-                store::end(conn, id, code, now).await?;
+                store::end(conn, id, failed, now).await?;
                 Ok(store::get(conn, id).await?)
             })
         })
         .await;
     let approval = ended?.ok_or(OperatorError::ApprovalUnknown)?;
-    match refused {
-        Some(refused) if approval.state != ApprovalState::Booked => Err(refused),
-        _ => Ok(approval),
+    let given_up = |refused: &OperatorError| refused.code() == WalletError::GivenUp.code();
+    match refused.filter(|_| failed) {
+        // Somebody else heard the refusal that made it fail.
+        Some(refused) if given_up(&refused) => Err(OperatorError::ApprovalDecided(approval.state.name())),
+        Some(refused) => Err(refused),
+        None => Ok(approval),
     }
 }
 
-/// How many are driven to an end at once.
+/// How many are read at once.
 const BATCH: u32 = 100;
 /// How often what is approved and not booked is looked for.
 const EVERY: Duration = Duration::from_secs(20);
 
-/// Drives what was approved and not booked to its end. Says how many it ended.
+/// Drives everything that was approved and not booked to its end, the oldest first. Says how many it ended.
 pub async fn resume(city: &City) -> Result<usize, OperatorError> {
-    let mut conn = city.store.read().await?;
-    let open = store::list(&mut conn, Some(ApprovalState::Approved), None, BATCH).await?;
-    drop(conn);
-    let mut ended = 0;
-    for approval in open {
-        let id = approval.id;
-        match finish(city, approval).await {
-            Ok(_) => ended += 1,
-            Err(refused) if refused.status() < 500 => ended += 1,
-            Err(why) => tracing::error!(approval = %id, %why, "an approved movement could not be booked yet"),
+    let (mut ended, mut after) = (0, ApprovalId::from_u128(0));
+    loop {
+        let open = {
+            let mut conn = city.store.read().await?;
+            store::approved_after(&mut conn, after, BATCH).await?
+        };
+        let Some(last) = open.last() else { return Ok(ended) };
+        after = last.id;
+        for approval in open {
+            let id = approval.id;
+            match finish(city, approval).await {
+                Ok(_) => ended += 1,
+                Err(refused) if refused.status() < 500 => ended += 1,
+                Err(why) => {
+                    tracing::error!(approval = %id, %why, "an approved movement could not be booked yet");
+                }
+            }
         }
     }
-    Ok(ended)
 }
 
 pub(super) async fn run(city: City, mut stop: watch::Receiver<bool>) {

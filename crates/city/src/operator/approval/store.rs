@@ -123,21 +123,41 @@ pub async fn decide(
     Ok(())
 }
 
-/// Keeps what the ledger said to what was approved: it has it, or the code of its refusal. That it has it
-/// stands against every refusal that a slower or faster approver heard.
-pub async fn end(
+/// Up to `limit` approvals that are approved and not ended, after one, oldest first.
+pub async fn approved_after(
     conn: &mut Conn,
-    of: ApprovalId,
-    refusal: Option<&str>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let sql = if refusal.is_some() {
-        "UPDATE operator_approval SET state = 'failed', outcome = $1, ended_at = $2
-         WHERE id = $3 AND state = 'approved'"
+    after: ApprovalId,
+    limit: u32,
+) -> Result<Vec<Approval>, StoreError> {
+    let rows =
+        query("SELECT * FROM operator_approval WHERE state = 'approved' AND id > $1 ORDER BY id LIMIT $2")
+            .bind(after.to_bytes())
+            .bind(i64::from(limit))
+            .fetch_all(conn)
+            .await?;
+    rows.iter().map(approval).collect()
+}
+
+/// Notes why the ledger refuses what was approved, before that is made final; the first to hear it is believed.
+pub async fn note_refusal(conn: &mut Conn, of: ApprovalId, code: &str) -> Result<(), StoreError> {
+    query(
+        "UPDATE operator_approval SET outcome = $1 WHERE id = $2 AND state = 'approved' AND outcome IS NULL",
+    )
+    .bind(code)
+    .bind(of.to_bytes())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Keeps how the ledger ended what was approved.
+pub async fn end(conn: &mut Conn, of: ApprovalId, failed: bool, now: Timestamp) -> Result<(), StoreError> {
+    let sql = if failed {
+        "UPDATE operator_approval SET state = 'failed', ended_at = $1 WHERE id = $2 AND state = 'approved'"
     } else {
-        "UPDATE operator_approval SET state = 'booked', outcome = $1, ended_at = $2
-         WHERE id = $3 AND state IN ('approved', 'failed')"
+        "UPDATE operator_approval SET state = 'booked', outcome = NULL, ended_at = $1
+         WHERE id = $2 AND state = 'approved'"
     };
-    query(sql).bind(refusal).bind(now.as_millis()).bind(of.to_bytes()).execute(conn).await?;
+    query(sql).bind(now.as_millis()).bind(of.to_bytes()).execute(conn).await?;
     Ok(())
 }

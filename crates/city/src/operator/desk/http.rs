@@ -14,15 +14,20 @@ use utoipa_axum::routes;
 
 use super::{BreakFilter, DeskBreak, PackCheck, Place, Trial};
 use crate::City;
-use crate::bill::http::{ImportAnswer, RowErrorsAnswer, biller_named, pieces_of_file, row_errors_of};
+use crate::bill::http::{
+    ImportAnswer, RowErrorsAnswer, biller_named, pieces_of_file, read_all, row_errors_of,
+};
 use crate::bill::pack::Name;
+use crate::bill::reconcile::http::RETURNED_BYTES_MAX;
 use crate::bill::reconcile::rules::{BreakCode, Source};
-use crate::bill::reconcile::{self, Report};
+use crate::bill::reconcile::{self, Report, Totals};
 use crate::bill::{self, Bill, Import};
 use crate::http::{Amount, Answer, Json, Page, Path, Problem, Query};
 use crate::identity::rules::mask_name;
 use crate::identity::{Operator, Role};
+use crate::operator::acts::http::Reason;
 use crate::operator::audit::http::names;
+use crate::operator::audit::{Act, audited};
 
 /// The largest body of a trial: a pack, and a sample of a bill file in base64.
 const TRIAL_BYTES_MAX: usize = 2 << 20;
@@ -37,6 +42,8 @@ pub fn routes() -> OpenApiRouter<City> {
         .routes(routes!(read_any_import))
         .routes(routes!(list_any_row_errors))
         .routes(routes!(list_settlements))
+        .routes(routes!(bank_statement))
+        .routes(routes!(match_day))
         .routes(routes!(list_breaks))
         .routes(routes!(accept_break))
         .merge(trial)
@@ -430,6 +437,51 @@ async fn list_breaks(
     let full = found.len() == limit as usize;
     let next = found.last().filter(|_| full).map(|b| format!("{},{},{}", b.biller, b.day, b.number));
     Ok(Json(DeskBreaksAnswer { items: answers(&city, found).await?, next }))
+}
+
+/// Hand in the bank's statement of a biller's day
+///
+/// One line a payment, `reference,amount,date`, amounts in yuan, and a last line `TOTAL,count,sum`; in
+/// the place of an earlier one. By an operator of role staff.
+#[utoipa::path(put, path = "/v1/billers/{id}/settlements/{day}/bank", tag = "operator",
+    security(("bearer" = [])),
+    params(("id" = String, Path), ("day" = String, Path, example = "2026-03-02"), Reason),
+    request_body(content = String, content_type = "text/csv"),
+    responses((status = 200, body = Totals), (status = "default", body = Problem)))]
+async fn bank_statement(
+    State(city): State<City>,
+    by: Operator,
+    Path((biller, day)): Path<(BillerId, String)>,
+    Query(why): Query<Reason>,
+    body: Body,
+) -> Answer<Json<Totals>> {
+    by.role.require(Role::Staff)?;
+    let day = reconcile::day(&day)?;
+    let bytes = read_all(body, RETURNED_BYTES_MAX).await?;
+    let act = Act::on("put_bank_statement", biller).with(day.to_string());
+    let put = reconcile::put_bank_file(&city, &by, biller, day, bytes);
+    Ok(Json(audited(&city, &by, why.reason.as_deref(), act, put).await?))
+}
+
+/// Close and match a biller's day
+///
+/// Books the payout (once), matches ledger, biller and bank as far as files have come, and keeps the
+/// result. Run it again when another file has come. By an operator of role staff.
+#[utoipa::path(post, path = "/v1/billers/{id}/settlements/{day}/reconcile", tag = "operator",
+    security(("bearer" = [])),
+    params(("id" = String, Path), ("day" = String, Path, example = "2026-03-02"), Reason),
+    responses((status = 200, body = Report), (status = "default", body = Problem)))]
+async fn match_day(
+    State(city): State<City>,
+    by: Operator,
+    Path((biller, day)): Path<(BillerId, String)>,
+    Query(why): Query<Reason>,
+) -> Answer<Json<Report>> {
+    by.role.require(Role::Staff)?;
+    let day = reconcile::day(&day)?;
+    let act = Act::on("match_day", biller).with(day.to_string());
+    let run = reconcile::run(&city, &by, biller, day);
+    Ok(Json(audited(&city, &by, why.reason.as_deref(), act, run).await?))
 }
 
 /// Why a disagreement is accepted.

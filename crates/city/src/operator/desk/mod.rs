@@ -138,15 +138,45 @@ async fn open_of(city: &City, biller: BillerId, day: Date, breaks: u64) -> Resul
     }
 }
 
-/// The days on which disagreements are open, newest first.
+/// What was counted of a day, and by what it is seen whether that still holds: decisions are only added, and a match
+/// that is made again says when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted {
+    found: BrokenDay,
+    decisions: u64,
+    open: u64,
+}
+
+/// Days that were counted before.
+pub(super) type CountedDays = HashMap<(BillerId, Date), Counted>;
+
+/// The days on which disagreements are open, newest first. Asked for again and again: two queries, and more only for
+/// days that were matched or decided on since they were last counted.
 pub(super) async fn open_days(city: &City) -> Result<Vec<OpenDay>, OperatorError> {
-    let mut days = Vec::new();
-    for BrokenDay { biller, day, breaks, run_at } in broken_days(city, DAYS).await? {
-        let open = open_of(city, biller, day, breaks).await?;
+    let broken = broken_days(city, DAYS).await?;
+    let Some(oldest) = broken.iter().map(|found| found.day).min() else { return Ok(Vec::new()) };
+    let decided = {
+        let mut conn = city.store.read().await?;
+        store::decisions_since(&mut conn, numbered(oldest)).await?
+    };
+    let decided: HashMap<(BillerId, i64), u64> = decided.into_iter().collect();
+    let known = city.operator.counted_days.lock().expect("no panic while held").clone();
+    let (mut counted, mut days) = (CountedDays::with_capacity(broken.len()), Vec::new());
+    for found in broken {
+        let BrokenDay { biller, day, breaks, run_at } = found;
+        let decisions = decided.get(&(biller, numbered(day))).copied().unwrap_or_default();
+        let same = known.get(&(biller, day)).filter(|was| was.found == found && was.decisions == decisions);
+        let open = match (decisions, same) {
+            (0, _) => breaks,
+            (_, Some(was)) => was.open,
+            (_, None) => open_of(city, biller, day, breaks).await?,
+        };
+        counted.insert((biller, day), Counted { found, decisions, open });
         if open > 0 {
             days.push(OpenDay { biller, day, open, run_at });
         }
     }
+    *city.operator.counted_days.lock().expect("no panic while held") = counted;
     Ok(days)
 }
 

@@ -26,6 +26,21 @@ pub async fn decisions(conn: &mut Conn, biller: BillerId, day: i64) -> Result<Ve
     rows.iter().map(decision).collect()
 }
 
+/// How many decisions there are about each day of each biller, from a day on.
+pub async fn decisions_since(conn: &mut Conn, day: i64) -> Result<Vec<((BillerId, i64), u64)>, StoreError> {
+    let rows = query(
+        "SELECT biller, day, COUNT(*) AS decisions FROM operator_break_decision WHERE day >= $1 GROUP BY biller, day",
+    )
+    .bind(day)
+    .fetch_all(conn)
+    .await?;
+    let of_day = |row: &AnyRow| {
+        let decisions = u64::try_from(row.try_get::<i64, _>("decisions")?).unwrap_or(0);
+        Ok(((id(row, "biller")?, row.try_get("day")?), decisions))
+    };
+    rows.iter().map(of_day).collect()
+}
+
 /// Keeps a decision unless there is one; answers with the one that is there.
 pub async fn decide(
     conn: &mut Conn,
