@@ -26,6 +26,7 @@ interface Ask {
   path?: Record<string, string>;
   query?: Record<string, string | number | undefined>;
   body?: unknown;
+  key?: string;
   signal?: AbortSignal;
   timeoutMs?: number;
 }
@@ -58,6 +59,7 @@ export interface BooksReport {
   shops_minor: number;
   billers_minor: number;
   fees_minor: number;
+  campaigns_minor: number;
   differences: number;
   /** The first of them; the id is empty for the books as a whole. */
   first: { id: string; what: string }[];
@@ -254,9 +256,9 @@ export interface Person {
 }
 export interface Approval {
   id: string;
-  kind: Movement;
+  kind: Movement | 'campaign';
   subject: string;
-  /** The shop's name, or the resident's, masked. */
+  /** The shop's or the campaign's name, or the resident's, masked. */
   subject_name: string;
   amount: Amount;
   reference: string;
@@ -292,6 +294,18 @@ export type Verdict = Schemas['Verdict'];
 /** Ends a bill payment whose biller stays silent, as the biller says when asked by other means. */
 export const endBillPayment = (id: string, outcome: Verdict, reference: string, reason: string): Promise<Schemas['ResolveBillPaymentAnswer']> =>
   ask('post', '/v1/bill-payments/{id}/resolve', { path: { id }, body: { outcome, reference, reason } });
+
+// Coupons
+
+export type Campaign = Schemas['CampaignAnswer'];
+export type NewCampaign = Schemas['CampaignRequest'];
+export const campaigns = (cursor: string | undefined, signal: AbortSignal): Promise<Page<Campaign>> =>
+  ask('get', '/v1/operator/campaigns', { query: { cursor }, signal });
+/** Sets one up; the same key is the same campaign. A large budget waits for a second operator. */
+export const addCampaign = (body: NewCampaign, key: string): Promise<Schemas['CreatedCampaignAnswer']> =>
+  ask('post', '/v1/operator/campaigns', { body, key });
+export const endCampaign = (campaign: string, reason: string): Promise<Schemas['EndedCampaignAnswer']> =>
+  ask('post', '/v1/operator/campaigns/{campaign}/end', { path: { campaign }, query: { reason } });
 
 // Who did what; keys
 
