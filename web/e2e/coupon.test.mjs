@@ -126,12 +126,12 @@ test('a campaign is ended with a reason: its coupon is gone, what was left is ba
   await page.goto('/console/#/coupons');
   const row = page.getByRole('row').filter({ hasText: '满20减3' });
   await row.getByText('¥100.00').first().waitFor();
-  await row.getByRole('button', { name: o('campaign.end') }).click();
+  await row.getByRole('button', { name: o('campaign.end.do') }).click();
   const dialog = page.getByRole('dialog');
   await dialog.getByLabel(o('reason'), { exact: true }).fill('活动提前结束');
   await dialog.getByRole('button', { name: o('campaign.end') }).click();
   await page.getByText(o('coupons.returned', { amount: '¥100.00' })).first().waitFor();
-  await row.getByText(o('campaign.ended')).waitFor();
+  await row.getByText(o('campaign.ended'), { exact: true }).waitFor();
   await open(ming.page, await order('CPN-5', 3_000));
   await ming.page.getByText(t('pay.coupon.none')).waitFor();
 });

@@ -352,8 +352,9 @@ pub async fn pay_once(
     pay_once_at(ledger, base, 0, chain).await
 }
 
-/// [`pay_once`] for a chain whose main event stands at index `main`; what stands before it must
-/// never fail for want of funds.
+/// [`pay_once`] for a chain whose main event stands at index `main`. What stands before it has ids of no meaning,
+/// so that one that is burnt is missed by nobody; where it fails, whether the main transfer is there already is not
+/// known.
 pub async fn pay_once_at(
     ledger: &Ledger,
     base: u128,

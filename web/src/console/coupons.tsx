@@ -82,7 +82,7 @@ export default function Coupons() {
                     admin &&
                     (!one.ended_at || one.left.minor > 0) && (
                       <Button small onClick={() => setEnding(one)}>
-                        {t(one.ended_at ? 'campaign.end.again' : 'campaign.end')}
+                        {t(one.ended_at ? 'campaign.end.again' : 'campaign.end.do')}
                       </Button>
                     ),
                 },

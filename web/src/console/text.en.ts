@@ -459,6 +459,7 @@ export default {
   'campaign.shop.hint': 'Its id; at all shops when left empty',
   'campaign.shop.wrong': 'The id of a shop begins with mch_',
   'campaign.end': 'End the campaign',
+  'campaign.end.do': 'End',
   'campaign.end.again': 'Take back refunds',
   'campaign.end.what': 'Coupons of “{name}” can be used no more at once, and what is left of the budget goes back to the bank account. Used ones stay used.',
   'kind.campaign': 'Coupon budget',

@@ -458,6 +458,7 @@ export default {
   'campaign.shop.hint': '不填则全部商户可用',
   'campaign.shop.wrong': '商户编号以 mch_ 开头',
   'campaign.end': '结束活动',
+  'campaign.end.do': '结束',
   'campaign.end.again': '收回退款',
   'campaign.end.what': '活动“{name}”的消费券马上不能再用，剩余预算退回银行账户。已用的不受影响。',
   'kind.campaign': '消费券预算',

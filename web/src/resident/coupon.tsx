@@ -3,7 +3,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { c } from '../common/text';
 import { Amount, Cell, List, Sheet } from '../kit';
-import { type Amount as Money, dateTime, money } from '../lib/format';
+import { type Amount as Money, dateTime, day, money, today } from '../lib/format';
 import { useLoad } from '../lib/load';
 import * as api from './api';
 import { t } from './text';
@@ -45,6 +45,12 @@ export const less = (amount: Money, coupon: { discount: Money } | undefined): Mo
 
 const off = (coupon: { discount: Money }) => money({ ...coupon.discount, minor: -coupon.discount.minor });
 
+/** The last day of a time that ends with a day; otherwise when it ends. */
+function until(end: string): string {
+  const last = today(new Date(new Date(end).getTime() - 1));
+  return today(new Date(end)) === last ? dateTime(end) : day(last);
+}
+
 /** The line of the coupon, and the sheet behind it. */
 export function CouponLine({ choice }: { choice: Choice }) {
   const [open, setOpen] = useState(false);
@@ -82,15 +88,16 @@ export function CouponLine({ choice }: { choice: Choice }) {
               title={one.name}
               note={
                 <>
-                  {t('pay.coupon.for', { minimum: money(one.minimum), until: dateTime(one.valid_until) })}
+                  {t('pay.coupon.for', { minimum: money(one.minimum), until: until(one.valid_until) })}
                   {one.id === coupon?.id && <Chosen />}
                 </>
               }
               value={<Amount text={off(one)} tone="ok" />}
+              trailing={null}
               onClick={() => take(one.id)}
             />
           ))}
-          <Cell icon={coupon ? 'close' : 'check'} title={t('pay.coupon.without')} note={coupon ? undefined : <Chosen />} onClick={() => take(undefined)} />
+          <Cell icon={coupon ? 'close' : 'check'} title={t('pay.coupon.without')} note={coupon ? undefined : <Chosen />} trailing={null} onClick={() => take(undefined)} />
         </List>
         <p class="muted">{t('pay.coupon.once')}</p>
       </Sheet>
@@ -102,6 +109,15 @@ const Chosen = () => <strong class="coupon-chosen">{t('pay.coupon.chosen')}</str
 
 /** What a receipt says of a coupon; of a payment also what was left for the payer. */
 export const couponRows = (amount: Money, used: api.UsedCoupon, payment: boolean): [string, ComponentChildren][] => [
-  [t('pay.coupon'), payment ? `${used.name} ${off(used)}` : used.name],
+  [
+    t('pay.coupon'),
+    payment ? (
+      <>
+        {used.name} <span class="nowrap">{off(used)}</span>
+      </>
+    ) : (
+      used.name
+    ),
+  ],
   ...(payment ? ([[t('pay.own'), money(less(amount, used))]] as [string, string][]) : []),
 ];

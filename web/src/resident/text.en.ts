@@ -103,7 +103,7 @@ export default {
   'pay.coupon.choose': 'Choose a coupon',
   'pay.coupon.without': 'Without a coupon',
   'pay.coupon.chosen': 'Chosen',
-  'pay.coupon.for': 'From {minimum}, until {until}',
+  'pay.coupon.for': 'From {minimum}, valid until {until}',
   'pay.coupon.once': 'Each can be used once, and is only used when the payment goes through.',
   'pay.total': 'Order amount',
   'pay.own': 'You pay',

@@ -102,7 +102,7 @@ export default {
   'pay.coupon.choose': '选择消费券',
   'pay.coupon.without': '不使用消费券',
   'pay.coupon.chosen': '已选',
-  'pay.coupon.for': '满 {minimum} 可用，{until} 前有效',
+  'pay.coupon.for': '满 {minimum} 可用，有效期至 {until}',
   'pay.coupon.once': '每人每种限用一次，付款成功才会用掉。',
   'pay.total': '订单金额',
   'pay.own': '实付',

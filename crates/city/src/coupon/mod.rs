@@ -321,8 +321,9 @@ pub async fn usable(
 ) -> Result<Vec<Campaign>, CouponError> {
     let now = city.now();
     let mut conn = city.store.read().await?;
-    let mut found = store::valid(&mut conn, now, LOOKED_AT).await?;
+    let mut found = store::valid(&mut conn, shop, amount_minor, now, LOOKED_AT).await?;
     drop(conn);
+    // The table narrows it down; what the rule says counts.
     found.retain(|campaign| rules::usable(campaign, shop, amount_minor, now).is_ok());
     let ids = found.iter().flat_map(|c| [books::campaign(c.id), use_account(c.id, who.id)]).collect();
     let accounts = accounts(city, ids).await?;

@@ -69,13 +69,22 @@ pub async fn list(conn: &mut Conn, after: Option<&Campaign>, limit: u32) -> Resu
     rows.iter().map(campaign).collect()
 }
 
-/// Up to `limit` campaigns whose time this is, largest discount first.
-pub async fn valid(conn: &mut Conn, now: Timestamp, limit: u32) -> Result<Vec<Campaign>> {
+/// Up to `limit` campaigns whose time this is, for a shop and an amount, largest discount first.
+pub async fn valid(
+    conn: &mut Conn,
+    shop: MerchantId,
+    amount_minor: i64,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<Campaign>> {
     let rows = query(
         "SELECT * FROM coupon_campaign WHERE valid_until > $1 AND valid_from <= $1 AND ended_at IS NULL
-         ORDER BY discount DESC, valid_until, id LIMIT $2",
+         AND (merchant_id IS NULL OR merchant_id = $2) AND minimum <= $3
+         ORDER BY discount DESC, valid_until, id LIMIT $4",
     )
     .bind(now.as_millis())
+    .bind(shop.to_bytes())
+    .bind(amount_minor)
     .bind(i64::from(limit))
     .fetch_all(conn)
     .await?;

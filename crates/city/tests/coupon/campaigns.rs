@@ -186,6 +186,20 @@ async fn a_campaign_that_was_ended_is_given_nothing() {
 }
 
 #[tokio::test]
+async fn a_campaign_that_a_crash_left_without_its_budget_is_asked_for_again() {
+    let town = Town::new().await;
+    let wanted = wanted(&town, 500);
+    let cut = coupon::create(&town.city, &town.operator, "c", &wanted).await.expect("a campaign");
+    let node = town.node().await;
+    for _ in 0..2 {
+        let made = city::operator::campaign::create(&node, &town.operator, "c", &wanted, None).await;
+        let standing = made.expect("the same campaign").standing;
+        assert_eq!((standing.campaign.id, standing.funded, standing.left), (cut.id, true, town.money(500)));
+    }
+    town.assert_conserved().await;
+}
+
+#[tokio::test]
 async fn campaigns_are_paged_newest_first() {
     let town = Town::new().await;
     let router = router(&town);
@@ -258,4 +272,27 @@ async fn a_resident_sees_pays_and_reads_it_again() {
     let (_, list) = call(&router, "GET", &listed, &token, ()).await;
     assert_eq!(list, json!({ "items": [] }));
     assert_eq!(payer.tier, identity::Tier::III);
+}
+
+#[tokio::test]
+async fn the_books_check_knows_budgets() {
+    let town = Town::new().await;
+    let router = router(&town);
+    let (_, staff) = operator(&town, "值班 1", Role::Staff).await;
+    let shop = town.shop("S-1").await;
+    let payer = town.rich("13800001111", 10_000).await;
+    let coupon = campaign(&town, "c", &wanted(&town, 1_200)).await;
+    pay(&town.city, (&shop, &payer), "A-1", 3_000, coupon).await.expect("paid");
+    let (status, _) = call(&router, "POST", "/v1/operator/checks", &staff, ()).await;
+    assert_eq!(status, 202);
+    let check = loop {
+        let (_, now) = call(&router, "GET", "/v1/operator/live", &staff, ()).await;
+        if now["check"]["state"] != json!("running") {
+            break now["check"].clone();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    };
+    assert_eq!(check["state"], json!("passed"), "{check}");
+    let sums = ["bank_minor", "wallets_minor", "campaigns_minor", "differences"];
+    assert_eq!(sums.map(|s| check["report"][s].as_i64().expect("a number")), [11_200, 7_500, 700, 0]);
 }
