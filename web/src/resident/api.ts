@@ -29,7 +29,7 @@ export interface BillFilter {
 }
 
 /** Reads a route by its query; the document counts some queries among the parts of the path. */
-const read = <P extends PathsOf<'get'>>(path: P, options: { path?: object; query?: object; signal?: AbortSignal }) =>
+const read = <P extends PathsOf<'get'>>(path: P, options: { path?: object; query?: object; signal?: AbortSignal; timeoutMs?: number }) =>
   (call as unknown as (method: string, path: P, options: object) => Promise<Answer<P, 'get'>>)('get', path, options);
 
 export const me = (signal?: AbortSignal) => call('get', '/v1/me', { signal });
@@ -42,8 +42,9 @@ export const personalCode = async (amount: number | undefined, signal?: AbortSig
   (await read('/v1/wallet/personal-code', { query: { amount }, signal })).payload;
 
 export const readCode = (payload: string) => call('post', '/v1/codes/read', { body: { payload } });
+/** Paying waits for it, so it is given little time. */
 export const coupons = async (shop: string, amount: number, signal?: AbortSignal) =>
-  (await read('/v1/coupons', { query: { shop, amount }, signal })).items;
+  (await read('/v1/coupons', { query: { shop, amount }, signal, timeoutMs: 4_000 })).items;
 export const waiting = (signal?: AbortSignal) => call('get', '/v1/payments/waiting', { signal });
 
 export const billers = async (signal?: AbortSignal) => (await read('/v1/billers', { signal })).items;
