@@ -111,6 +111,7 @@ try {
     ['residents', '/console/#/residents'],
     ['shops', '/console/#/shops'],
     ['money', '/console/#/money'],
+    ['coupons', '/console/#/coupons'],
     ['approvals', '/console/#/approvals'],
     ['audit', '/console/#/audit'],
     ['keys', '/console/#/keys'],

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use kernel::ids::{BillerId, MerchantId, ResidentId};
+use kernel::ids::{BillerId, CampaignId, MerchantId, ResidentId};
 use kernel::{Currency, Rng, Timestamp, derive_u128};
 use ledger::{
     Account, AccountFlags, CreateAccountStatus, CreateTransferStatus, EngineError, Ledger, Transfer,
@@ -27,6 +27,8 @@ pub mod account_code {
     pub const MERCHANT: u16 = 20;
     /// What a biller is owed (credit-normal, never overdrawn).
     pub const BILLER: u16 = 30;
+    /// What of a campaign's budget its coupons have not used (credit-normal, never overdrawn).
+    pub const CAMPAIGN: u16 = 40;
     /// A resident's allowance (shadow, never overdrawn).
     pub const KYC_CAP: u16 = 101;
     /// Where allowances come from and go to (shadow).
@@ -35,6 +37,8 @@ pub mod account_code {
     pub const REFUNDABLE: u16 = 103;
     /// The two ends of a marker transfer: used payment codes, closed trades (shadow).
     pub const MARKER: u16 = 104;
+    /// How often a resident may still use a campaign's coupon (shadow, never overdrawn).
+    pub const COUPON_USE: u16 = 105;
 }
 
 /// Transfer codes: why money moved.
@@ -45,7 +49,7 @@ pub mod transfer_code {
     pub const WITHDRAWAL: u16 = 2;
     /// Wallet → wallet.
     pub const WALLET_TRANSFER: u16 = 3;
-    /// Wallet → merchant, gross.
+    /// Wallet → merchant, gross. `user_data_64` is what of it a coupon brought, minor units.
     pub const TRADE_PAYMENT: u16 = 10;
     /// Merchant → fees.
     pub const TRADE_FEE: u16 = 11;
@@ -55,6 +59,10 @@ pub mod transfer_code {
     pub const TRADE_FEE_BACK: u16 = 13;
     /// Marker in the place of a payment: this trade was closed and can never be paid.
     pub const TRADE_CLOSED: u16 = 14;
+    /// Campaign → wallet, in the chain of the payment that it belongs to.
+    pub const COUPON_SUBSIDY: u16 = 15;
+    /// Wallet → campaign: the coupon's share of a refund.
+    pub const COUPON_BACK: u16 = 16;
     /// Wallet → biller (pending, then posted or voided).
     pub const BILL_PAYMENT: u16 = 20;
     /// Biller → bank clearing: paid out.
@@ -63,6 +71,10 @@ pub mod transfer_code {
     pub const BILL_FEE: u16 = 22;
     /// Merchant → bank clearing: paid out.
     pub const MERCHANT_SETTLEMENT: u16 = 23;
+    /// Bank clearing → campaign: its budget.
+    pub const CAMPAIGN_BUDGET: u16 = 30;
+    /// Campaign → bank clearing: what was left of it.
+    pub const CAMPAIGN_RETURN: u16 = 31;
     /// Pool → allowance.
     pub const CAP_GRANT: u16 = 101;
     /// Allowance → pool: used by a payment.
@@ -81,6 +93,8 @@ pub mod transfer_code {
     pub const APPROVAL_FAILED: u16 = 115;
     /// Held and let go in one chain: whether an account covers what the chain wants next.
     pub const FUNDS_PROBE: u16 = 112;
+    /// Marker: a trade that was paid with a coupon and refunded so far was refunded further.
+    pub const REFUND_STEP: u16 = 116;
 }
 
 /// The shadow ledgers of a currency. Numbers above every ISO 4217 code.
@@ -96,6 +110,8 @@ pub mod shadow {
     }
     /// Markers: transfers of amount 0 whose id alone matters.
     pub const MARKERS: u32 = 30_000;
+    /// Uses of coupons, in pieces.
+    pub const COUPON_USES: u32 = 40_000;
 }
 
 /// The money ledger of a currency.
@@ -116,6 +132,11 @@ pub fn merchant(merchant: MerchantId) -> u128 {
 /// What a biller is owed: the same 128 bits.
 pub fn biller(biller: BillerId) -> u128 {
     biller.as_u128()
+}
+
+/// The budget of a campaign: the same 128 bits.
+pub fn campaign(campaign: CampaignId) -> u128 {
+    campaign.as_u128()
 }
 
 /// The city's account of that name on that ledger.
@@ -253,7 +274,7 @@ pub fn linked(mut chain: Vec<Transfer>) -> Vec<Transfer> {
 pub async fn open(ledger: &Ledger, currency: Currency) -> Result<(), Fault> {
     let none = AccountFlags::empty();
     let (from, to) = marker_ends();
-    let pools = [shadow::kyc(currency), shadow::refundable(currency)];
+    let pools = [shadow::kyc(currency), shadow::refundable(currency), shadow::COUPON_USES];
     let mut accounts = vec![
         account(bank_clearing(currency), money(currency), account_code::BANK_CLEARING, none),
         account(fees(currency), money(currency), account_code::FEES, none),
@@ -347,8 +368,9 @@ pub async fn pay_once(
     pay_once_at(ledger, base, 0, chain).await
 }
 
-/// [`pay_once`] for a chain whose main event stands at index `main`; what stands before it must
-/// never fail for want of funds.
+/// [`pay_once`] for a chain whose main event stands at index `main`. What stands before it has ids of no meaning,
+/// so that one that is burnt is missed by nobody; where it fails, whether the main transfer is there already is not
+/// known.
 pub async fn pay_once_at(
     ledger: &Ledger,
     base: u128,
@@ -476,7 +498,8 @@ mod tests {
     #[test]
     fn ledgers_never_meet() {
         let cny = Currency::CNY;
-        let ledgers = [money(cny), shadow::kyc(cny), shadow::refundable(cny), shadow::MARKERS];
+        let shadows = [shadow::kyc(cny), shadow::refundable(cny), shadow::MARKERS, shadow::COUPON_USES];
+        let ledgers = [&shadows[..], &[money(cny)]].concat();
         let distinct: std::collections::HashSet<_> = ledgers.iter().collect();
         assert_eq!(distinct.len(), ledgers.len());
         assert_eq!(attempt_id(7, 0), 7);

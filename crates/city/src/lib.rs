@@ -7,6 +7,7 @@
 
 pub mod bill;
 pub mod books;
+pub mod coupon;
 pub mod event;
 mod fault;
 pub mod http;

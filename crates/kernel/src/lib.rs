@@ -56,4 +56,6 @@ pub mod ids {
     pub type BreakId = Id<kinds::Break>;
     /// A resident's passkey, `psk_…` (not the id its authenticator knows it by).
     pub type PasskeyId = Id<kinds::Passkey>;
+    /// A campaign of coupons, `cpn_…`; the same 128 bits are its budget account in the ledger.
+    pub type CampaignId = Id<kinds::Campaign>;
 }

@@ -20,7 +20,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (7, "identity web", include_str!("../migrations/0007_identity_web.sql")),
     (8, "bill account", include_str!("../migrations/0008_bill_account.sql")),
     (9, "operator", include_str!("../migrations/0009_operator.sql")),
-    (10, "operator_keys", include_str!("../migrations/0010_operator_keys.sql")),
+    (10, "operator keys", include_str!("../migrations/0010_operator_keys.sql")),
+    (11, "coupon", include_str!("../migrations/0011_coupon.sql")),
 ];
 
 pub(crate) async fn run(pool: &AnyPool) -> Result<(), StoreError> {

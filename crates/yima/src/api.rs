@@ -38,6 +38,7 @@ fn routes() -> OpenApiRouter<City> {
         .merge(city::wallet::http::routes())
         .merge(city::merchant::http::routes())
         .merge(city::trade::http::routes())
+        .merge(city::coupon::http::routes())
         .merge(city::event::http::routes())
         .merge(city::bill::http::routes())
         .merge(city::operator::http::routes())

@@ -110,7 +110,7 @@ export const closeShop = (merchant: string, reason: string): Promise<Shop> =>
 
 // Money
 
-export type Movement = Schemas['MovementKind'];
+export type Movement = Exclude<Schemas['MovementKind'], 'campaign'>;
 export interface Booking {
   kind: Movement;
   /** `res_…` or `mch_…`. */
@@ -146,6 +146,18 @@ export type Verdict = Schemas['Verdict'];
 /** Ends a bill payment whose biller stays silent, as the biller says when asked by other means. */
 export const endBillPayment = (id: string, outcome: Verdict, reference: string, reason: string): Promise<Schemas['ResolveBillPaymentAnswer']> =>
   call('post', '/v1/bill-payments/{id}/resolve', { path: { id }, body: { outcome, reference, reason } });
+
+// Coupons
+
+export type Campaign = Schemas['CampaignAnswer'];
+export type NewCampaign = Schemas['CampaignRequest'];
+export const campaigns = (cursor: string | undefined, signal: AbortSignal): Promise<Page<Campaign>> =>
+  call('get', '/v1/operator/campaigns', { query: { cursor }, signal });
+/** Sets one up; the same key is the same campaign. A large budget waits for a second operator. */
+export const addCampaign = (body: NewCampaign, key: string): Promise<Schemas['CreatedCampaignAnswer']> =>
+  call('post', '/v1/operator/campaigns', { body, key });
+export const endCampaign = (campaign: string, reason: string): Promise<Schemas['EndedCampaignAnswer']> =>
+  call('post', '/v1/operator/campaigns/{campaign}/end', { path: { campaign }, query: { reason } });
 
 // Who did what; keys
 

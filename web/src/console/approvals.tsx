@@ -83,7 +83,7 @@ export default function Approvals({ query }: ScreenProps) {
 function One({ one, onDecide }: { one: Approval; onDecide: (verdict: 'approve' | 'reject') => void }) {
   const who = useWho();
   const own = one.asked_by.id === who.id;
-  const place = one.kind === 'payout' ? '/shops' : '/residents';
+  const place = one.kind === 'campaign' ? '/coupons' : one.kind === 'payout' ? '/shops' : '/residents';
   return (
     <Card>
       <Stack>

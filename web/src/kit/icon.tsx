@@ -71,6 +71,7 @@ const paths = {
   print: 'M7 8V3.5h10V8M7 17H4V8h16v9h-3M7 14h10v6.5H7z',
   download: 'M12 4v11.5M7.5 11l4.5 4.5 4.5-4.5M4.5 20h15',
   upload: 'M12 16V4.5M7.5 9L12 4.5 16.5 9M4.5 20h15',
+  coupon: 'M4 6h16v4a2 2 0 0 0 0 4v4H4v-4a2 2 0 0 0 0-4zM14.5 6v2M14.5 11v2M14.5 16v2',
   refund: 'M4 9h11a5 5 0 0 1 0 10H8M8 5L4 9l4 4',
   filter: 'M4 5h16l-6 7.5V18l-4 2v-7.5z',
   calendar: 'M4 6h16v14H4zM4 10.5h16M8 3.5V8M16 3.5V8',

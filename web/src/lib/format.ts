@@ -80,5 +80,11 @@ export function month(text: string): string {
   );
 }
 
+/** The instant at which the city's day `2026-03-02` begins. */
+export function dayBegins(text: string): string {
+  const [y, m, d] = text.split('-').map(Number);
+  return new Date(Date.UTC(y ?? 1970, (m ?? 1) - 1, d ?? 1) - city.utc_offset_s * 1000).toISOString();
+}
+
 /** The city's day of an instant, `2026-03-02`; today without one. */
 export const today = (instant: Date | number = Date.now()): string => local(instant instanceof Date ? instant.getTime() : instant).toISOString().slice(0, 10);

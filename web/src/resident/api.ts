@@ -18,6 +18,8 @@ export type Device = Schemas['DeviceAnswer'];
 export type Passkey = Schemas['PasskeyAnswer'];
 export type Category = Schemas['Category'];
 export type Name = Schemas['Name'];
+export type Coupon = Schemas['CouponAnswer'];
+export type UsedCoupon = Schemas['UsedCoupon'];
 export type Found = Schemas['ScannedAnswer'];
 export interface BillFilter {
   from?: string;
@@ -36,6 +38,9 @@ export const personalCode = async (amount: number | undefined, signal?: AbortSig
   (await call('get', '/v1/wallet/personal-code', { query: { amount }, signal })).payload;
 
 export const readCode = (payload: string) => call('post', '/v1/codes/read', { body: { payload } });
+/** Paying waits for it, so it is given little time. */
+export const coupons = async (shop: string, amount: number, signal?: AbortSignal) =>
+  (await call('get', '/v1/coupons', { query: { shop, amount }, signal, timeoutMs: 4_000 })).items;
 export const waiting = (signal?: AbortSignal) => call('get', '/v1/payments/waiting', { signal });
 
 export const billers = async (signal?: AbortSignal) => (await call('get', '/v1/billers', { signal })).items;

@@ -8,21 +8,28 @@ import { type Amount as Money, money } from '../lib/format';
 import { asFailure } from '../lib/load';
 import { settle } from '../lib/unsettled';
 import * as vault from '../lib/vault';
-import type { BillPayment } from './api';
+import type { BillPayment, UsedCoupon } from './api';
 import { t } from './text';
 
 /** What is sent, but for the PIN: kept with the payment, so that it can be asked for again. */
 export type Request =
-  | { route: 'payment'; code: string; amount?: Money }
+  | { route: 'payment'; code: string; amount?: Money; coupon?: string }
   | { route: 'transfer'; phone?: string; code?: string; amount: Money }
   | { route: 'confirm'; trade: string }
   | { route: 'bill'; bill: string; quote: string; amount?: Money };
 
+interface Answer {
+  amount: Money;
+  state?: string;
+  id?: string;
+  coupon?: UsedCoupon | null;
+}
+
 /** Sends a payment; the same key is the same payment. */
-export function send(request: Request, key: string, pin: string | undefined): Promise<{ amount: Money; state?: string; id?: string }> {
+export function send(request: Request, key: string, pin: string | undefined): Promise<Answer> {
   switch (request.route) {
     case 'payment':
-      return call('post', '/v1/payments', { body: { code: request.code, amount: request.amount, pin }, key });
+      return call('post', '/v1/payments', { body: { code: request.code, amount: request.amount, pin, coupon: request.coupon }, key });
     case 'transfer':
       return call('post', '/v1/transfers', { body: { phone: request.phone, code: request.code, amount: request.amount, pin }, key });
     case 'confirm':
@@ -42,7 +49,7 @@ export const underWay = new Set<string>();
 export type Outcome =
   | { at: 'ready'; failure?: Failure }
   | { at: 'sending'; turn: number }
-  | { at: 'paid' | 'pending'; amount: Money; id?: string }
+  | { at: 'paid' | 'pending'; /** What the payer paid himself. */ amount: Money; id?: string; coupon?: UsedCoupon }
   | { at: 'unknown' }
   | { at: 'refused'; failure: Failure };
 
@@ -85,7 +92,9 @@ export async function run(
       },
       { signal, asking: turned },
     );
-    return { at: answer.state === 'pending' ? 'pending' : 'paid', amount: answer.amount, id: answer.id };
+    const coupon = answer.coupon ?? undefined;
+    const amount = coupon ? { ...answer.amount, minor: answer.amount.minor - coupon.discount.minor } : answer.amount;
+    return { at: answer.state === 'pending' ? 'pending' : 'paid', amount, id: answer.id, coupon };
   } catch (error) {
     const failure = asFailure(error);
     if (failure.code === 'outcome_unknown') return { at: 'unknown' };

@@ -41,8 +41,10 @@ export const kindIcon = (entry: Pick<Entry, 'kind' | 'direction'>): IconName =>
       ? 'bill'
       : entry.kind === 'trade_refund'
         ? 'refund'
-        : entry.kind === 'transfer'
-          ? 'transfer'
-          : entry.direction === 'in'
-            ? 'plus'
-            : 'minus';
+        : entry.kind.startsWith('coupon')
+          ? 'coupon'
+          : entry.kind === 'transfer'
+            ? 'transfer'
+            : entry.direction === 'in'
+              ? 'plus'
+              : 'minus';

@@ -6,6 +6,7 @@ use ledger::EngineError;
 use store::StoreError;
 
 use crate::bill::BillError;
+use crate::coupon::CouponError;
 use crate::event::EventError;
 use crate::identity::IdentityError;
 use crate::merchant::MerchantError;
@@ -25,6 +26,8 @@ pub enum OperatorError {
     Bill(BillError),
     /// What the event slice refuses.
     Event(EventError),
+    /// What the coupon slice refuses.
+    Coupon(CouponError),
     /// No reason of 4 to 200 characters where one is needed.
     ReasonMissing,
     /// A look-up needs a whole phone number, a whole id, or for shops two characters of a name.
@@ -53,6 +56,7 @@ impl fmt::Display for OperatorError {
             Self::Merchant(e) => return e.fmt(f),
             Self::Bill(e) => return e.fmt(f),
             Self::Event(e) => return e.fmt(f),
+            Self::Coupon(e) => return e.fmt(f),
             Self::Fault(e) => return e.fmt(f),
             Self::ApprovalDecided(state) => return write!(f, "this request is {state} already"),
             Self::ReasonMissing => {
@@ -84,6 +88,7 @@ impl Refusal for OperatorError {
             Self::Merchant(e) => e.code(),
             Self::Bill(e) => e.code(),
             Self::Event(e) => e.code(),
+            Self::Coupon(e) => e.code(),
             Self::ReasonMissing => "reason_missing",
             Self::LookUpMalformed => "look_up_malformed",
             Self::ApprovalUnknown => "approval_unknown",
@@ -103,6 +108,7 @@ impl Refusal for OperatorError {
             Self::Merchant(e) => e.status(),
             Self::Bill(e) => e.status(),
             Self::Event(e) => e.status(),
+            Self::Coupon(e) => e.status(),
             Self::Fault(e) => e.status(),
             Self::ReasonMissing | Self::LookUpMalformed => 422,
             Self::ApprovalOwn | Self::ApprovalOneHand => 403,
@@ -139,6 +145,12 @@ impl From<BillError> for OperatorError {
 impl From<EventError> for OperatorError {
     fn from(e: EventError) -> Self {
         Self::Event(e)
+    }
+}
+
+impl From<CouponError> for OperatorError {
+    fn from(e: CouponError) -> Self {
+        Self::Coupon(e)
     }
 }
 

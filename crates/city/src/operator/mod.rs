@@ -6,6 +6,7 @@
 //! | [`audit`] | who did what to whom, and why | every act, forever |
 //! | [`acts`] | tiers, keys, closing shops, packs, ending silent bill payments | nothing |
 //! | [`approval`] | four eyes for deposits, withdrawals and pay-outs above the limit | the request as asked |
+//! | [`campaign`] | coupons' campaigns: set up, given a budget, ended | nothing |
 //! | [`look`] | residents and shops, masked; operators and keys | nothing |
 //! | [`check`] | every balance counted again from the transfers | what each count found |
 //! | [`live`] | payments and refusals now, health, alerts | nothing: a ring of 60 minutes in memory |
@@ -22,6 +23,7 @@
 pub mod acts;
 pub mod approval;
 pub mod audit;
+pub mod campaign;
 pub mod check;
 pub mod desk;
 mod error;

@@ -5,6 +5,7 @@ use std::fmt;
 use codes::mpm::MpmError;
 
 use super::reconcile::rules::LineFault;
+use crate::coupon::CouponError;
 use crate::identity::IdentityError;
 use crate::merchant::MerchantError;
 use crate::wallet::WalletError;
@@ -43,7 +44,7 @@ pub enum TradeError {
     TradeUnknown,
     /// The order number was used for an order with another amount, subject or till.
     OrderDiffers,
-    /// The key was used for another shop or amount.
+    /// The key was used for another shop, amount or coupon.
     KeyUsedDifferently,
     /// The trade waits for somebody else.
     NotForYou,
@@ -53,6 +54,8 @@ pub enum TradeError {
     TradeAlreadyPaid,
     /// This payment code was used: one code, one try.
     PaymentCodeUsed,
+    /// The coupon cannot be used for this payment.
+    Coupon(CouponError),
     /// The balance does not cover it.
     InsufficientBalance,
     /// The KYC allowance does not cover it.
@@ -87,6 +90,7 @@ impl fmt::Display for TradeError {
             Self::Merchant(e) => return e.fmt(f),
             Self::Fault(e) => return e.fmt(f),
             Self::Wallet(e) => return e.fmt(f),
+            Self::Coupon(e) => return e.fmt(f),
             Self::ForeignCode => "this code belongs to another payment system",
             Self::IsPaymentCode => {
                 "this is a payment code: a till scans it; to pay a person scan their personal code"
@@ -100,7 +104,7 @@ impl fmt::Display for TradeError {
             Self::MerchantClosed => "this shop takes no payments",
             Self::TradeUnknown => "no such trade",
             Self::OrderDiffers => "this order number was used with another amount, subject or till",
-            Self::KeyUsedDifferently => "this idempotency key was used for another shop or amount",
+            Self::KeyUsedDifferently => "this idempotency key was used for another shop, amount or coupon",
             Self::NotForYou => "this trade waits for somebody else",
             Self::TradeClosed => "this trade is closed",
             Self::TradeAlreadyPaid => "this trade was paid by somebody already",
@@ -130,6 +134,7 @@ impl Refusal for TradeError {
             Self::ForeignCode => "foreign_code",
             Self::IsPaymentCode => "is_payment_code",
             Self::Wallet(e) => e.code(),
+            Self::Coupon(e) => e.code(),
             Self::NumberMalformed => "number_malformed",
             Self::SubjectMalformed => "subject_malformed",
             Self::LifetimeUnacceptable => "lifetime_unacceptable",
@@ -165,6 +170,7 @@ impl Refusal for TradeError {
             Self::Identity(e) => e.status(),
             Self::Merchant(e) => e.status(),
             Self::Wallet(e) => e.status(),
+            Self::Coupon(e) => e.status(),
             Self::Code(_)
             | Self::ForeignCode
             | Self::IsPaymentCode
@@ -198,6 +204,15 @@ impl From<MerchantError> for TradeError {
 impl From<WalletError> for TradeError {
     fn from(e: WalletError) -> Self {
         Self::Wallet(e)
+    }
+}
+
+impl From<CouponError> for TradeError {
+    fn from(e: CouponError) -> Self {
+        match e {
+            CouponError::Fault(fault) => Self::Fault(fault),
+            refused => Self::Coupon(refused),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kernel::Timestamp;
-use kernel::ids::{MerchantId, PaymentId, RefundId, TillId, TradeId};
+use kernel::ids::{CampaignId, MerchantId, PaymentId, RefundId, TillId, TradeId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 use super::pay::Charged;
 use super::{Charge, Order, Paid, Pay, Precreate, Refund, Refunded, Status, Trade};
 use crate::City;
+use crate::coupon::http::UsedCoupon;
 use crate::http::{Amount, Answer, IdempotencyKey, Json, Path, Problem};
 use crate::identity::{Merchant, Resident};
 
@@ -178,6 +179,9 @@ struct PayRequest {
     amount: Option<Amount>,
     /// Needed above the no-PIN limit.
     pin: Option<String>,
+    /// To be used: one of `GET /v1/coupons`.
+    #[schema(value_type = Option<String>, example = "cpn_01h2xcejqtf2nbrexx3vqjhp41")]
+    coupon: Option<CampaignId>,
 }
 
 /// A payment that happened.
@@ -193,8 +197,12 @@ struct PaidAnswer {
     /// The shop's name.
     #[schema(example = "西湖面馆")]
     payee_name: String,
-    /// What the payer paid: payers pay no fee.
+    /// What the shop was paid: payers pay no fee.
     amount: Amount,
+    /// What of it the payer paid himself.
+    payer_paid: Amount,
+    /// What of it a coupon paid.
+    coupon: Option<UsedCoupon>,
     #[schema(value_type = String, format = DateTime)]
     paid_at: Timestamp,
     /// Whether it had happened before this request.
@@ -211,6 +219,11 @@ impl PaidAnswer {
             merchant: paid.merchant,
             payee_name: shop.name.clone(),
             amount: paid.amount.into(),
+            payer_paid: Amount {
+                minor: paid.amount.minor - paid.coupon.map_or(0, |used| used.discount.minor),
+                currency: paid.amount.currency,
+            },
+            coupon: UsedCoupon::of(city, paid.coupon).await?,
             paid_at: paid.at,
             repeated: paid.repeated,
         })
@@ -219,7 +232,8 @@ impl PaidAnswer {
 
 /// Pay a shop's code
 ///
-/// A poster or an order's QR code. The same `Idempotency-Key` pays once.
+/// A poster or an order's QR code. The same `Idempotency-Key` pays once. With a `coupon` the city pays its part in the
+/// same moment; where the payment is refused, the coupon is not used.
 #[utoipa::path(post, path = "/v1/payments", tag = "trade", security(("bearer" = [])),
     params(("idempotency-key" = String, Header)), request_body = PayRequest,
     responses((status = 200, body = PaidAnswer), (status = "default", body = Problem)))]
@@ -230,7 +244,8 @@ async fn pay(
     Json(request): Json<PayRequest>,
 ) -> Answer<Json<PaidAnswer>> {
     let amount = request.amount.map(Into::into);
-    let request = Pay { code: request.code, amount, pin: request.pin, key: key.0 };
+    let PayRequest { code, pin, coupon, .. } = request;
+    let request = Pay { code, amount, pin, coupon, key: key.0 };
     let paid = super::pay(&city, &who, request).await?;
     Ok(Json(PaidAnswer::of(&city, paid).await?))
 }

@@ -2,15 +2,17 @@
 //! allowance and uses up the payment code, or none of it happens.
 //!
 //! Order in the chain: payment, allowance, payment code, fee. The payment comes first, so that a
-//! trade which is decided already is answered as such whatever else is wrong.
+//! trade which is decided already is answered as such whatever else is wrong. Only a coupon stands before it, for
+//! its money is part of what is paid; where the coupon is refused, what was decided is looked for.
 
 use kernel::Money;
-use kernel::ids::{MerchantId, PaymentId, ResidentId, TillId, TradeId};
+use kernel::ids::{CampaignId, MerchantId, PaymentId, ResidentId, TillId, TradeId};
 use ledger::{CreateTransferStatus, Transfer};
 use std::time::Duration;
 
 use super::{Order, Precreate, TradeError, close_in_ledger, order, order_now, put_order, rules, store};
 use crate::books::{self, Once, transfer_code};
+use crate::coupon::{self, CouponError, Used};
 use crate::identity::{self, Merchant, Resident, Role};
 use crate::merchant;
 use crate::wallet::instant;
@@ -27,6 +29,8 @@ pub struct Paid {
     pub merchant: MerchantId,
     /// Gross.
     pub amount: Money,
+    /// What of it a coupon brought.
+    pub coupon: Option<Used>,
     /// When it was committed.
     pub at: kernel::Timestamp,
     /// Whether it had happened before this request.
@@ -42,6 +46,8 @@ pub struct Pay {
     pub amount: Option<Money>,
     /// Needed above the no-PIN limit.
     pub pin: Option<String>,
+    /// The coupon to be used.
+    pub coupon: Option<CampaignId>,
     /// The client's idempotency key; names the payment at a poster.
     pub key: String,
 }
@@ -78,6 +84,7 @@ struct Parties {
     amount: i64,
     /// The marker that uses up the payment code.
     burn: Option<u128>,
+    coupon: Option<CampaignId>,
     channel: Channel,
 }
 
@@ -139,8 +146,8 @@ pub async fn pay(city: &City, who: &Resident, request: Pay) -> Result<Paid, Trad
         (trade, asked.ok_or(TradeError::AmountMissing)?, Channel::Poster)
     };
     identity::require_pin(city, who, amount, request.pin.as_deref()).await?;
-    let (payer, tier, burn) = (who.id, who.tier, None);
-    settle(city, Parties { trade, merchant, payer, tier, amount, burn, channel }).await
+    let (payer, tier, burn, coupon) = (who.id, who.tier, None, request.coupon);
+    settle(city, Parties { trade, merchant, payer, tier, amount, burn, coupon, channel }).await
 }
 
 /// The amount that the code shows its payer, minor units. A code in another currency is not the city's.
@@ -184,8 +191,7 @@ async fn scanned(
     // A till that asks again (its answer was lost) holds a code that is used up by now.
     if let Some(decided) = books::find_once(&city.ledger, order.id.as_u128()).await? {
         spoil(city, identity::payer_of(city, payment_code)).await?;
-        return decided_already(city, who.id, order.id, order.amount_minor, None, &decided)
-            .map(Charged::Paid);
+        return decided_already(city, who.id, order.id, order.amount_minor, &decided).map(Charged::Paid);
     }
     if order.payer.is_some() {
         let payer = identity::resolve_code(city, who, payment_code).await.ok();
@@ -213,6 +219,7 @@ async fn scanned(
         tier,
         amount: order.amount_minor,
         burn: Some(payer.burn_id),
+        coupon: None,
         channel: Channel::PayerCode,
     };
     match settle(city, parties).await {
@@ -236,8 +243,8 @@ pub async fn confirm(city: &City, who: &Resident, trade: TradeId, pin: &str) -> 
     refuse_expired(city, &order).await?;
     identity::require_pin(city, who, order.amount_minor, Some(pin)).await?;
     let (merchant, amount) = (order.merchant, order.amount_minor);
-    let (payer, tier, burn, channel) = (who.id, who.tier, None, Channel::PayerCode);
-    settle(city, Parties { trade, merchant, payer, tier, amount, burn, channel }).await
+    let (payer, tier, burn, coupon, channel) = (who.id, who.tier, None, None, Channel::PayerCode);
+    settle(city, Parties { trade, merchant, payer, tier, amount, burn, coupon, channel }).await
 }
 
 /// Refuses an order whose time is over, unless it was paid in time: then the payment answers. Who was
@@ -295,30 +302,41 @@ async fn use_up(city: &City, burn: u128) -> Result<(), TradeError> {
 
 /// Moves the money of a trade, once.
 async fn settle(city: &City, parties: Parties) -> Result<Paid, TradeError> {
-    let Parties { trade, merchant, payer, tier, amount, burn, channel } = parties;
+    use CreateTransferStatus as S;
+    let Parties { trade, merchant, payer, tier, amount, burn, coupon, channel } = parties;
     let currency = city.settings.currency;
     let shop = merchant::get(city, merchant).await?;
     if !shop.is_open() {
         // What happened before it closed is answered as it was.
-        let decided = books::find_once(&city.ledger, trade.as_u128()).await?;
-        let decided = decided.ok_or(TradeError::MerchantClosed)?;
-        return decided_already(city, merchant, trade, amount, Some(payer), &decided);
+        return decided_or(city, &parties, TradeError::MerchantClosed).await;
     }
+    let claim = match coupon {
+        None => None,
+        Some(coupon) => match coupon::claim(city, payer, coupon, merchant, amount).await {
+            Ok(claim) => Some(claim),
+            // So is what was paid before the coupon's time was over.
+            Err(refused) => return decided_or(city, &parties, refused.into()).await,
+        },
+    };
     let fee = shop.fee(Money::new(amount, currency)).minor;
     let fee_id = city.rng.u128();
-    let cap = identity::cap_transfer_of(city, payer, tier, amount, trade.as_u128()).await?;
+    let discount = claim.map_or(0, |claim| claim.discount_minor);
+    let cap = identity::cap_transfer_of(city, payer, tier, amount - discount, trade.as_u128()).await?;
     let shop_account = books::merchant(merchant);
-    let once = books::pay_once(&city.ledger, trade.as_u128(), |id| {
-        let main = books::transfer(
-            id,
-            books::wallet(payer),
-            shop_account,
-            amount,
-            currency,
-            transfer_code::TRADE_PAYMENT,
-        );
-        let main = Transfer { user_data_128: trade.as_u128(), user_data_32: channel.number(), ..main };
-        let mut chain = vec![main, Transfer { user_data_128: id, ..cap }];
+    // Where the payment stands in the chain.
+    let at = if claim.is_some() { 2 } else { 0 };
+    let once = books::pay_once_at(&city.ledger, trade.as_u128(), at, |id| {
+        let mut chain = Vec::with_capacity(6);
+        chain.extend(claim.iter().flat_map(|claim| claim.events(id)));
+        let (from, code) = (books::wallet(payer), transfer_code::TRADE_PAYMENT);
+        let main = books::transfer(id, from, shop_account, amount, currency, code);
+        chain.push(Transfer {
+            user_data_128: trade.as_u128(),
+            user_data_64: u64::try_from(discount).unwrap_or(0),
+            user_data_32: channel.number(),
+            ..main
+        });
+        chain.push(Transfer { user_data_128: id, ..cap });
         chain.extend(burn.map(|burn| books::marker(burn, transfer_code::CODE_USED)));
         if fee > 0 {
             let to = books::fees(currency);
@@ -333,16 +351,22 @@ async fn settle(city: &City, parties: Parties) -> Result<Paid, TradeError> {
             trade,
             merchant,
             amount: Money::new(amount, currency),
+            coupon: coupon.map(|campaign| Used { campaign, discount: Money::new(discount, currency) }),
             at: instant(timestamp),
             repeated: false,
         }),
-        Once::Already(found) => decided_already(city, merchant, trade, amount, Some(payer), &found),
-        Once::Refused(
-            0,
-            CreateTransferStatus::ExceedsCredits | CreateTransferStatus::DebitAccountNotFound,
-        ) => Err(TradeError::InsufficientBalance),
-        Once::Refused(1, CreateTransferStatus::ExceedsCredits) => Err(TradeError::CapReached),
-        Once::Refused(2, status) if burn.is_some() && books::is_exists(status) => {
+        Once::Already(found) => decided_for(city, &parties, &found).await,
+        Once::Refused(0, S::ExceedsCredits) if claim.is_some() => {
+            decided_or(city, &parties, CouponError::Used.into()).await
+        }
+        Once::Refused(1, S::ExceedsCredits) if claim.is_some() => {
+            decided_or(city, &parties, CouponError::Exhausted.into()).await
+        }
+        Once::Refused(i, S::ExceedsCredits | S::DebitAccountNotFound) if i == at => {
+            Err(TradeError::InsufficientBalance)
+        }
+        Once::Refused(i, S::ExceedsCredits) if i == at + 1 => Err(TradeError::CapReached),
+        Once::Refused(i, status) if i == at + 2 && burn.is_some() && books::is_exists(status) => {
             Err(TradeError::PaymentCodeUsed)
         }
         Once::Refused(index, status) => {
@@ -352,21 +376,38 @@ async fn settle(city: &City, parties: Parties) -> Result<Paid, TradeError> {
     }
 }
 
-/// What it means that the trade was decided before: the same payment again, somebody else's, or a
-/// closed trade. `payer` is who asks, if it is a payer who asks.
+/// What a payer is answered who cannot pay: what was decided of the trade before, or else the refusal.
+async fn decided_or(city: &City, parties: &Parties, refused: TradeError) -> Result<Paid, TradeError> {
+    match books::find_once(&city.ledger, parties.trade.as_u128()).await? {
+        Some(found) => decided_for(city, parties, &found).await,
+        None => Err(refused),
+    }
+}
+
+/// [`decided_already`] for a payer: the same payment again is one with the same payer and the same coupon.
+async fn decided_for(city: &City, parties: &Parties, found: &Transfer) -> Result<Paid, TradeError> {
+    let &Parties { trade, merchant, payer, amount, coupon, .. } = parties;
+    if found.code == transfer_code::TRADE_PAYMENT && found.debit_account_id != books::wallet(payer) {
+        return Err(TradeError::TradeAlreadyPaid);
+    }
+    let paid = decided_already(city, merchant, trade, amount, found)?;
+    let used = coupon::of_payment(city, found).await?;
+    if used.map(|used| used.campaign) != coupon {
+        return Err(TradeError::KeyUsedDifferently);
+    }
+    Ok(Paid { coupon: used, ..paid })
+}
+
+/// What it means that the trade was decided before: it was paid, or it is closed. Leaves out the coupon.
 fn decided_already(
     city: &City,
     merchant: MerchantId,
     trade: TradeId,
     amount: i64,
-    payer: Option<ResidentId>,
     found: &Transfer,
 ) -> Result<Paid, TradeError> {
     if found.code != transfer_code::TRADE_PAYMENT {
         return Err(TradeError::TradeClosed);
-    }
-    if payer.is_some_and(|payer| found.debit_account_id != books::wallet(payer)) {
-        return Err(TradeError::TradeAlreadyPaid);
     }
     if found.credit_account_id != books::merchant(merchant)
         || Some(found.amount) != u128::try_from(amount).ok()
@@ -378,6 +419,7 @@ fn decided_already(
         trade,
         merchant,
         amount: Money::new(amount, city.settings.currency),
+        coupon: None,
         at: instant(found.timestamp),
         repeated: true,
     })

@@ -2,8 +2,8 @@
 //!
 //! What may still be refunded of a trade is a ledger account, made at its first refund and granted
 //! the paid amount once. Every refund draws it in the chain that moves the money, so refunds that
-//! race cannot exceed it. The fee's share goes back to the shop, and the payer's allowance is given
-//! back, in the same chain.
+//! race cannot exceed it. The fee's share goes back to the shop, a coupon's share to its campaign, and the payer's
+//! allowance is given back, in the same chain.
 
 use std::collections::HashMap;
 
@@ -13,6 +13,7 @@ use ledger::{AccountFilter, AccountFilterFlags, CreateTransferStatus, QueryFilte
 
 use super::{TradeError, id_of, rules};
 use crate::books::{self, Once, account_code, shadow, transfer_code};
+use crate::coupon::{self, TakenBack};
 use crate::identity::{self, Merchant, Role};
 use crate::wallet::instant;
 use crate::{City, Fault};
@@ -166,6 +167,7 @@ async fn draws(city: &City, trade: TradeId) -> Result<Vec<Transfer>, Fault> {
     Ok(city.ledger.get_account_transfers(filter).await?)
 }
 
+/// Gives money back, reckoning its shares again where another refund of the trade comes in between.
 async fn give_back(
     city: &City,
     merchant: MerchantId,
@@ -174,59 +176,103 @@ async fn give_back(
     refund: RefundId,
     amount: i64,
 ) -> Result<Refunded, TradeError> {
-    let currency = city.settings.currency;
     let paid = i64::try_from(payment.amount).unwrap_or(i64::MAX);
-    let fee_back = fee_share(city, trade, payment, amount).await?;
     grant(city, trade, paid).await?;
-    let cap_return = identity::cap_return(city, payment.id, amount, refund.as_u128()).await?;
-    let (draw_id, fee_id) = (city.rng.u128(), city.rng.u128());
-    let shadow_ledger = shadow::refundable(currency);
-    let shop = books::merchant(merchant);
-    let has_fee = usize::from(fee_back > 0);
-    let once = books::pay_once_at(&city.ledger, refund.as_u128(), has_fee, |id| {
-        let mut chain = Vec::with_capacity(4);
-        // The fee's share comes first: it is part of what the shop gives back.
-        if fee_back > 0 {
-            let from = books::fees(currency);
-            let fee = books::transfer(fee_id, from, shop, fee_back, currency, transfer_code::TRADE_FEE_BACK);
-            chain.push(Transfer { user_data_128: id, ..fee });
+    for _ in 0..books::ATTEMPTS_MAX {
+        let before = refunded(city, trade).await?;
+        let fee_back = fee_share(city, trade, payment, amount).await?;
+        let coupon = coupon::take_back(city, trade, payment, before, amount, refund.as_u128()).await?;
+        let step = coupon.is_some().then_some(usize::from(fee_back > 0) + 2);
+        let giving = Giving { merchant, trade, payment, refund, amount, fee_back, coupon };
+        match giving.submit(city).await? {
+            Once::Refused(at, status) if Some(at) == step && books::is_exists(status) => {}
+            once => return giving.ended(city, once).await,
         }
-        let payer = payment.debit_account_id;
-        let main = books::transfer(id, shop, payer, amount, currency, transfer_code::TRADE_REFUND);
-        chain.push(Transfer { user_data_128: trade.as_u128(), ..main });
-        let (from, to) = (refundable(trade), books::pool(shadow_ledger));
-        let draw = books::transfer(draw_id, from, to, amount, currency, transfer_code::CAP_DRAW);
-        chain.push(Transfer { ledger: shadow_ledger, user_data_128: id, ..draw });
-        chain.extend(cap_return);
-        chain
-    });
-    let done = |timestamp, fee_back, repeated| Refunded {
-        refund,
-        trade,
-        amount: Money::new(amount, currency),
-        fee_back: Money::new(fee_back, currency),
-        at: instant(timestamp),
-        repeated,
-    };
-    match once.await? {
-        Once::Done { timestamp, .. } => Ok(done(timestamp, fee_back, false)),
-        Once::Already(t) if Some(t.amount) == u128::try_from(amount).ok() => {
-            let fee_back = named(city, t.id, transfer_code::TRADE_FEE_BACK).await?;
-            Ok(done(t.timestamp, fee_back, true))
-        }
-        Once::Already(_) => Err(TradeError::RefundDiffers),
-        Once::Refused(at, CreateTransferStatus::ExceedsCredits) if at == has_fee => {
-            // Which of two refusals it is, the refundable account tells.
-            if amount > paid - refunded(city, trade).await? {
-                return Err(TradeError::RefundExceedsPaid);
+    }
+    Err(TradeError::AttemptsExhausted)
+}
+
+/// A refund with its shares.
+struct Giving<'a> {
+    merchant: MerchantId,
+    trade: TradeId,
+    payment: &'a Transfer,
+    refund: RefundId,
+    amount: i64,
+    fee_back: i64,
+    coupon: Option<TakenBack>,
+}
+
+impl Giving<'_> {
+    /// Where the refund stands in the chain.
+    fn main(&self) -> usize {
+        usize::from(self.fee_back > 0)
+    }
+
+    async fn submit(&self, city: &City) -> Result<Once, Fault> {
+        let &Giving { merchant, trade, payment, refund, amount, fee_back, .. } = self;
+        let currency = city.settings.currency;
+        let own = amount - self.coupon.as_ref().map_or(0, |back| back.minor);
+        let cap_return =
+            if own > 0 { identity::cap_return(city, payment.id, own, refund.as_u128()).await? } else { None };
+        let (draw_id, fee_id) = (city.rng.u128(), city.rng.u128());
+        let shadow_ledger = shadow::refundable(currency);
+        let shop = books::merchant(merchant);
+        books::pay_once_at(&city.ledger, refund.as_u128(), self.main(), |id| {
+            let mut chain = Vec::with_capacity(6);
+            // The fee's share comes first: it is part of what the shop gives back.
+            if fee_back > 0 {
+                let (from, code) = (books::fees(currency), transfer_code::TRADE_FEE_BACK);
+                let fee = books::transfer(fee_id, from, shop, fee_back, currency, code);
+                chain.push(Transfer { user_data_128: id, ..fee });
             }
-            Err(TradeError::MerchantBalanceInsufficient)
+            let payer = payment.debit_account_id;
+            let main = books::transfer(id, shop, payer, amount, currency, transfer_code::TRADE_REFUND);
+            chain.push(Transfer { user_data_128: trade.as_u128(), ..main });
+            let (from, to) = (refundable(trade), books::pool(shadow_ledger));
+            let draw = books::transfer(draw_id, from, to, amount, currency, transfer_code::CAP_DRAW);
+            chain.push(Transfer { ledger: shadow_ledger, user_data_128: id, ..draw });
+            chain.extend(self.coupon.iter().flat_map(|back| back.events.iter().copied()));
+            chain.extend(cap_return);
+            chain
+        })
+        .await
+    }
+
+    async fn ended(&self, city: &City, once: Once) -> Result<Refunded, TradeError> {
+        let &Giving { trade, payment, refund, amount, fee_back, .. } = self;
+        let (main, currency) = (self.main(), city.settings.currency);
+        let done = |timestamp, fee_back, repeated| Refunded {
+            refund,
+            trade,
+            amount: Money::new(amount, currency),
+            fee_back: Money::new(fee_back, currency),
+            at: instant(timestamp),
+            repeated,
+        };
+        match once {
+            Once::Done { timestamp, .. } => Ok(done(timestamp, fee_back, false)),
+            Once::Already(t) if Some(t.amount) == u128::try_from(amount).ok() => {
+                let fee_back = named(city, t.id, transfer_code::TRADE_FEE_BACK).await?;
+                Ok(done(t.timestamp, fee_back, true))
+            }
+            Once::Already(_) => Err(TradeError::RefundDiffers),
+            Once::Refused(at, CreateTransferStatus::ExceedsCredits) if at == main => {
+                // Which of two refusals it is, the refundable account tells.
+                let paid = i64::try_from(payment.amount).unwrap_or(i64::MAX);
+                if amount > paid - refunded(city, trade).await? {
+                    return Err(TradeError::RefundExceedsPaid);
+                }
+                Err(TradeError::MerchantBalanceInsufficient)
+            }
+            Once::Refused(at, CreateTransferStatus::ExceedsCredits) if at == main + 1 => {
+                Err(TradeError::RefundExceedsPaid)
+            }
+            Once::Refused(index, status) => {
+                Err(Fault::Books(format!("refund: event {index} {status:?}")).into())
+            }
+            Once::Exhausted => Err(TradeError::AttemptsExhausted),
         }
-        Once::Refused(at, CreateTransferStatus::ExceedsCredits) if at == has_fee + 1 => {
-            Err(TradeError::RefundExceedsPaid)
-        }
-        Once::Refused(index, status) => Err(Fault::Books(format!("refund: event {index} {status:?}")).into()),
-        Once::Exhausted => Err(TradeError::AttemptsExhausted),
     }
 }
 

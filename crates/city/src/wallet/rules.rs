@@ -44,6 +44,8 @@ pub fn kind(transfer_code: u16) -> &'static str {
         code::TRADE_PAYMENT => "trade_payment",
         code::TRADE_REFUND => "trade_refund",
         code::BILL_PAYMENT => "bill_payment",
+        code::COUPON_SUBSIDY => "coupon",
+        code::COUPON_BACK => "coupon_back",
         _ => "other",
     }
 }
@@ -89,6 +91,8 @@ mod tests {
             code::TRADE_PAYMENT,
             code::TRADE_REFUND,
             code::BILL_PAYMENT,
+            code::COUPON_SUBSIDY,
+            code::COUPON_BACK,
         ] {
             assert_ne!(kind(code), "other");
         }

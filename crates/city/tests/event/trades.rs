@@ -22,7 +22,7 @@ async fn paid_refunded_and_closed() {
         expires_in_s: None,
     };
     let made = trade::precreate(city, &shop, order("A-1")).await.expect("an order");
-    let pay = trade::Pay { code: made.qr, amount: None, pin: None, key: "k-1".into() };
+    let pay = trade::Pay { code: made.qr, amount: None, pin: None, coupon: None, key: "k-1".into() };
     trade::pay(city, &payer, pay).await.expect("paid");
     let refund = trade::Refund { order_no: "A-1".into(), refund_no: "R-1".into(), amount: town.money(250) };
     let refunded = trade::refund(city, &shop, refund).await.expect("refunded");
@@ -59,7 +59,7 @@ async fn a_trade_closed_after_a_failed_try_is_told_by_its_own_id() {
         expires_in_s: None,
     };
     let made = trade::precreate(city, &shop, order).await.expect("an order");
-    let pay = trade::Pay { code: made.qr, amount: None, pin: None, key: "k-1".into() };
+    let pay = trade::Pay { code: made.qr, amount: None, pin: None, coupon: None, key: "k-1".into() };
     trade::pay(city, &poor, pay).await.expect_err("too little");
     trade::cancel(city, &shop, "A-1").await.expect("closed");
     let (_, message) = stream.next().await.expect("no fault").expect("an event");

@@ -120,7 +120,7 @@ async fn a_refund_gives_the_allowance_back_where_it_was_drawn() {
         expires_in_s: None,
     };
     let order = trade::precreate(&town.city, &shop, order).await.expect("an order");
-    let pay = trade::Pay { code: order.qr, amount: None, pin: None, key: "k".to_owned() };
+    let pay = trade::Pay { code: order.qr, amount: None, pin: None, coupon: None, key: "k".to_owned() };
     trade::pay(&town.city, &who, pay).await.expect("paid");
     assert_eq!(left(&town, &who).await.1, 100_000_00 - 900_00);
     for (refund_no, minor, after) in [("R-1", 1, 100_000_00 - 899_99), ("R-2", 899_99, 100_000_00)] {
@@ -154,6 +154,6 @@ async fn give_the_shop(town: &Town, shop: &identity::Merchant, key: &str) {
         expires_in_s: None,
     };
     let order = trade::precreate(&town.city, shop, order).await.expect("an order");
-    let pay = trade::Pay { code: order.qr, amount: None, pin: None, key: key.to_owned() };
+    let pay = trade::Pay { code: order.qr, amount: None, pin: None, coupon: None, key: key.to_owned() };
     trade::pay(&town.city, &other, pay).await.expect("paid");
 }

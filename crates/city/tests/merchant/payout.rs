@@ -20,7 +20,7 @@ async fn paid_shop() -> (Town, Merchant) {
         expires_in_s: None,
     };
     let qr = trade::precreate(&town.city, &shop, order).await.expect("an order").qr;
-    let pay = trade::Pay { code: qr, amount: None, pin: None, key: "k".to_owned() };
+    let pay = trade::Pay { code: qr, amount: None, pin: None, coupon: None, key: "k".to_owned() };
     trade::pay(&town.city, &payer, pay).await.expect("paid");
     (town, shop)
 }

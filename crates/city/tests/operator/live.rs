@@ -48,6 +48,7 @@ async fn payments_are_counted_by_channel_from_all_nodes() {
         code,
         amount: amount.map(|minor| town.money(minor)),
         pin: None,
+        coupon: None,
         key: key.to_owned(),
     };
     let face = city::merchant::get(&town.city, shop.id).await.expect("the shop");
@@ -207,7 +208,7 @@ async fn sound_books_pass_and_the_sums_are_told() {
     let ming = town.rich("13800001111", 10_000).await;
     let shop = town.shop("s-1").await;
     let code = order(&town, &shop, "A-1", 10_000).await;
-    let pay = Pay { code, amount: None, pin: None, key: "k".to_owned() };
+    let pay = Pay { code, amount: None, pin: None, coupon: None, key: "k".to_owned() };
     trade::pay(&town.city, &ming, pay).await.expect("paid");
     let (status, begun) = call(&app, "POST", "/v1/operator/checks", &key, ()).await;
     assert_eq!((status, &begun["state"]), (202, &json!("running")), "{begun}");
@@ -246,7 +247,8 @@ async fn the_books_are_checked_while_the_city_pays() {
                 let mut paid = 0u64;
                 while !over.load(Ordering::Relaxed) {
                     let amount = Some(kernel::Money::fen(1));
-                    let pay = Pay { code: code.clone(), amount, pin: None, key: format!("k-{paid}") };
+                    let pay =
+                        Pay { code: code.clone(), amount, pin: None, coupon: None, key: format!("k-{paid}") };
                     trade::pay(&city, &who, pay).await.expect("paid");
                     paid += 1;
                 }

@@ -13,7 +13,9 @@ async fn at_poster(city: &City, shop: &Merchant, who: &Resident, minor: i64, key
     let sign = merchant::get(city, shop.id).await.expect("a shop");
     let code = Poster::new(&sign, &city.settings).expect("a poster").payload().to_owned();
     let amount = Some(kernel::Money::new(minor, city.settings.currency));
-    trade::pay(city, who, Pay { code, amount, pin: None, key: key.to_owned() }).await.expect("paid");
+    trade::pay(city, who, Pay { code, amount, pin: None, coupon: None, key: key.to_owned() })
+        .await
+        .expect("paid");
 }
 
 /// What the pages of a query show, in `limit`s: number (or amount at a poster) and state.

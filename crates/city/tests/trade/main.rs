@@ -43,7 +43,7 @@ async fn order(town: &Town, shop: &Merchant, order_no: &str, minor: i64) -> Stri
 
 /// Pays a code, without amount or PIN; `key` is the client's.
 async fn scan(city: &City, who: &Resident, code: &str, key: &str) -> Result<Paid, TradeError> {
-    let pay = Pay { code: code.to_owned(), amount: None, pin: None, key: key.to_owned() };
+    let pay = Pay { code: code.to_owned(), amount: None, pin: None, coupon: None, key: key.to_owned() };
     trade::pay(city, who, pay).await
 }
 

@@ -48,6 +48,7 @@ async fn a_poster_takes_what_the_payer_types() {
         code: poster.clone(),
         amount: minor.map(|minor| town.money(minor)),
         pin: None,
+        coupon: None,
         key: key.to_owned(),
     };
     assert_eq!(code(trade::pay(&town.city, &payer, pay("k", None)).await), "amount_missing");
@@ -128,7 +129,7 @@ async fn codes_somebody_meddled_with() {
         (&made.qr, some(9_999), "amount_differs"),
         (&made.qr, some(-1), "amount_unacceptable"),
     ] {
-        let pay = Pay { code: payload.to_owned(), amount, pin: None, key: "k".to_owned() };
+        let pay = Pay { code: payload.to_owned(), amount, pin: None, coupon: None, key: "k".to_owned() };
         assert_eq!(code(trade::pay(&town.city, &payer, pay).await), refused, "{payload} {amount:?}");
     }
     let foreign = forged(&shop_id, None, None, "156").replace("org.yima.pay", "org.zima.pay");
@@ -151,6 +152,7 @@ async fn what_stands_in_the_way_of_paying() {
         code: much.clone(),
         amount: None,
         pin: pin.map(str::to_owned),
+        coupon: None,
         key: "k".to_owned(),
     };
     assert_eq!(code(trade::pay(&town.city, &payer, pay(None)).await), "pin_required");

@@ -43,7 +43,7 @@ async fn what_was_answered_can_be_read_again() {
     assert_eq!((&again["id"], &again["repeated"]), (&paid["id"], &json!(true)));
     let wanted = json!({"id": paid["id"], "kind": "trade_payment", "direction": "out", "amount": cny(10_000),
         "at": paid["paid_at"], "other_name": "西湖面馆", "merchant": paid["merchant"], "trade": paid["trade"],
-        "order_no": "A-1", "subject": "面", "refunded": cny(0)});
+        "order_no": "A-1", "subject": "面", "refunded": cny(0), "coupon": null});
     assert_eq!(read(&ming, &paid["id"]).await, (200, wanted));
     let back = refund(city, &shop, "A-1", "R-1", 300).await.expect("refunded");
     assert_eq!(read(&ming, &paid["id"]).await.1["refunded"], cny(300));

@@ -28,7 +28,8 @@ async fn pay(town: &Town, shop: &Merchant, who: &Resident, number: &str, minor: 
 async fn at_poster(town: &Town, shop: &Merchant, who: &Resident, minor: i64) -> String {
     let sign = merchant::get(&town.city, shop.id).await.expect("a shop");
     let code = Poster::new(&sign, &town.city.settings).expect("a poster").payload().to_owned();
-    let wish = Pay { code, amount: Some(town.money(minor)), pin: None, key: format!("p-{minor}") };
+    let wish =
+        Pay { code, amount: Some(town.money(minor)), pin: None, coupon: None, key: format!("p-{minor}") };
     trade::pay(&town.city, who, wish).await.expect("paid").trade.to_string()
 }
 

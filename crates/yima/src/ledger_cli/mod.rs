@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use city::books::account_code;
 use clap::ValueEnum;
-use kernel::ids::{BillerId, MerchantId, ResidentId};
+use kernel::ids::{BillerId, CampaignId, MerchantId, ResidentId};
 use kernel::{Clock, Currency, SystemClock, hex};
 use ledger::audit::{Sum, Totals};
 use ledger::export::{AccountName, Export, export};
@@ -294,6 +294,10 @@ fn name(account: &Account) -> AccountName {
             format!("Liabilities:Merchants:{}", word(MerchantId::from_u128(id).to_string()))
         }
         account_code::BILLER => format!("Liabilities:Billers:{}", word(BillerId::from_u128(id).to_string())),
+        account_code::CAMPAIGN => {
+            format!("Liabilities:Campaigns:{}", word(CampaignId::from_u128(id).to_string()))
+        }
+        account_code::COUPON_USE => format!("Liabilities:Caps:Coupon:{unit}:A{id:032X}"),
         account_code::KYC_CAP => format!("Liabilities:Caps:Kyc:{unit}:A{id:032X}"),
         account_code::REFUNDABLE => format!("Liabilities:Caps:Refundable:{unit}:A{id:032X}"),
         account_code::CAP_POOL => format!("Assets:Caps:Pool{}:{unit}", account.ledger),

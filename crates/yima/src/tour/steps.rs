@@ -295,7 +295,10 @@ impl Tour {
         }
         same("money at the bank", held, owed)?;
         same("open payments", open, 0)?;
-        self.show("money at the bank = wallets + shops + billers + fees", yuan(i64::try_from(held)?));
+        self.show(
+            "money at the bank = wallets + shops + billers + campaigns + fees",
+            yuan(i64::try_from(held)?),
+        );
         println!("\nevery book agrees");
         Ok(())
     }
@@ -378,6 +381,8 @@ impl Tour {
         refused("too large a refund", over, "refund_exceeds_paid")?;
         self.show("the shop refunds a part; more than was paid is refused", yuan(-28_000));
 
+        self.coupon(wang, &shop, &mut till, clock).await?;
+
         let send = json!({"phone": "13900000002", "amount": cny(6_600)});
         let sent = self.client.post("/v1/transfers", &wang.token, Some("t-1"), &send).await;
         same("transfer", minor(&good("transfer", sent)?["amount"]), 6_600)?;
@@ -385,6 +390,45 @@ impl Tour {
 
         let balance = good("balance", self.client.get("/v1/merchants/me/balance", &key).await)?;
         self.shop_net = minor(&balance["available"]);
+        Ok(())
+    }
+
+    /// A coupon of the city: it pays its part once, and a refund does not turn it into money.
+    async fn coupon(
+        &mut self,
+        wang: &Person,
+        shop: &Value,
+        till: &mut Till,
+        clock: &dyn Clock,
+    ) -> Result<(), Fail> {
+        let hour = Duration::from_hours(1);
+        let campaign = json!({"name": "满30减5", "minimum": cny(3_000), "discount": cny(500), "budget": cny(1_000),
+            "valid_from": clock.now().minus(hour), "valid_until": clock.now().plus(hour), "shop": shop["id"]});
+        let path = "/v1/operator/campaigns";
+        let made = self.client.post(path, &self.operator, Some("c-1"), &campaign).await;
+        let coupon = good("campaign", made)?["campaign"]["id"].clone();
+        let order = json!({"order_no": "A-5", "amount": cny(3_000)});
+        let order = good("order", self.client.post("/v1/trades", &self.shop_key, None, &order).await)?;
+        let pay = json!({"code": order["qr"], "coupon": coupon});
+        let paid = self.client.post("/v1/payments", &wang.token, Some("p-5"), &pay).await;
+        let paid = good("pay with a coupon", paid)?;
+        same("what the payer paid", minor(&paid["payer_paid"]), 2_500)?;
+        till.next().await?;
+        let order = json!({"order_no": "A-6", "amount": cny(3_000)});
+        let order = good("order", self.client.post("/v1/trades", &self.shop_key, None, &order).await)?;
+        let pay = json!({"code": order["qr"], "coupon": coupon});
+        let again = self.client.post("/v1/payments", &wang.token, Some("p-6"), &pay).await;
+        refused("a coupon that was used", again, "coupon_used")?;
+        self.show("a coupon of the city takes 5.00 off 30.00, once", yuan(2_500));
+
+        let refund = json!({"refund_no": "R-5", "amount": cny(1_500)});
+        let path = "/v1/orders/A-5/refunds";
+        good("refund", self.client.post(path, &self.shop_key, None, &refund).await)?;
+        till.next().await?;
+        let campaigns = self.client.get("/v1/operator/campaigns", &self.operator).await;
+        let left = minor(&good("campaigns", campaigns)?["items"][0]["left"]);
+        same("left of the campaign", left, 1_000 - 500 + 250)?;
+        self.show("half is refunded, half of the coupon goes back to its campaign", yuan(-1_500));
         Ok(())
     }
 }

@@ -103,7 +103,7 @@ async fn pay_until_full(engine: &Embedded, acknowledged: &mut u128) {
                 refused = 0;
             }
             Err(e) => {
-                assert_eq!((e.clone(), e.code()), (EngineError::NoSpace, "ledger_no_space"));
+                assert_eq!((e, e.code()), (EngineError::NoSpace, "ledger_no_space"));
                 holds(engine, *acknowledged).await;
                 refused += 1;
             }

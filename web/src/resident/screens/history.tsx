@@ -62,7 +62,7 @@ function Movements() {
           { value: '', label: t('history.all') },
           { value: 'in', label: t('history.in') },
           { value: 'out', label: t('history.out') },
-          ...(['trade_payment', 'bill_payment', 'transfer', 'trade_refund', 'deposit', 'withdrawal'] as const).map((one) => ({ value: one, label: t(`kind.${one}`) })),
+          ...(['trade_payment', 'bill_payment', 'transfer', 'trade_refund', 'coupon', 'deposit', 'withdrawal'] as const).map((one) => ({ value: one, label: t(`kind.${one}`) })),
         ]}
       />
       <Loaded of={from}>

@@ -7,6 +7,7 @@ import { useLoad, useOnline } from '../../lib/load';
 import { href } from '../../lib/router';
 import type { ScreenProps } from '../app';
 import * as api from '../api';
+import { CouponLine, couponRows, less, useCoupon } from '../coupon';
 import { foundIn, refusal } from '../found';
 import { useKept } from '../kept';
 import { Facts, PinFor, Result, Sending, sign, usePayment } from '../paying';
@@ -47,13 +48,17 @@ function Payment({ found, payload }: { found: api.Found; payload: string }) {
   const { outcome, pay, stop, reset } = usePayment();
   const minor = found.amount ? found.amount.minor : parseAmount(typed, currency);
   const amount = minor ? { minor, currency } : undefined;
-  const short = wallet.data && amount && wallet.at === undefined && wallet.data.available.minor < amount.minor;
+  const choice = useCoupon(found.merchant ?? undefined, minor || undefined);
+  const own = amount && less(amount, choice.coupon);
+  const waits = online && choice.pending;
+  const short = wallet.data && amount && wallet.at === undefined && wallet.data.available.minor < (own ?? amount).minor;
   const submit = (digits?: string) => {
-    if (!amount) return;
+    if (!amount || !own || waits) return;
     if (amount.minor > limit && digits === undefined) setPin(true);
     else {
       setPin(false);
-      pay({ request: { route: 'payment', code: payload, amount: found.amount ? undefined : amount }, title: found.payee_name, amount }, digits);
+      const request = { route: 'payment' as const, code: payload, amount: found.amount ? undefined : amount, coupon: choice.coupon?.id };
+      pay({ request, title: found.payee_name, amount: own }, digits);
     }
   };
   if (outcome.at === 'sending') return <Sending turn={outcome.turn} title={found.payee_name} stop={stop} />;
@@ -65,12 +70,26 @@ function Payment({ found, payload }: { found: api.Found; payload: string }) {
         rows={[
           ...(found.note ? ([[t('pay.note'), found.note]] as [string, string][]) : []),
           ...(found.order_no ? ([[t('pay.order'), found.order_no]] as [string, string][]) : []),
+          ...(outcome.at === 'paid' && outcome.coupon
+            ? [
+                [t('pay.total'), money({ ...outcome.amount, minor: outcome.amount.minor + outcome.coupon.discount.minor })] as [string, string],
+                ...couponRows(outcome.amount, outcome.coupon, true).slice(0, 1),
+              ]
+            : []),
           ...(outcome.at === 'paid' ? ([[t('pay.time'), dateTime(Date.now())]] as [string, string][]) : []),
           [t('pay.source'), t('pay.wallet')],
         ]}
         actions={
           outcome.at === 'refused' ? (
-            <Button kind="primary" block onClick={reset}>
+            <Button
+              kind="primary"
+              block
+              onClick={() => {
+                // What can be used may be another now.
+                choice.reload();
+                reset();
+              }}
+            >
               {t('pay.back')}
             </Button>
           ) : outcome.at === 'paid' ? (
@@ -85,8 +104,8 @@ function Payment({ found, payload }: { found: api.Found; payload: string }) {
   const pinFailure = outcome.failure?.code.startsWith('pin_') ? outcome.failure : undefined;
   const noPin = me.data && !me.data.resident.has_pin && amount && amount.minor > limit;
   const button = (
-    <Button kind="primary" block disabled={!amount || !online || Boolean(noPin)} onClick={() => submit()}>
-      {amount ? t('pay.now', { amount: money(amount) }) : t('pay.title')}
+    <Button kind="primary" block disabled={!amount || !online || waits || Boolean(noPin)} onClick={() => submit()}>
+      {own ? t('pay.now', { amount: money(own) }) : t('pay.title')}
     </Button>
   );
   return (
@@ -117,6 +136,7 @@ function Payment({ found, payload }: { found: api.Found; payload: string }) {
           />
         </Card>
       ) : null}
+      {found.merchant && amount && <CouponLine choice={choice} />}
       <List label={t('pay.source')}>
         <Cell
           icon="pay"
@@ -138,7 +158,7 @@ function Payment({ found, payload }: { found: api.Found; payload: string }) {
       )}
       <PinSheet
         open={pin || pinFailure !== undefined}
-        title={amount && <PinFor name={found.payee_name} amount={amount} />}
+        title={own && <PinFor name={found.payee_name} amount={own} />}
         error={pinFailure && pinFailure.code !== 'pin_required' ? failureText(pinFailure) : undefined}
         onPin={submit}
         onClose={() => {

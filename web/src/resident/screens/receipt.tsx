@@ -7,6 +7,7 @@ import { useAct } from '../../lib/load';
 import type { ScreenProps } from '../app';
 import * as api from '../api';
 import { useKept } from '../kept';
+import { couponRows } from '../coupon';
 import { Facts } from '../paying';
 import { SubScreen } from '../screen';
 import { named } from '../services';
@@ -92,6 +93,7 @@ function Movement({ id }: { id: string }) {
                   [t('receipt.kind'), kind],
                   ...(one.subject ? ([[t('pay.note'), one.subject]] as [string, string][]) : []),
                   ...(one.order_no ? ([[t('pay.order'), <span class="k-num break">{one.order_no}</span>]] as [string, ComponentChildren][]) : []),
+                  ...(one.coupon ? couponRows(one.amount, one.coupon, one.kind === 'trade_payment') : []),
                   ...(one.refunded?.minor ? ([[t('receipt.refunded'), money(one.refunded)]] as [string, string][]) : []),
                   [t('pay.time'), dateTime(one.at)],
                   [t('receipt.id'), <span class="k-num break">{one.id}</span>],

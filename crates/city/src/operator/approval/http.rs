@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use kernel::Timestamp;
-use kernel::ids::{ApprovalId, MerchantId, OperatorId, PaymentId, ResidentId};
+use kernel::ids::{ApprovalId, CampaignId, MerchantId, OperatorId, PaymentId, ResidentId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -17,9 +17,9 @@ use crate::City;
 use crate::http::{Amount, Answer, Json, Path, Problem, Query};
 use crate::identity::rules::mask_middle;
 use crate::identity::{self, Operator};
-use crate::merchant;
 use crate::operator::audit::http::names;
 use crate::wallet::http::MovedAnswer;
+use crate::{coupon, merchant};
 
 /// Every route of movements that may need two.
 pub fn routes() -> OpenApiRouter<City> {
@@ -47,14 +47,14 @@ struct ApprovalAnswer {
     #[schema(value_type = String, example = "apr_01h2xcejqtf2nbrexx3vqjhp41")]
     id: ApprovalId,
     kind: MovementKind,
-    /// `res_…` or `mch_…`.
+    /// `res_…`, `mch_…` or `cpn_…`.
     #[schema(example = "res_01h2xcejqtf2nbrexx3vqjhp41")]
     subject: String,
-    /// The shop's name, or the resident's, masked.
+    /// The shop's or campaign's name, or the resident's, masked.
     #[schema(example = "王*明")]
     subject_name: String,
     amount: Amount,
-    /// The bank's own reference.
+    /// The bank's own reference; for a campaign its id.
     reference: String,
     /// Why, in the asker's words.
     reason: Option<String>,
@@ -92,10 +92,14 @@ async fn answer(
     approval: Approval,
 ) -> Answer<ApprovalAnswer> {
     let movement = &approval.movement;
-    let subject_name = if movement.kind == MovementKind::Payout {
-        merchant::get(city, MerchantId::from_u128(movement.subject)).await?.name.clone()
-    } else {
-        mask_middle(&identity::name_and_tier(city, ResidentId::from_u128(movement.subject)).await?.0)
+    let subject_name = match movement.kind {
+        MovementKind::Payout => {
+            merchant::get(city, MerchantId::from_u128(movement.subject)).await?.name.clone()
+        }
+        MovementKind::Campaign => coupon::get(city, CampaignId::from_u128(movement.subject)).await?.name,
+        MovementKind::Deposit | MovementKind::Withdrawal => {
+            mask_middle(&identity::name_and_tier(city, ResidentId::from_u128(movement.subject)).await?.0)
+        }
     };
     let who = |id: OperatorId| Decider { id, name: names.get(&id).cloned() };
     Ok(ApprovalAnswer {

@@ -1,4 +1,4 @@
-//! Four eyes: a deposit, withdrawal or pay-out above the limit is asked for by one operator and approved by
+//! Four eyes: a deposit, withdrawal, pay-out or campaign's budget above the limit is asked for by one operator and approved by
 //! another.
 //!
 //! ```text
@@ -23,7 +23,7 @@ mod store;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use kernel::ids::{ApprovalId, KeyId, MerchantId, OperatorId, PaymentId, ResidentId};
+use kernel::ids::{ApprovalId, CampaignId, KeyId, MerchantId, OperatorId, PaymentId, ResidentId};
 use kernel::{Money, Timestamp, derive_u128};
 use ledger::Transfer;
 use tokio::sync::watch;
@@ -33,7 +33,7 @@ use super::{OperatorError, rules};
 use crate::books::transfer_code;
 use crate::identity::{self, Operator, Role};
 use crate::wallet::{Moved, WalletError};
-use crate::{City, Refusal, books, merchant, wallet};
+use crate::{City, Refusal, books, coupon, merchant, wallet};
 
 /// What kind of movement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
@@ -45,6 +45,8 @@ pub enum MovementKind {
     Withdrawal,
     /// Shop → bank.
     Payout,
+    /// Bank → campaign of coupons.
+    Campaign,
 }
 
 impl MovementKind {
@@ -54,13 +56,13 @@ impl MovementKind {
             MovementKind::Deposit => "deposit",
             MovementKind::Withdrawal => "withdrawal",
             MovementKind::Payout => "payout",
+            MovementKind::Campaign => "campaign",
         }
     }
 
     fn from_name(name: &str) -> Option<MovementKind> {
-        [MovementKind::Deposit, MovementKind::Withdrawal, MovementKind::Payout]
-            .into_iter()
-            .find(|kind| kind.name() == name)
+        use MovementKind as K;
+        [K::Deposit, K::Withdrawal, K::Payout, K::Campaign].into_iter().find(|kind| kind.name() == name)
     }
 }
 
@@ -103,11 +105,11 @@ impl ApprovalState {
 pub struct Movement {
     /// Which way.
     pub kind: MovementKind,
-    /// The resident's or the shop's 128 bits.
+    /// The resident's, the shop's or the campaign's 128 bits.
     pub subject: u128,
     /// How much.
     pub amount: Money,
-    /// The bank's own reference: moved once.
+    /// The bank's own reference, or for a campaign its id: moved once.
     pub reference: String,
 }
 
@@ -118,6 +120,7 @@ impl Movement {
             MovementKind::Deposit => wallet::deposit_id(&self.reference),
             MovementKind::Withdrawal => wallet::withdrawal_id(&self.reference),
             MovementKind::Payout => merchant::payout_id(&self.reference),
+            MovementKind::Campaign => coupon::budget_id(CampaignId::from_u128(self.subject)),
         }
     }
 
@@ -125,18 +128,30 @@ impl Movement {
     pub fn subject_text(&self) -> String {
         match self.kind {
             MovementKind::Payout => MerchantId::from_u128(self.subject).to_string(),
-            _ => ResidentId::from_u128(self.subject).to_string(),
+            MovementKind::Campaign => CampaignId::from_u128(self.subject).to_string(),
+            MovementKind::Deposit | MovementKind::Withdrawal => {
+                ResidentId::from_u128(self.subject).to_string()
+            }
         }
     }
 
     /// Refuses what the ledger need not be asked about.
     async fn check(&self, city: &City) -> Result<(), OperatorError> {
-        if self.kind == MovementKind::Payout {
-            let shop = MerchantId::from_u128(self.subject);
-            return Ok(merchant::check_payout(city, shop, self.amount, &self.reference).await?);
+        let (subject, amount) = (self.subject, self.amount);
+        match self.kind {
+            MovementKind::Payout => {
+                let shop = MerchantId::from_u128(subject);
+                merchant::check_payout(city, shop, amount, &self.reference).await?;
+            }
+            MovementKind::Campaign => {
+                coupon::check_funding(city, CampaignId::from_u128(subject), amount).await?;
+            }
+            MovementKind::Deposit | MovementKind::Withdrawal => {
+                let resident = ResidentId::from_u128(subject);
+                wallet::check_booking(city, resident, amount, &self.reference).await?;
+            }
         }
-        let resident = ResidentId::from_u128(self.subject);
-        Ok(wallet::check_booking(city, resident, self.amount, &self.reference).await?)
+        Ok(())
     }
 
     /// The direct way; with a marker in the same chain where one is given.
@@ -157,6 +172,10 @@ impl Movement {
             }
             MovementKind::Payout => {
                 merchant::pay_out_beside(city, by, shop, amount, reference, beside).await?
+            }
+            MovementKind::Campaign => {
+                let campaign = CampaignId::from_u128(self.subject);
+                coupon::fund_beside(city, by, campaign, amount, beside).await?
             }
         })
     }

@@ -1,6 +1,6 @@
 //! The books' check: every account's balances counted again from the ledger's transfers alone, through the engine's
 //! own door, and held against those it keeps, while the city goes on paying. Then: the money at the bank is that of
-//! wallets, shops, billers and fees. Must never write to the ledger.
+//! wallets, shops, billers, campaigns and fees. Must never write to the ledger.
 //!
 //! An account that moves meanwhile is looked up between two readings of the feed, and must show one of the states
 //! that the transfers between them lead through. Keeps every account's sums in memory while it runs, some 150 bytes
@@ -72,6 +72,9 @@ pub struct CheckReport {
     pub billers_minor: i64,
     /// Fees earned, minor units.
     pub fees_minor: i64,
+    /// Left of campaigns' budgets, minor units.
+    #[serde(default)]
+    pub campaigns_minor: i64,
     /// How many disagreements there are.
     pub differences: u64,
     /// The first twenty of them.
@@ -325,6 +328,7 @@ fn conserve(city: &City, tally: &Tally, kinds: &HashMap<u128, (u32, u16)>, repor
     report.shops_minor = minor(account_code::MERCHANT);
     report.billers_minor = minor(account_code::BILLER);
     report.fees_minor = minor(account_code::FEES);
+    report.campaigns_minor = minor(account_code::CAMPAIGN);
     let all: i128 = sums.values().sum();
     let known = [
         account_code::BANK_CLEARING,
@@ -332,10 +336,14 @@ fn conserve(city: &City, tally: &Tally, kinds: &HashMap<u128, (u32, u16)>, repor
         account_code::MERCHANT,
         account_code::BILLER,
         account_code::FEES,
+        account_code::CAMPAIGN,
     ];
     let known: i128 = known.iter().filter_map(|code| sums.get(code)).sum();
     if all != 0 || known != 0 {
         let (bank, owed) = (report.bank_minor, known.saturating_add(i128::from(report.bank_minor)));
-        report.differs(None, format!("the bank has {bank}, wallets, shops, billers and fees come to {owed}"));
+        report.differs(
+            None,
+            format!("the bank has {bank}, wallets, shops, billers, campaigns and fees come to {owed}"),
+        );
     }
 }

@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 
 use super::Movement;
 use crate::City;
+use crate::coupon::http::UsedCoupon;
 use crate::http::{Amount, Answer, Json, Path, Problem};
 use crate::identity::Resident;
 
@@ -23,7 +24,7 @@ pub fn routes() -> OpenApiRouter<City> {
 struct MovementAnswer {
     #[schema(value_type = String, example = "pay_01h2xcejqtf2nbrexx3vqjhp41")]
     id: PaymentId,
-    /// `deposit`, `withdrawal`, `transfer`, `trade_payment`, `trade_refund`.
+    /// `deposit`, `withdrawal`, `transfer`, `trade_payment`, `trade_refund`, `coupon`, `coupon_back`.
     kind: &'static str,
     /// `in` or `out`.
     direction: &'static str,
@@ -45,12 +46,14 @@ struct MovementAnswer {
     subject: Option<String>,
     /// How much of a shop payment was given back.
     refunded: Option<Amount>,
+    /// What of a shop payment a coupon paid: `amount` is with it. Of a `coupon` or a `coupon_back`, which it was.
+    coupon: Option<UsedCoupon>,
 }
 
-impl From<Movement> for MovementAnswer {
-    fn from(m: Movement) -> MovementAnswer {
+impl MovementAnswer {
+    async fn of(city: &City, m: Movement) -> Answer<MovementAnswer> {
         let (order_no, subject) = m.order.map_or((None, None), |order| (order.order_no, order.subject));
-        MovementAnswer {
+        Ok(MovementAnswer {
             id: m.payment,
             kind: m.kind,
             direction: if m.incoming { "in" } else { "out" },
@@ -62,7 +65,8 @@ impl From<Movement> for MovementAnswer {
             order_no,
             subject,
             refunded: m.refunded.map(Into::into),
-        }
+            coupon: UsedCoupon::of(city, m.coupon).await?,
+        })
     }
 }
 
@@ -78,5 +82,5 @@ async fn read_payment(
     who: Resident,
     Path(id): Path<PaymentId>,
 ) -> Answer<Json<MovementAnswer>> {
-    Ok(Json(super::movement(&city, &who, id).await?.into()))
+    Ok(Json(MovementAnswer::of(&city, super::movement(&city, &who, id).await?).await?))
 }

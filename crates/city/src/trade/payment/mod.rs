@@ -5,13 +5,14 @@
 
 pub mod http;
 
-use kernel::ids::{MerchantId, PaymentId, ResidentId, TradeId};
+use kernel::ids::{CampaignId, MerchantId, PaymentId, ResidentId, TradeId};
 use kernel::{Money, Timestamp};
 use ledger::Transfer;
 
 use super::{TradeError, TradeInfo, describe, refund};
 use crate::City;
 use crate::books::{self, transfer_code};
+use crate::coupon::{self, Used};
 use crate::identity::{self, Resident};
 use crate::merchant;
 use crate::wallet::{self, instant};
@@ -39,6 +40,8 @@ pub struct Movement {
     pub order: Option<TradeInfo>,
     /// How much of a payment was given back.
     pub refunded: Option<Money>,
+    /// What of a payment a coupon brought; of a coupon's own movement, what that was.
+    pub coupon: Option<Used>,
 }
 
 /// A movement of the resident's wallet.
@@ -62,6 +65,7 @@ pub async fn movement(city: &City, who: &Resident, payment: PaymentId) -> Result
         trade: None,
         order: None,
         refunded: None,
+        coupon: None,
     };
     match found.code {
         transfer_code::TRADE_PAYMENT | transfer_code::TRADE_REFUND => {
@@ -72,11 +76,15 @@ pub async fn movement(city: &City, who: &Resident, payment: PaymentId) -> Result
             movement.order = describe(city, trade).await?;
             if !incoming {
                 movement.refunded = Some(money(refund::refunded(city, trade).await?));
+                movement.coupon = coupon::of_payment(city, &found).await?;
             }
         }
         transfer_code::WALLET_TRANSFER => {
             let (name, _) = identity::name_and_tier(city, ResidentId::from_u128(side)).await?;
             movement.other = Some(identity::rules::mask_name(&name));
+        }
+        transfer_code::COUPON_SUBSIDY | transfer_code::COUPON_BACK => {
+            movement.coupon = Some(Used { campaign: CampaignId::from_u128(side), discount: movement.amount });
         }
         _ => {}
     }
