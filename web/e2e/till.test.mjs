@@ -161,6 +161,101 @@ test('the answer of a charge is lost: asked for with the same order number, char
   assert.ok(minor(after) > minor(before) && minor(after) - minor(before) <= 666, gained);
 });
 
+/** From now on no answer about money comes through to `page`; what is sent is done all the same. */
+async function cut(page) {
+  await page.route('**/v1/**', async (route) => {
+    const asked = route.request();
+    const money = /\/v1\/(charges|trades|orders\/[^/]+(\/\w+)?)$/.test(new URL(asked.url()).pathname) && !(asked.method() === 'GET' && asked.url().endsWith('trades'));
+    if (asked.url().endsWith('/events')) return route.abort('connectionreset');
+    if (!money) return route.continue();
+    await route.fetch();
+    return route.abort('connectionreset');
+  });
+  await page.goto('/till/#/');
+  await page.reload();
+  await page.getByLabel(t('pad.amount')).waitFor();
+}
+/** Charges whose answer this browser still waits for. */
+const noted = (page) => page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith('yima.till.charge.')));
+
+test('two tabs of one shop: each answers for its own charge, and what both leave in doubt is asked for and shown', async () => {
+  const { page, context } = shop;
+  await typed('1');
+  await cut(page);
+  await page.getByLabel(t('pad.amount')).fill('1.11');
+  await page.getByRole('button', { name: t('pad.charge'), exact: true }).click();
+  await phase('scan').waitFor();
+  await page.keyboard.type(await freshCode(), { delay: 4 });
+  await page.keyboard.press('Enter');
+  await phase('asking').getByText(t('asking.title')).waitFor();
+  const first = await phase('asking').getAttribute('data-order');
+
+  const other = await context.newPage();
+  await cut(other); // it offers a new charge: the first tab's is not its business
+  await other.getByLabel(t('pad.amount')).fill('2.22');
+  await other.getByRole('button', { name: t('pad.code') }).click();
+  const theirs = other.locator('.till-charge[data-phase="asking"]');
+  await theirs.getByText(t('asking.title')).waitFor();
+  const second = await theirs.getAttribute('data-order');
+  assert.notEqual(first, second);
+  assert.equal((await noted(page)).length, 2, 'both are written down');
+
+  // The first tab is loaded again where the network works: it answers for its own charge, and leaves the other's alone.
+  await page.unroute('**/v1/**');
+  await page.reload();
+  await phase('paid').waitFor();
+  assert.equal(await phase('paid').getAttribute('data-order'), first);
+  assert.equal(await theirs.getAttribute('data-order'), second);
+  assert.match(String(await noted(page)), new RegExp(`${second}$`));
+
+  // Another two, both left behind: one load asks for both, the last where it was, the other beside it.
+  await page.getByRole('button', { name: t('charge.next') }).click();
+  await cut(page);
+  await page.getByLabel(t('pad.amount')).fill('3.33');
+  await page.getByRole('button', { name: t('pad.code') }).click();
+  await phase('asking').getByText(t('asking.title')).waitFor();
+  const third = await phase('asking').getAttribute('data-order');
+  await other.close();
+  await page.unroute('**/v1/**');
+  await page.reload();
+  await phase('scan').waitFor();
+  assert.equal(await phase('scan').getAttribute('data-order'), third);
+  const left = page.getByRole('status').filter({ hasText: second });
+  await left.getByText(t('doubt.open', { amount: '¥2.22' })).waitFor();
+  await accessible(page, 'charges in doubt');
+  await page.getByRole('button', { name: t('charge.change') }).click();
+  await phase('ended').waitFor();
+  await page.getByRole('button', { name: t('charge.next') }).click();
+  await left.getByRole('button', { name: t('doubt.go.on') }).click();
+  await phase('scan').waitFor();
+  assert.equal(await phase('scan').getAttribute('data-order'), second);
+  await page.getByRole('button', { name: t('charge.change') }).click();
+  await phase('ended').waitFor();
+  assert.deepEqual(await noted(page), []);
+});
+
+test('a charge that this device cannot keep is not sent', async () => {
+  const { page } = shop;
+  await page.evaluate(() => {
+    Storage.prototype.setItem = () => {
+      throw new DOMException('full', 'QuotaExceededError');
+    };
+  });
+  const asked = [];
+  const heard = (request) => request.method() === 'POST' && asked.push(request.url());
+  page.on('request', heard);
+  await typed('4.44');
+  await page.getByRole('button', { name: t('pad.code') }).click();
+  await phase('refused').getByText(t('refused.not_kept')).waitFor();
+  await accessible(page, 'a charge that is not kept');
+  await page.getByRole('button', { name: t('charge.give.up') }).click();
+  await page.getByLabel(t('pad.amount')).waitFor();
+  page.off('request', heard);
+  assert.deepEqual(asked, []);
+  await page.reload();
+  await page.getByText(t('connection.live')).first().waitFor();
+});
+
 test('a till that was away hears of what came meanwhile', async () => {
   const { page, context } = shop;
   const before = Number(await spoken().getAttribute('data-count'));
