@@ -154,6 +154,14 @@ export async function accessible(page, where) {
   assert.equal(told.length, 0, `${where}:\n${told.join('\n')}`);
 }
 
+/** The same in high contrast. */
+export async function inHighContrast(page, where) {
+  const contrast = (value) => page.evaluate((to) => (to === null ? delete document.documentElement.dataset.contrast : (document.documentElement.dataset.contrast = to)), value);
+  await contrast('high');
+  await accessible(page, `${where} in high contrast`);
+  await contrast(null);
+}
+
 /** Nothing sticks out sideways. */
 export async function fits(page, where) {
   const [wide, room] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
