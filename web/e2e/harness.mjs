@@ -37,9 +37,9 @@ export async function startCity({ env = {} } = {}) {
   let child;
   let log = '';
   const url = `http://localhost:${port}`;
-  const start = async () => {
+  const start = async (more = {}) => {
     const flags = ['demo', '--data', data, '--addr', `127.0.0.1:${port}`, '--sender', `file:${messages}`, '--log', 'warn'];
-    child = spawn(BINARY, flags, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    child = spawn(BINARY, flags, { env: { ...process.env, ...env, ...more }, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (log += text));
     const answers = () => fetch(`${url}/healthz`).then((r) => r.ok, () => child.exitCode !== null);
     await until('the city answers', answers, 60_000);
@@ -93,6 +93,7 @@ export async function startCity({ env = {} } = {}) {
       await start();
     },
     kill: () => stop('SIGKILL'),
+    /** Starts it again on the same files; `more` settings than those it was made with. */
     start,
     async close() {
       if (child.exitCode === null) await stop();

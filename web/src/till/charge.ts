@@ -12,6 +12,7 @@
 import { Failure } from '../lib/call';
 import { cityClock } from '../lib/format';
 import { asFailure } from '../lib/load';
+import { decisive } from '../lib/unsettled';
 import { type Status, type Trade, type Wanted, cancelOrder, charge as send, closeOrder, makeOrder, readOrder } from './api';
 import { me } from './me';
 import { type Note, claim, note, notes, unclaim, unclaimAll, unnote } from './notes';
@@ -89,16 +90,18 @@ let here = new AbortController();
 export function takeUp(): void {
   here = new AbortController();
   const { signal } = here;
-  void look(signal).then((found) => {
-    const last = charge.get() ? undefined : found.pop();
-    if (last) goOn(last);
-    for (const one of found) void doubt(one, signal);
-  });
+  const take = () =>
+    void look(signal).then((found) => {
+      const last = charge.get() ? undefined : found.pop();
+      if (last) goOn(last);
+      for (const one of found) void doubt(one, signal);
+    });
+  take();
+  setTimeout(take, 1_000); // when a page is reloaded, the browser may let go of its claims only after it is here again
   const seen = () => {
     if (document.visibilityState === 'visible') void look(signal).then((found) => found.forEach((one) => void doubt(one, signal)));
   };
   document.addEventListener('visibilitychange', seen, { signal });
-  setTimeout(seen, 2_000); // a page that was just reloaded may not have been let go of when this one looked
 }
 
 /** What is written down and nobody answers for. */
@@ -185,7 +188,10 @@ const wanted = (now: Charge): Wanted => ({
   till: now.till,
 });
 
-/** Asks until there is an answer, telling how many were lost. A refusal is an answer. */
+/**
+ * Asks until there is an answer, telling how many were lost. A refusal is an answer; one that is about the question says nothing of a
+ * charge that the server may know of, and such a charge is read instead of being sent again.
+ */
 async function insist<T>(what: 'charge' | 'code' | 'end' | 'state', act: (signal: AbortSignal) => Promise<T>): Promise<{ answer: T; lost: number }> {
   const known = charge.get()?.sent ?? false;
   writeDown();
@@ -198,7 +204,8 @@ async function insist<T>(what: 'charge' | 'code' | 'end' | 'state', act: (signal
     } catch (error) {
       signal.throwIfAborted();
       const failure = asFailure(error);
-      const decided = failure.kind === 'refused' && failure.status !== 429;
+      const first = !known && turn === 0;
+      const decided = failure.kind === 'refused' && (decisive(failure) || (failure.status !== 429 && (first || what === 'charge')));
       if (failure.kind === 'offline' && turn === 0 && !known) {
         unsent();
         throw failure;
@@ -272,7 +279,7 @@ async function poll(signal: AbortSignal): Promise<void> {
     } catch (error) {
       if (signal.aborted) return;
       const failure = asFailure(error);
-      if (failure.kind === 'refused' && failure.status !== 429 && failure.status !== 401) throw failure;
+      if (decisive(failure)) throw failure;
     }
   }
 }

@@ -38,6 +38,7 @@ const claims = new Map<string, () => void>();
 /** Makes this page the one that answers for a charge, unless it or another is that already. */
 export function claim(orderNo: string): Promise<boolean> {
   if (claims.has(orderNo)) return Promise.resolve(false);
+  if (!('locks' in navigator)) return Promise.resolve(true); // an old browser: to ask twice how an order stands does no harm
   let release = (): void => undefined;
   const over = new Promise<void>((resolve) => (release = resolve));
   claims.set(orderNo, release);
@@ -48,7 +49,7 @@ export function claim(orderNo: string): Promise<boolean> {
       claims.delete(orderNo);
       return undefined;
     };
-    navigator.locks.request(`yima.till.${orderNo}`, { ifAvailable: true }, held).catch(() => resolve(true)); // a browser without locks
+    navigator.locks.request(`yima.till.${orderNo}`, { ifAvailable: true }, held).catch(() => resolve(true));
   });
 }
 
