@@ -160,7 +160,7 @@ export default function Till() {
     <Frame title={staff ? t('till.title') : t('nav.speaker')} tab="/" wide bare={now !== undefined}>
       <SoundGate />
       <div class={now ? 'till-columns till-busy' : 'till-columns'}>
-        <div class="till-left">
+        <div class="till-left k-stack">
           {staff && <Doubts />}
           {!staff ? <Speaker /> : now ? <Charging /> : <Pad />}
         </div>
