@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { NARROW, accessible, fits, openBrowser, person, signInByKey, startCity, texts, until, WIDE } from './harness.mjs';
+import { NARROW, accessible, fits, inHighContrast, openBrowser, person, signInByKey, startCity, texts, until, WIDE } from './harness.mjs';
 
 const t = texts('console');
 let city;
@@ -188,6 +188,7 @@ test('every page in English and on a phone', async () => {
     await narrow.page.waitForTimeout(300);
     await accessible(narrow.page, path);
     await fits(narrow.page, path);
+    await inHighContrast(narrow.page, path);
   }
   assert.deepEqual(narrow.complaints, []);
   await narrow.context.close();

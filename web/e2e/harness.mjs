@@ -37,9 +37,9 @@ export async function startCity({ env = {} } = {}) {
   let child;
   let log = '';
   const url = `http://localhost:${port}`;
-  const start = async () => {
+  const start = async (more = {}) => {
     const flags = ['demo', '--data', data, '--addr', `127.0.0.1:${port}`, '--sender', `file:${messages}`, '--log', 'warn'];
-    child = spawn(BINARY, flags, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    child = spawn(BINARY, flags, { env: { ...process.env, ...env, ...more }, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (log += text));
     const answers = () => fetch(`${url}/healthz`).then((r) => r.ok, () => child.exitCode !== null);
     await until('the city answers', answers, 60_000);
@@ -95,6 +95,7 @@ export async function startCity({ env = {} } = {}) {
       await start();
     },
     kill: () => stop('SIGKILL'),
+    /** Starts it again on the same files; `more` settings than those it was made with. */
     start,
     async close() {
       if (child.exitCode === null) await stop();
@@ -154,6 +155,14 @@ export async function accessible(page, where) {
   await bars('');
   const told = violations.map((v) => `${v.id}: ${v.help}\n${v.nodes.map((n) => `    ${n.target} ${n.failureSummary}`).join('\n')}`);
   assert.equal(told.length, 0, `${where}:\n${told.join('\n')}`);
+}
+
+/** The same in high contrast. */
+export async function inHighContrast(page, where) {
+  const contrast = (value) => page.evaluate((to) => (to === null ? delete document.documentElement.dataset.contrast : (document.documentElement.dataset.contrast = to)), value);
+  await contrast('high');
+  await accessible(page, `${where} in high contrast`);
+  await contrast(null);
 }
 
 /** Nothing sticks out sideways. */

@@ -55,6 +55,29 @@ test('amounts are exact in both directions', async () => {
   assert.equal(money({ minor: 9007199254740991, currency: 'CNY' }), '¥90,071,992,547,409.91');
 });
 
+test("days and times are the city's, whatever zone the machine is in", async () => {
+  const { cityClock, dateTime, day, instantOf, setCity, time, today } = await load('/src/lib/format.ts');
+  const { shortDay } = await load('/src/resident/dates.ts');
+  const zone = process.env.TZ;
+  try {
+    for (const machine of ['America/Los_Angeles', 'Pacific/Kiritimati', 'UTC']) {
+      process.env.TZ = machine;
+      setCity({ currency: 'CNY', utc_offset_s: 8 * 3600 });
+      const at = '2026-02-28T17:30:00.123456789Z';
+      assert.equal(today(new Date(at)), '2026-03-01', machine);
+      assert.equal(cityClock(Date.parse(at)), '2026-03-01T01:30:00', machine);
+      assert.equal(instantOf('2026-03-01T01:30').toISOString(), '2026-02-28T17:30:00.000Z', machine);
+      assert.equal(day(at), day('2026-03-01'), machine);
+      assert.equal(shortDay(at), '3月1日', machine);
+      assert.equal(time(at), '01:30', machine);
+      assert.equal(dateTime(at), '2026年3月1日 01:30', machine);
+    }
+  } finally {
+    if (zone === undefined) delete process.env.TZ;
+    else process.env.TZ = zone;
+  }
+});
+
 test('texts take values and plurals', async () => {
   const { fill } = await load('/src/lib/text.ts');
   assert.equal(fill('{n} {n|bill|bills}', { n: 1 }), '1 bill');

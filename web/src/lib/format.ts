@@ -58,9 +58,9 @@ export const number = (value: number, digits = 0): string =>
 export const percent = (share: number): string =>
   new Intl.NumberFormat(locale(), { style: 'percent', maximumFractionDigits: 1 }).format(share);
 
-/** A day, `2026-03-02`, for people. */
+/** A day, `2026-03-02`, for people; of an instant it is the city's. */
 export function day(text: string): string {
-  const [y, m, d] = text.slice(0, 10).split('-').map(Number);
+  const [y, m, d] = (text.length > 10 ? today(new Date(text)) : text).split('-').map(Number);
   return new Intl.DateTimeFormat(locale(), { dateStyle: 'medium', timeZone: 'UTC' }).format(
     Date.UTC(y ?? 1970, (m ?? 1) - 1, d ?? 1),
   );
@@ -88,3 +88,7 @@ export function dayBegins(text: string): string {
 
 /** The city's day of an instant, `2026-03-02`; today without one. */
 export const today = (instant: Date | number = Date.now()): string => local(instant instanceof Date ? instant.getTime() : instant).toISOString().slice(0, 10);
+
+/** What the city's clocks show, `2026-03-02T09:30:00`, as date fields write it; and the instant at which they show it. */
+export const cityClock = (instant: number = Date.now()): string => local(instant).toISOString().slice(0, 19);
+export const instantOf = (clock: string): Date => new Date(Date.parse(`${clock}Z`) - city.utc_offset_s * 1000);

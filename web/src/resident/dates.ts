@@ -1,8 +1,10 @@
 /** Dates in lists, where the month stands above. */
+import { cityClock } from '../lib/format';
 import { locale } from '../lib/prefs';
 
-export const shortTime = (instant: string): string =>
-  new Intl.DateTimeFormat(locale(), { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' }).format(new Date(instant));
+const told = (instant: string, parts: Intl.DateTimeFormatOptions): string =>
+  new Intl.DateTimeFormat(locale(), { ...parts, timeZone: 'UTC' }).format(new Date(`${cityClock(Date.parse(instant))}Z`));
 
-export const shortDay = (instant: string): string =>
-  new Intl.DateTimeFormat(locale(), { month: 'short', day: 'numeric' }).format(new Date(instant));
+export const shortTime = (instant: string): string => told(instant, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' });
+
+export const shortDay = (instant: string): string => told(instant, { month: 'short', day: 'numeric' });

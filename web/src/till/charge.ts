@@ -1,6 +1,7 @@
 /**
  * One charge from the amount to its end. The order number is made once, here, and written down before anything is sent: an answer
- * that was lost is asked for again with the same number, so that nobody is ever charged twice, also after the page was reloaded.
+ * that was lost is asked for again with the same number, so that nobody is ever charged twice, also after the page was reloaded. What
+ * cannot be written down is not sent.
  *
  * scan → asking → paid | waiting → paid | ended
  *      → code (the payer scans the till) → paid | ended
@@ -9,10 +10,13 @@
  * Never keeps a payer's code.
  */
 import { Failure } from '../lib/call';
+import { cityClock } from '../lib/format';
 import { asFailure } from '../lib/load';
+import { decisive } from '../lib/unsettled';
 import { type Status, type Trade, type Wanted, cancelOrder, charge as send, closeOrder, makeOrder, readOrder } from './api';
 import { me } from './me';
-import { kept, store } from './store';
+import { type Note, claim, note, notes, unclaim, unclaimAll, unnote } from './notes';
+import { store } from './store';
 
 export type Phase =
   | { at: 'scan' }
@@ -24,22 +28,21 @@ export type Phase =
   | { at: 'paid'; paidAt: string | undefined }
   | { at: 'ended'; why: 'cancelled' | 'expired' | 'refunded' };
 
-export interface Charge {
-  orderNo: string;
-  minor: number;
-  currency: string;
-  till: string | undefined;
-  /** Whether the server may know of it. */
-  sent: boolean;
+export interface Charge extends Note {
   phase: Phase;
 }
-type Note = Omit<Charge, 'phase'>;
+
+/** A charge that an earlier visit or a closed page left in doubt, beside the one under way. */
+export interface Doubt extends Note {
+  stands: 'asking' | 'open' | 'paid' | 'refunded' | 'closed';
+}
 
 const CODE_LIFE_S = 300;
 const WAIT_MS = [1_000, 2_000, 4_000, 8_000];
 const POLL_MS = 2_000;
 
 export const charge = store<Charge | undefined>(undefined);
+export const doubts = store<Doubt[]>([]);
 
 let going = new AbortController();
 
@@ -65,10 +68,8 @@ const pause = (ms: number, signal: AbortSignal): Promise<void> =>
     signal.addEventListener('abort', done);
   });
 
-function number(now = new Date()): string {
-  const two = (n: number) => String(n).padStart(2, '0');
-  const day = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`;
-  const time = `${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`;
+function number(): string {
+  const [day = '', time = ''] = cityClock().replace(/[-:]/g, '').split('T');
   const letters = Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => '0123456789ABCDEFGHJKMNPQRSTVWXYZ'[b & 31]);
   return `${day}-${time}-${letters.join('')}`;
 }
@@ -78,43 +79,106 @@ export function begin(minor: number): void {
   const who = me.get();
   if (!who) return;
   going.abort();
-  charge.set({ orderNo: number(), minor, currency: who.currency, till: who.till, sent: false, phase: { at: 'scan' } });
+  const orderNo = number();
+  void claim(orderNo);
+  charge.set({ orderNo, minor, currency: who.currency, till: who.till, sent: false, phase: { at: 'scan' } });
 }
 
-/** Where the charge of this shop is written down. */
-const place = (): string => `charge.${me.get()?.shop.id ?? ''}`;
+let here = new AbortController();
 
-/** What an earlier visit of this page left unfinished. */
+/** Takes up what earlier visits, and pages that were closed, left unfinished: the last of it here, what is older beside it. */
 export function takeUp(): void {
-  const note = kept.read<Note>(place());
-  if (!note || charge.get()) return;
-  charge.set({ ...note, phase: { at: 'asking', what: 'state', turn: 0 } });
+  here = new AbortController();
+  const { signal } = here;
+  const take = () =>
+    void look(signal).then((found) => {
+      const last = charge.get() ? undefined : found.pop();
+      if (last) goOn(last);
+      for (const one of found) void doubt(one, signal);
+    });
+  take();
+  setTimeout(take, 1_000); // when a page is reloaded, the browser may let go of its claims only after it is here again
+  const seen = () => {
+    if (document.visibilityState === 'visible') void look(signal).then((found) => found.forEach((one) => void doubt(one, signal)));
+  };
+  document.addEventListener('visibilitychange', seen, { signal });
+}
+
+/** What is written down and nobody answers for. */
+async function look(signal: AbortSignal): Promise<Note[]> {
+  const found: Note[] = [];
+  for (const one of signal.aborted ? [] : notes()) {
+    if (!(await claim(one.orderNo))) continue;
+    // It may have come to its end elsewhere since it was read.
+    if (!signal.aborted && notes().some((other) => other.orderNo === one.orderNo)) found.push(one);
+    else unclaim(one.orderNo);
+  }
+  return signal.aborted ? [] : found;
+}
+
+/** Makes a charge in doubt the one under way. */
+export function goOn({ orderNo, minor, currency, till, sent }: Note): void {
+  if (charge.get()) return;
+  dismiss(orderNo);
+  charge.set({ orderNo, minor, currency, till, sent, phase: { at: 'asking', what: 'state', turn: 0 } });
   void during(() => settle());
+}
+
+/** Shows no more of a charge whose end is known. */
+export const dismiss = (orderNo: string): void => doubts.set(doubts.get().filter((one) => one.orderNo !== orderNo));
+
+/** Asks how a charge in doubt stands until it is known, or somebody goes on with it. */
+async function doubt(one: Note, signal: AbortSignal): Promise<void> {
+  doubts.set([...doubts.get(), { ...one, stands: 'asking' }]);
+  for (let turn = 0; ; turn += 1) {
+    const stands = await readOrder(one.orderNo, signal).then(
+      ({ status }) => (status === 'waiting' ? 'open' : status),
+      (error: unknown) => (asFailure(error).code === 'trade_unknown' ? 'open' : undefined),
+    );
+    if (signal.aborted || !doubts.get().some((other) => other.orderNo === one.orderNo)) return;
+    if (stands !== undefined) stood(one.orderNo, stands);
+    if (stands !== undefined && stands !== 'open') return;
+    await pause(WAIT_MS[Math.min(turn, WAIT_MS.length - 1)] ?? POLL_MS, signal);
+  }
+}
+
+function stood(orderNo: string, stands: Doubt['stands']): void {
+  doubts.set(doubts.get().map((one) => (one.orderNo === orderNo ? { ...one, stands } : one)));
+  if (stands !== 'open') forget(orderNo);
 }
 
 /** Nobody stands at the till any more. What is not finished stays written down. */
 export function putDown(): void {
+  here.abort();
   going.abort();
   charge.set(undefined);
+  doubts.set([]);
+  unclaimAll();
 }
 
 function writeDown(): void {
   const now = charge.get();
   if (!now || now.sent) return;
   const { phase: _, ...rest } = now;
-  kept.write(place(), { ...rest, sent: true } satisfies Note);
+  if (!note({ ...rest, sent: true })) throw new Failure('refused', 'not_kept', 'this device keeps nothing');
   charge.set({ ...now, sent: true });
 }
 
 /** Nothing left the device: there is nothing to be closed or asked about. */
 function unsent(): void {
-  kept.write(place(), undefined);
   const now = charge.get();
-  if (now) charge.set({ ...now, sent: false });
+  if (!now) return;
+  unnote(now.orderNo);
+  charge.set({ ...now, sent: false });
+}
+
+function forget(orderNo: string): void {
+  unnote(orderNo);
+  unclaim(orderNo);
 }
 
 function over(phase: Phase): void {
-  kept.write(place(), undefined);
+  forget(charge.get()?.orderNo ?? '');
   turnTo(phase);
 }
 
@@ -124,7 +188,10 @@ const wanted = (now: Charge): Wanted => ({
   till: now.till,
 });
 
-/** Asks until there is an answer, telling how many were lost. A refusal is an answer. */
+/**
+ * Asks until there is an answer, telling how many were lost. A refusal is an answer; one that is about the question says nothing of a
+ * charge that the server may know of, and such a charge is read instead of being sent again.
+ */
 async function insist<T>(what: 'charge' | 'code' | 'end' | 'state', act: (signal: AbortSignal) => Promise<T>): Promise<{ answer: T; lost: number }> {
   const known = charge.get()?.sent ?? false;
   writeDown();
@@ -137,7 +204,8 @@ async function insist<T>(what: 'charge' | 'code' | 'end' | 'state', act: (signal
     } catch (error) {
       signal.throwIfAborted();
       const failure = asFailure(error);
-      const decided = failure.kind === 'refused' && failure.status !== 429;
+      const first = !known && turn === 0;
+      const decided = failure.kind === 'refused' && (decisive(failure) || (failure.status !== 429 && (first || what === 'charge')));
       if (failure.kind === 'offline' && turn === 0 && !known) {
         unsent();
         throw failure;
@@ -211,7 +279,7 @@ async function poll(signal: AbortSignal): Promise<void> {
     } catch (error) {
       if (signal.aborted) return;
       const failure = asFailure(error);
-      if (failure.kind === 'refused' && failure.status !== 429 && failure.status !== 401) throw failure;
+      if (decisive(failure)) throw failure;
     }
   }
 }
@@ -245,6 +313,7 @@ export function end(): void {
   if (!now) return;
   if (!now.sent) {
     going.abort();
+    unclaim(now.orderNo);
     charge.set(undefined);
     return;
   }
@@ -277,5 +346,6 @@ export function next(): void {
 /** A live event said that this order was paid. */
 export function heardPaid(orderNo: string | null | undefined, at: string): void {
   const now = charge.get();
+  if (doubts.get().some((one) => one.orderNo === orderNo && one.stands !== 'paid')) stood(orderNo as string, 'paid');
   if (now && orderNo === now.orderNo && now.phase.at !== 'paid' && now.phase.at !== 'ended') over({ at: 'paid', paidAt: at });
 }

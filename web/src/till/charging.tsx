@@ -139,7 +139,7 @@ function Body({ now }: { now: Charge }) {
     case 'refused':
       return (
         <Result icon="error" tone="bad" title={t('charge.refused')} note={refusedText(phase.failure)}>
-          <p class="till-note">{t('charge.refused.note')}</p>
+          {phase.failure.code !== 'not_kept' && <p class="till-note">{t('charge.refused.note')}</p>}
           <Button kind="primary" block icon="scan" onClick={again}>
             {t('charge.again')}
           </Button>

@@ -52,12 +52,25 @@ export const kept = {
       return undefined; // a browser that keeps nothing, or something else's text
     }
   },
-  write(name: string, value: unknown): void {
+  /** Whether it is kept now; a browser without room, or one that keeps nothing, has it for this page only. */
+  write(name: string, value: unknown): boolean {
+    const text = value === undefined ? null : JSON.stringify(value);
     try {
-      if (value === undefined) localStorage.removeItem(`yima.till.${name}`);
-      else localStorage.setItem(`yima.till.${name}`, JSON.stringify(value));
+      if (text === null) localStorage.removeItem(`yima.till.${name}`);
+      else localStorage.setItem(`yima.till.${name}`, text);
+      return localStorage.getItem(`yima.till.${name}`) === text;
     } catch {
-      // kept for this page only
+      return false;
+    }
+  },
+  /** The names of what is kept that begin so. */
+  names(start: string): string[] {
+    try {
+      return Object.keys(localStorage)
+        .filter((key) => key.startsWith(`yima.till.${start}`))
+        .map((key) => key.slice('yima.till.'.length));
+    } catch {
+      return [];
     }
   },
 };

@@ -89,6 +89,13 @@ export default {
   'refused.payment_code_used': 'The pay code was used already; scan a fresh one',
   'refused.payment_code_ambiguous': 'Scan a fresh pay code of the customer',
   'refused.trade_not_for_you': 'This order waits for another customer',
+  'refused.not_kept': 'This device cannot keep a record of the charge, and without one a lost answer could mean charging twice; so nothing was sent. Free some storage or leave private browsing, and try again',
+  'doubt.asking': 'A charge of {amount} has no answer yet; we keep asking',
+  'doubt.open': 'No money came yet for a charge of {amount}',
+  'doubt.paid': 'The earlier {amount} is paid',
+  'doubt.refunded': 'The earlier {amount} was given back',
+  'doubt.closed': 'The earlier order of {amount} is closed; no money came',
+  'doubt.go.on': 'Go on with it',
 
   'say.yuan': 'yuan',
   'say.arrived': 'Money arrived, {amount} {unit}',

@@ -88,6 +88,13 @@ export default {
   'refused.payment_code_used': '这个付款码已经用过，请顾客刷新后再扫',
   'refused.payment_code_ambiguous': '请顾客刷新付款码后再扫一次',
   'refused.trade_not_for_you': '这笔订单正在等另一位顾客付款',
+  'refused.not_kept': '这台设备存不下收款记录，为免重复收款，这笔没有发出。请清理存储空间，或退出无痕模式，再试一次',
+  'doubt.asking': '有一笔 {amount} 的收款还没有结果，正在查询',
+  'doubt.open': '有一笔 {amount} 的收款还没有收到钱',
+  'doubt.paid': '先前的 {amount} 已收款成功',
+  'doubt.refunded': '先前的 {amount} 已全部退款',
+  'doubt.closed': '先前的 {amount} 订单已关闭，没有收到钱',
+  'doubt.go.on': '接着处理',
 
   'say.yuan': '元',
   'say.arrived': '收款到账 {amount} {unit}',

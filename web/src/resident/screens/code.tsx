@@ -105,6 +105,17 @@ function useHidden(): [Hidden, () => void] {
   return [hidden, show];
 }
 
+/** Whether the page is before somebody's eyes: a phone that was locked tells of it when it is unlocked. */
+function useInSight(): boolean {
+  const [inSight, set] = useState(document.visibilityState === 'visible');
+  useEffect(() => {
+    const changed = () => set(document.visibilityState === 'visible');
+    document.addEventListener('visibilitychange', changed);
+    return () => document.removeEventListener('visibilitychange', changed);
+  }, []);
+  return inSight;
+}
+
 /** Keeps the screen lit while the code is to be seen, where the browser can. */
 function useLit(lit: boolean): void {
   useEffect(() => {
@@ -189,7 +200,7 @@ function useCharges(on: boolean) {
 function Live({ held }: { held: Key }) {
   const [hidden, show] = useHidden();
   const online = useOnline();
-  const { charge, paid, dismiss } = useCharges(online && hidden !== 'page');
+  const { charge, paid, dismiss } = useCharges(useInSight() && online);
   const [ignored, setIgnored] = useState<string>();
   const { outcome, pay, stop, reset } = usePayment();
   const [confirming, setConfirming] = useState<api.Waiting>();

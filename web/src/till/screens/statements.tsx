@@ -129,7 +129,7 @@ function Reconcile() {
 export default function Statements() {
   const { shop } = useMe();
   const [count, setCount] = useState(SHOWN);
-  const opened = shop.created_at.slice(0, 10);
+  const opened = today(new Date(shop.created_at));
   const days = Array.from({ length: count }, (_, i) => daysBefore(today(), i + 1)).filter((one) => one >= daysBefore(opened, 1));
   const [which, setWhich] = useState('');
   const act = useAct(async (one: string) => {

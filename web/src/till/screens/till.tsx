@@ -6,6 +6,7 @@ import { money, parseAmount, places, time } from '../../lib/format';
 import { Arrivals } from '../arrivals';
 import { begin, charge, showCode, take } from '../charge';
 import { Charging } from '../charging';
+import { Doubts } from '../doubts';
 import { Frame } from '../frame';
 import { live } from '../live';
 import { can, useMe } from '../me';
@@ -159,7 +160,10 @@ export default function Till() {
     <Frame title={staff ? t('till.title') : t('nav.speaker')} tab="/" wide bare={now !== undefined}>
       <SoundGate />
       <div class={now ? 'till-columns till-busy' : 'till-columns'}>
-        <div class="till-left">{!staff ? <Speaker /> : now ? <Charging /> : <Pad />}</div>
+        <div class="till-left k-stack">
+          {staff && <Doubts />}
+          {!staff ? <Speaker /> : now ? <Charging /> : <Pad />}
+        </div>
         <div class="till-right">
           <Arrivals />
         </div>

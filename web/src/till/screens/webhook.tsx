@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import { c } from '../../common/text';
 import { Banner, Button, Card, Cell, DateField, Descriptions, Dialog, Empty, List, Pager, Row, Section, Segmented, Sheet, toast } from '../../kit';
-import { dateTime } from '../../lib/format';
+import { cityClock, dateTime, instantOf } from '../../lib/format';
 import { useAct, useLoad, usePages } from '../../lib/load';
 import { href, replace } from '../../lib/router';
 import { type DeliveryState, deleteEndpoint, enableEndpoint, listDeliveries, readEndpoint, replay, rotateSecret } from '../api';
@@ -15,11 +15,8 @@ import { Loaded, Refusal } from '../view';
 /** How often a replay goes on by itself; some 10,000 events each. */
 const REPLAYS_MAX = 20;
 
-/** An hour ago where the browser is, as its date field writes it. */
-function hourAgo(): string {
-  const at = new Date(Date.now() - 3_600_000);
-  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
-}
+/** An hour ago by the city's clocks, as all times here are. */
+const hourAgo = (): string => cityClock(Date.now() - 3_600_000).slice(0, 16);
 
 export default function Webhook({ id }: { id: string }) {
   const [state, setState] = useState<DeliveryState | ''>('');
@@ -41,7 +38,7 @@ export default function Webhook({ id }: { id: string }) {
     replace('/webhooks');
   });
   const again = useAct(async () => {
-    let from = new Date(since).toISOString();
+    let from = instantOf(since).toISOString();
     let events = 0;
     for (let turn = 0; turn < REPLAYS_MAX; turn += 1) {
       const sent = await replay(id, from);
