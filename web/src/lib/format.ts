@@ -18,7 +18,7 @@ export const setCity = (told: City): void => void (city = told);
 export const cityCurrency = (): string => city.currency;
 export const fourEyesLimit = (): Amount | undefined => city.four_eyes_limit ?? undefined;
 /** The instant whose UTC reading is what the city's clocks show. */
-const local = (instant: string | number): Date => new Date(new Date(instant).getTime() + city.utc_offset_s * 1000);
+export const local = (instant: string | number): Date => new Date(new Date(instant).getTime() + city.utc_offset_s * 1000);
 
 /** Decimal places of a currency (ISO 4217). */
 export const places = (currency: string): number =>
@@ -58,9 +58,9 @@ export const number = (value: number, digits = 0): string =>
 export const percent = (share: number): string =>
   new Intl.NumberFormat(locale(), { style: 'percent', maximumFractionDigits: 1 }).format(share);
 
-/** A day, `2026-03-02`, for people. */
+/** A day, `2026-03-02`, or the city's day of an instant, for people. */
 export function day(text: string): string {
-  const [y, m, d] = text.slice(0, 10).split('-').map(Number);
+  const [y, m, d] = (text.length > 10 ? today(Date.parse(text)) : text).split('-').map(Number);
   return new Intl.DateTimeFormat(locale(), { dateStyle: 'medium', timeZone: 'UTC' }).format(
     Date.UTC(y ?? 1970, (m ?? 1) - 1, d ?? 1),
   );

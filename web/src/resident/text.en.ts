@@ -86,7 +86,7 @@ export default {
   'pay.order': 'Order',
   'pay.source': 'Paid from',
   'pay.wallet': 'Yima balance',
-  'pay.short': 'Not enough: {amount} available',
+  'pay.short': 'Not enough balance',
   'pay.offline': 'Connect to a network to pay',
   'pay.pin.first': 'Payments above {amount} need a PIN; set it first',
   'pay.sending': 'Paying',

@@ -191,9 +191,11 @@ function Paid() {
   );
 }
 
+const thisYear = (): number => Number(today().slice(0, 4));
+
 /** What was paid for bills in each month of a year. */
 function Months() {
-  const [year, setYear] = useState(new Date().getFullYear());
+  const [year, setYear] = useState(thisYear());
   return <Year key={year} year={year} go={setYear} />;
 }
 
@@ -212,7 +214,7 @@ function Year({ year, go }: { year: number; go: (year: number) => void }) {
             note={
               <span class="year">
                 <Button kind="quiet" small icon="back" label={t('months.before')} onClick={() => go(year - 1)} />
-                <Button kind="quiet" small icon="chevron-right" label={t('months.after')} disabled={year >= new Date().getFullYear()} onClick={() => go(year + 1)} />
+                <Button kind="quiet" small icon="chevron-right" label={t('months.after')} disabled={year >= thisYear()} onClick={() => go(year + 1)} />
               </span>
             }
             summary={t('months.sum', { year, n: count, amount: money({ minor: total, currency }) })}

@@ -1,7 +1,7 @@
 /** What the shop took: today, and day by day. */
 import { useState } from 'preact/hooks';
 import { Amount, Bars, Cell, ChartFrame, Columns, List, Section, Segmented, Stat, Table } from '../../kit';
-import { day as dayText, decimal, money, number, today } from '../../lib/format';
+import { day as dayText, money, number, today } from '../../lib/format';
 import { useLoad } from '../../lib/load';
 import { href } from '../../lib/router';
 import { type DayTakings, readBalance, readTakings } from '../api';
@@ -128,7 +128,7 @@ export default function Takings() {
                       items={days.map((one, i) => ({
                         label: span === 7 || i % 5 === 4 ? one.day.slice(8) : '',
                         value: one.gross.minor,
-                        text: decimal(one.gross.minor, currency),
+                        text: money(one.gross),
                       })).map((one, i) => ({ ...one, label: one.label || '\u200b'.repeat(i + 1) }))}
                     />
                   </ChartFrame>
