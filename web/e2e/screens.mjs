@@ -371,7 +371,7 @@ async function tourOf(look, city) {
     ['long-pay', payAt(longOrder.qr)],
     ['long-pay-typed', payAt(poster), (page) => typeInto(page, 'pay.amount', '99999999.99')],
     ['long-pay-pin', payAt(longOrder.qr), (page) => pay(page).then(() => pinAsked(page))],
-    ['long-pay-done', payAt(longOrder.qr), (page) => payWithPin(page).then(() => heading(page, r('result.paid')))],
+    ['long-pay-refused', payAt(longOrder.qr), (page) => payWithPin(page).then(() => heading(page, r('result.refused')))],
     ['long-history', '/history'],
   ]);
 
@@ -498,9 +498,9 @@ async function tourOf(look, city) {
   await heading(longShop, t('arrivals.title'));
   const longTrade = (await city.api('GET', '/v1/trades', { key: largeKey })).items[0].trade;
   await draw(look, 'till', longShop, [
-    ['long-typed', '/', (page) => amount('99999999.99')(page).then(() => () => amount('')(page))],
+    ['long-typed', '/', (page) => amount('9999999.99')(page).then(() => () => amount('')(page))],
     ['long-code', '/', async (page) => {
-      await amount('99999999.99')(page);
+      await amount('9999999.99')(page);
       await press(page, t('pad.code'));
       await phase(page, 'code');
       return cancel(page);
