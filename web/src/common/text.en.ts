@@ -22,7 +22,7 @@ export default {
   'chunk.note': 'The page was not fetched completely. Please try again.',
   'as.of': 'As of {time}',
   'asking.title': 'Finding out what became of it',
-  'asking.note': 'The network is shaky. Asking for the {n}. time about the same payment: you never pay twice. Please do not pay anew.',
+  'asking.note': 'The network is shaky. We are asking about the same payment again (try {n}): you never pay twice. Please do not pay anew.',
   'unknown.title': 'Outcome not known yet',
   'unknown.note': 'We do not know yet whether this payment was made. Please do not pay anew; we ask again when you are connected.',
   'pin.title': 'Enter your PIN',

@@ -21,7 +21,7 @@ export default {
   'chunk.note': '页面没有下载完整，请重试。',
   'as.of': '截至 {time}',
   'asking.title': '正在确认结果',
-  'asking.note': '网络不稳，正在第 {n} 次询问同一笔付款的结果。不会重复扣款，请勿重新付款。',
+  'asking.note': '网络不稳，正在第{n}次询问同一笔付款的结果。不会重复扣款，请勿重新付款。',
   'unknown.title': '结果待确认',
   'unknown.note': '还不知道这笔付款是否成功。请勿重新付款，恢复网络后会接着询问。',
   'pin.title': '请输入支付密码',

@@ -1,9 +1,17 @@
 /** Where an alert is mended. */
 import { href } from '../lib/router';
+import { day } from '../lib/format';
 import type { Alert } from './api';
+import { t } from './text';
 
 const DAY = /^\d{4}-\d\d-\d\d/;
 const SHOP = /mch_[0-9a-z]{26}/;
+
+/** What the server says besides the code; where the code has it in words of one's own language, those. */
+export function alertDetail({ code, detail }: Alert): string {
+  const [, on, n] = (code === 'breaks_open' && /^(\d{4}-\d\d-\d\d): (\d+) /.exec(detail)) || [];
+  return on && n ? t('alert.breaks', { day: day(on), n: Number(n) }) : detail;
+}
 
 /** The screen that mends it; nothing where that is not in this console's power. */
 export function alertHref({ code, subject, detail }: Alert): string | undefined {

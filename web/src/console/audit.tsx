@@ -50,7 +50,7 @@ export default function Audit() {
               columns={[
                 { key: 'at', label: t('time'), cell: (act) => <When at={act.at} /> },
                 { key: 'who', label: t('operator'), cell: (act) => act.operator_name ?? <Id id={act.operator} /> },
-                { key: 'action', label: t('action'), cell: (act) => <strong>{word(`act.${act.action}`)}</strong> },
+                { key: 'action', label: t('action'), cell: (act) => <strong class="o-short">{word(`act.${act.action}`)}</strong> },
                 {
                   key: 'subject',
                   label: t('subject'),

@@ -8,9 +8,9 @@ import {
 import { useAct } from '../lib/load';
 import { money, number, percent, time } from '../lib/format';
 import { type Alert, type BooksCheck, type BooksReport, type ChannelTally, type Live, type Minute, live, startCheck } from './api';
-import { alertHref } from './alerts';
+import { alertDetail, alertHref } from './alerts';
 import type { ChartProps } from './chart';
-import { Loaded, Money, Refused, State, Sum, When, inCity } from './parts';
+import { Loaded, Money, Refused, State, When, inCity } from './parts';
 import { usePoll } from './poll';
 import { t, word } from './text';
 import { useMay } from './who';
@@ -67,7 +67,7 @@ function City({ city }: { city: Live }) {
       <Alerts alerts={city.alerts} />
       <div class="o-stats">
         <Stat label={t('live.rate')} value={number(now.payments / 60, 1)} note={t('live.peak', { n: number(now.peak_per_second) })} />
-        <Stat label={t('live.value')} value={<Sum of={now.value} />} note={t('live.hour', { sum: money({ minor: hour.minor, currency: now.value.currency }) })} />
+        <Stat label={t('live.value')} value={money(now.value)} note={t('live.hour', { sum: money({ minor: hour.minor, currency: now.value.currency }) })} />
         <Stat
           label={t('live.success')}
           value={share(part)}
@@ -117,9 +117,7 @@ function Alerts({ alerts }: { alerts: Alert[] }) {
                 <span class="o-alert-text">
                   <strong>{word(`alert.${one.code}`)}</strong>
                   {TELLING.has(one.code) && (
-                    <span class="o-note" lang="en">
-                      {one.detail}
-                    </span>
+                    <span class="o-note">{alertDetail(one)}</span>
                   )}
                   {one.since && (
                     <span class="o-note">

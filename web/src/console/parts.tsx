@@ -199,12 +199,6 @@ export const When = ({ at }: { at: string | undefined | null }) => (at ? <time d
 
 export const Money = ({ of }: { of: Amount | undefined | null }) => <span class="o-money">{of ? money(of) : t('none')}</span>;
 
-/** An amount as the figure of a tile: the longer, the smaller. */
-export function Sum({ of }: { of: Amount }) {
-  const text = money(of);
-  return <span class={text.length > 15 ? 'o-sum o-sum-xl' : text.length > 11 ? 'o-sum o-sum-l' : 'o-sum'}>{text}</span>;
-}
-
 export const inCity = (minor: number): Amount => ({ minor, currency: cityCurrency() });
 
 /** Good, bad or in between, by sign, colour and word. */

@@ -2,11 +2,11 @@
 import { useState } from 'preact/hooks';
 import { Badge, Banner, Button, Card, DateField, Empty, FileField, Row, Section, Stack, Stat, toast } from '../kit';
 import { download } from '../lib/call';
-import { day as dayText, number, today } from '../lib/format';
+import { day as dayText, money, number, today } from '../lib/format';
 import { useAct, useLoad } from '../lib/load';
 import { type Report, type Totals, bankStatement, reconcile, report, settlementFile } from './api';
 import { Breaks } from './breaks';
-import { ActDialog, Loaded, Money, Refused, State, Sum, When, dayBy, inCity } from './parts';
+import { ActDialog, Loaded, Money, Refused, State, When, dayBy, inCity } from './parts';
 import { t } from './text';
 import { useMay } from './who';
 
@@ -39,9 +39,11 @@ export function SettlementDay({ biller, name, day, onDay }: { biller: string; na
   return (
     <Stack>
       <Row>
-        <Button small icon="back" label={t('day.before')} onClick={() => onDay(dayBy(day, -1))} />
-        <DateField label={t('day')} hideLabel value={day} onChange={(to) => to && onDay(to)} />
-        <Button small icon="chevron-right" label={t('day.after')} onClick={() => onDay(dayBy(day, 1))} />
+        <div class="o-days">
+          <Button small icon="back" label={t('day.before')} onClick={() => onDay(dayBy(day, -1))} />
+          <DateField label={t('day')} hideLabel value={day} onChange={(to) => to && onDay(to)} />
+          <Button small icon="chevron-right" label={t('day.after')} onClick={() => onDay(dayBy(day, 1))} />
+        </div>
       </Row>
       <Loaded load={found} shape="card">
         {({ report: made }) =>
@@ -128,9 +130,9 @@ function Figures({ of }: { of: Report }) {
   return (
     <>
       <div class="o-stats">
-        <Stat label={t('settle.ledger')} value={<Sum of={inCity(of.ledger.amount_minor)} />} note={t('bills.n', { n: number(of.ledger.count) })} />
-        <Stat label={t('settle.fee')} value={<Sum of={inCity(of.fee_minor)} />} note={t(`settle.${of.method}`)} />
-        <Stat label={t('settle.payout')} value={<Sum of={inCity(of.payout_minor)} />} note={t('settle.payout.on', { day: dayText(of.payout_on) })} />
+        <Stat label={t('settle.ledger')} value={money(inCity(of.ledger.amount_minor))} note={t('bills.n', { n: number(of.ledger.count) })} />
+        <Stat label={t('settle.fee')} value={money(inCity(of.fee_minor))} note={t(`settle.${of.method}`)} />
+        <Stat label={t('settle.payout')} value={money(inCity(of.payout_minor))} note={t('settle.payout.on', { day: dayText(of.payout_on) })} />
         <Stat label={t('breaks')} value={number(of.breaks)} note={t('settle.matched', { n: number(of.matched) })} tone={open ? 'warn' : 'ok'} />
       </div>
       <Card>

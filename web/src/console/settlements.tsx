@@ -1,13 +1,13 @@
 /** All billers of a day: who is settled, who is not, and where lists disagree. */
 import { useState } from 'preact/hooks';
 import { Button, DateField, Empty, Page, Row, Segmented, Stat, Table, type Tone } from '../kit';
-import { number, today } from '../lib/format';
+import { money, number, today } from '../lib/format';
 import { useLoad } from '../lib/load';
 import { href, replace } from '../lib/router';
 import { type SettlementRow, settlements } from './api';
 import type { ScreenProps } from './app';
 import { Breaks } from './breaks';
-import { Loaded, Money, State, Sum, billerName, dayBy, inCity, isDay } from './parts';
+import { Loaded, Money, State, billerName, dayBy, inCity, isDay } from './parts';
 import { t } from './text';
 
 type Stand = 'open' | 'closed' | 'matched' | 'breaks';
@@ -29,9 +29,11 @@ export default function Settlements({ query }: ScreenProps) {
   return (
     <Page title={t('nav.settlements')} wide>
       <Row>
-        <Button small icon="back" label={t('day.before')} onClick={() => to(dayBy(day, -1))} />
-        <DateField label={t('day')} hideLabel value={day} onChange={(next) => next && to(next)} />
-        <Button small icon="chevron-right" label={t('day.after')} onClick={() => to(dayBy(day, 1))} />
+        <div class="o-days">
+          <Button small icon="back" label={t('day.before')} onClick={() => to(dayBy(day, -1))} />
+          <DateField label={t('day')} hideLabel value={day} onChange={(next) => next && to(next)} />
+          <Button small icon="chevron-right" label={t('day.after')} onClick={() => to(dayBy(day, 1))} />
+        </div>
         <Segmented
           label={t('settlements.view')}
           value={view}
@@ -69,8 +71,8 @@ function Day({ rows, day }: { rows: SettlementRow[]; day: string }) {
     <>
       <div class="o-stats">
         <Stat label={t('settlements.done')} value={t('n.of', { n: number(rows.filter((r) => stand(r) !== 'open').length), all: number(rows.length) })} />
-        <Stat label={t('settle.ledger')} value={<Sum of={inCity(total((r) => r.report?.ledger.amount_minor ?? 0))} />} />
-        <Stat label={t('settle.payout')} value={<Sum of={inCity(total((r) => r.report?.payout_minor ?? 0))} />} />
+        <Stat label={t('settle.ledger')} value={money(inCity(total((r) => r.report?.ledger.amount_minor ?? 0)))} />
+        <Stat label={t('settle.payout')} value={money(inCity(total((r) => r.report?.payout_minor ?? 0)))} />
         <Stat label={t('breaks')} value={number(total((r) => r.report?.breaks ?? 0))} tone={total((r) => r.open_breaks) > 0 ? 'warn' : undefined} />
       </div>
       <Table

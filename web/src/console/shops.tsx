@@ -87,7 +87,7 @@ function Seen({ one, onChange }: { one: ShopSeen; onChange: () => Promise<void> 
               </Button>
             )}
             {admin && !one.closed_at && (
-              <Button kind="danger" onClick={() => setClosing(true)}>
+              <Button onClick={() => setClosing(true)}>
                 {t('shop.close')}
               </Button>
             )}

@@ -95,6 +95,7 @@ export default {
   'alerts': 'Alerts',
   'alerts.none': 'All is well: no alerts',
   'alert.since': 'since',
+  'alert.breaks': '{day}: {n} {n|break|breaks} undecided',
   'alert.mend': 'Mend it',
   'severity.critical': 'Critical',
   'severity.warning': 'Warning',

@@ -94,6 +94,7 @@ export default {
   'alerts': '告警',
   'alerts.none': '一切正常，没有告警',
   'alert.since': '开始于',
+  'alert.breaks': '{day}有 {n} 处差异未处理',
   'alert.mend': '去处理',
   'severity.critical': '紧急',
   'severity.warning': '注意',

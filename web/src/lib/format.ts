@@ -18,7 +18,7 @@ export const setCity = (told: City): void => void (city = told);
 export const cityCurrency = (): string => city.currency;
 export const fourEyesLimit = (): Amount | undefined => city.four_eyes_limit ?? undefined;
 /** The instant whose UTC reading is what the city's clocks show. */
-const local = (instant: string | number): Date => new Date(new Date(instant).getTime() + city.utc_offset_s * 1000);
+export const local = (instant: string | number): Date => new Date(new Date(instant).getTime() + city.utc_offset_s * 1000);
 
 /** Decimal places of a currency (ISO 4217). */
 export const places = (currency: string): number =>

@@ -1,9 +1,9 @@
 /** Dates in lists, where the month stands above. */
-import { cityClock } from '../lib/format';
+import { local } from '../lib/format';
 import { locale } from '../lib/prefs';
 
 const told = (instant: string, parts: Intl.DateTimeFormatOptions): string =>
-  new Intl.DateTimeFormat(locale(), { ...parts, timeZone: 'UTC' }).format(new Date(`${cityClock(Date.parse(instant))}Z`));
+  new Intl.DateTimeFormat(locale(), { ...parts, timeZone: 'UTC' }).format(local(instant));
 
 export const shortTime = (instant: string): string => told(instant, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' });
 

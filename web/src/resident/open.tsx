@@ -86,7 +86,8 @@ function OpenPayment({ payment, changed }: { payment: Unsettled; changed: () => 
   if (became.at === 'refused') {
     return (
       <Banner tone="bad" role="status" title={t('open.refused', what)} action={close}>
-        {failureText(became.failure)} {t('result.nothing')}
+        <p>{failureText(became.failure)}</p>
+        <p>{t('result.nothing')}</p>
       </Banner>
     );
   }

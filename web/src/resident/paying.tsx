@@ -141,19 +141,22 @@ export function usePayment() {
 }
 
 /** While it is sent, and while it is asked for again. */
-export function Sending({ turn, title, stop }: { turn: number; title: string; stop: () => void }) {
+export function Sending({ turn, title, amount, stop }: { turn: number; title: string; amount?: Money | undefined; stop: () => void }) {
   return (
     <Page title={c(turn === 0 ? 'loading' : 'asking.title')}>
       <div class="result" aria-live="polite">
+        {turn > 0 && (
+          <span class="result-mark asking">
+            <Icon name="refresh" />
+          </span>
+        )}
         <p class="result-to">{title}</p>
+        {amount && <Amount text={money(amount)} size="xl" />}
         {turn === 0 ? (
           <Skeleton shape="card" label={t('pay.sending')} />
         ) : (
           <>
-            <span class="result-mark asking">
-              <Icon name="refresh" />
-            </span>
-            <p>{c('asking.note', { n: turn })}</p>
+            <p class="result-note">{c('asking.note', { n: turn })}</p>
             <Button onClick={stop}>{t('pay.stop')}</Button>
           </>
         )}

@@ -56,7 +56,7 @@ export default {
   'charge.asking.code': '正在生成收款码',
   'charge.asking.end': '正在取消',
   'charge.asking.state': '正在查询结果',
-  'charge.lost': '网络不稳，第 {n} 次没有收到答复，正在按同一个订单号继续询问。不会重复收款，请勿重新收款。',
+  'charge.lost': '网络不稳，第{n}次没有收到答复，正在按同一个订单号继续询问。不会重复收款，请勿重新收款。',
   'charge.cancel': '取消收款',
   'charge.show': '请顾客扫码付款',
   'charge.show.note': '也可以改用扫码枪扫顾客的付款码。',

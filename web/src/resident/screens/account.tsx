@@ -52,7 +52,9 @@ export default function AccountScreen({ params }: ScreenProps) {
   }
   return (
     <SubScreen title={title} back={`#/bills/${id}`}>
-      <p class="lead k-num">{account}</p>
+      <p class="lead">
+        {biller.data ? named(biller.data.account.label) : t('account.number')} <span class="k-num">{account}</span>
+      </p>
       {refused ? (
         <div role="alert">
           <Empty

@@ -1,7 +1,7 @@
 /** Collecting: a code of one's own, with an amount or without. */
 import { useState } from 'preact/hooks';
 import { c } from '../../common/text';
-import { Amount, AmountInput, Button, CodeCard, Row, Sheet, Stack } from '../../kit';
+import { Amount, AmountInput, Button, CodeCard, Sheet, Stack } from '../../kit';
 import { Qr } from '../../lib/codes';
 import { money, parseAmount, places } from '../../lib/format';
 import * as api from '../api';
@@ -57,11 +57,9 @@ export default function Collect() {
               ownKeys
               error={typed !== '' && wanted === undefined ? c('error.amount_unacceptable') : undefined}
             />
-            <Row end>
-              <Button kind="primary" type="submit" disabled={!wanted}>
-                {c('ok')}
-              </Button>
-            </Row>
+            <Button kind="primary" type="submit" block disabled={!wanted}>
+              {c('ok')}
+            </Button>
           </Stack>
         </form>
       </Sheet>

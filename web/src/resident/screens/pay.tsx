@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import { c, failureText } from '../../common/text';
 import { Amount, AmountInput, Banner, Button, Card, Cell, Empty, Keypad, List, Skeleton, typeAmount } from '../../kit';
-import { dateTime, decimal, money, parseAmount, places } from '../../lib/format';
+import { dateTime, money, parseAmount, places } from '../../lib/format';
 import { useLoad, useOnline } from '../../lib/load';
 import { href } from '../../lib/router';
 import type { ScreenProps } from '../app';
@@ -61,13 +61,14 @@ function Payment({ found, payload }: { found: api.Found; payload: string }) {
       pay({ request, title: found.payee_name, amount: own }, digits);
     }
   };
-  if (outcome.at === 'sending') return <Sending turn={outcome.turn} title={found.payee_name} stop={stop} />;
+  if (outcome.at === 'sending') return <Sending turn={outcome.turn} title={found.payee_name} amount={amount} stop={stop} />;
   if (outcome.at !== 'ready') {
     return (
       <Result
         outcome={outcome}
         title={found.payee_name}
         rows={[
+          ...(amount && (outcome.at === 'unknown' || outcome.at === 'refused') ? ([[t('pay.amount'), money(amount)]] as [string, string][]) : []),
           ...(found.note ? ([[t('pay.note'), found.note]] as [string, string][]) : []),
           ...(found.order_no ? ([[t('pay.order'), found.order_no]] as [string, string][]) : []),
           ...(outcome.at === 'paid' && outcome.coupon
@@ -141,7 +142,7 @@ function Payment({ found, payload }: { found: api.Found; payload: string }) {
         <Cell
           icon="pay"
           title={t('pay.wallet')}
-          note={short ? t('pay.short', { amount: decimal(wallet.data!.available.minor, currency) }) : t('pay.source')}
+          note={t(short ? 'pay.short' : 'pay.source')}
           tone={short ? 'bad' : undefined}
           value={wallet.data ? money(wallet.data.available) : ''}
         />

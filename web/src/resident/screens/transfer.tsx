@@ -1,8 +1,8 @@
 /** Sending money to another resident: whom (checked by the masked name), how much, the PIN. */
 import { useEffect, useState } from 'preact/hooks';
 import { c, failureText } from '../../common/text';
-import { Amount, AmountInput, Banner, Button, Card, Cell, Keypad, List, Row, Stack, TextField, typeAmount } from '../../kit';
-import { dateTime, decimal, money, parseAmount, places } from '../../lib/format';
+import { Amount, AmountInput, Banner, Button, Card, Cell, Keypad, List, Stack, TextField, typeAmount } from '../../kit';
+import { dateTime, money, parseAmount, places } from '../../lib/format';
 import { useAct, useOnline } from '../../lib/load';
 import { href } from '../../lib/router';
 import type { ScreenProps } from '../app';
@@ -59,11 +59,9 @@ export default function Transfer({ query }: ScreenProps) {
           <Button kind="primary" type="submit" block busy={check.busy} disabled={phone.trim() === ''}>
             {t('next')}
           </Button>
-          <Row>
-            <Button kind="quiet" icon="scan" href="#/scan">
-              {t('transfer.scan')}
-            </Button>
-          </Row>
+          <Button kind="quiet" block icon="scan" href="#/scan">
+            {t('transfer.scan')}
+          </Button>
         </Stack>
       </form>
     </SubScreen>
@@ -89,7 +87,7 @@ function Sum({ to, back }: { to: Payee; back: string | (() => void) }) {
     setPin(false);
     pay({ request: { route: 'transfer', phone: to.phone, code: to.code, amount }, title: to.name, amount }, digits);
   };
-  if (outcome.at === 'sending') return <Sending turn={outcome.turn} title={to.name} stop={stop} />;
+  if (outcome.at === 'sending') return <Sending turn={outcome.turn} title={to.name} amount={amount} stop={stop} />;
   if (outcome.at !== 'ready') {
     return (
       <Result
@@ -98,6 +96,7 @@ function Sum({ to, back }: { to: Payee; back: string | (() => void) }) {
         heading={t('transfer.paid')}
         note={t('transfer.done')}
         rows={[
+          ...(amount && (outcome.at === 'unknown' || outcome.at === 'refused') ? ([[t('pay.amount'), money(amount)]] as [string, string][]) : []),
           ...(to.phone ? ([[t('transfer.phone'), to.phone]] as [string, string][]) : []),
           ...(outcome.at === 'paid' ? ([[t('pay.time'), dateTime(Date.now())]] as [string, string][]) : []),
         ]}
@@ -147,7 +146,7 @@ function Sum({ to, back }: { to: Payee; back: string | (() => void) }) {
         <Cell
           icon="pay"
           title={t('pay.wallet')}
-          note={short ? t('pay.short', { amount: decimal(wallet.data!.available.minor, currency) }) : t('pay.source')}
+          note={t(short ? 'pay.short' : 'pay.source')}
           tone={short ? 'bad' : undefined}
           value={wallet.data ? money(wallet.data.available) : ''}
         />

@@ -56,7 +56,7 @@ export default function DeliveryScreen({ id, event }: { id: string; event: strin
                     <Cell
                       key={one.started_at}
                       title={dateTime(one.started_at)}
-                      note={[t('delivery.took', { ms: number(one.duration_ms) }), one.error ?? ''].filter(Boolean).join(' · ')}
+                      note={[t('delivery.took', { ms: number(one.duration_ms) }), one.error ?? ''].filter(Boolean).join('\u00a0· ')}
                       value={<Badge tone={one.error ? 'bad' : 'ok'}>{one.status ? String(one.status) : t('delivery.no.answer')}</Badge>}
                     />
                   ))}

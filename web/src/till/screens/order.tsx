@@ -159,7 +159,7 @@ export default function Order({ id }: { id: string }) {
                 </Section>
               )}
               {can('staff') && trade.status === 'paid' && left > 0 && (
-                <Button kind="danger" block icon="refund" onClick={() => setSheet('refund')}>
+                <Button block icon="refund" onClick={() => setSheet('refund')}>
                   {t('refund.title')}
                 </Button>
               )}

@@ -68,7 +68,7 @@ export default function Orders({ query }: { query: URLSearchParams }) {
                     key={one.trade}
                     href={href(`/orders/${one.trade}`)}
                     title={<span class="k-num">{one.order_no ?? t('orders.poster')}</span>}
-                    note={[dateTime(one.paid_at ?? one.ordered_at ?? ''), one.till ? tillName(one.till) : '', one.subject ?? ''].filter(Boolean).join(' · ')}
+                    note={[dateTime(one.paid_at ?? one.ordered_at ?? ''), one.till ? tillName(one.till) : '', one.subject ?? ''].filter(Boolean).join('\u00a0· ')}
                     value={
                       <span class="till-two">
                         {one.amount && <Amount text={money(one.amount)} />}

@@ -78,7 +78,7 @@ export default function Settings() {
           <Switch label={c('settings.elder')} note={c('settings.elder.note')} checked={held.elder} onChange={(elder) => setPrefs({ elder })} />
         </Card>
       </Section>
-      <Button kind="danger" block icon="logout" onClick={() => setAsking(true)}>
+      <Button block icon="logout" onClick={() => setAsking(true)}>
         {c('sign.out')}
       </Button>
       <Dialog

@@ -1,7 +1,7 @@
 /** What the shop took: today, and day by day. */
 import { useState } from 'preact/hooks';
-import { Amount, Bars, Cell, ChartFrame, Columns, List, Section, Segmented, Stat, Table } from '../../kit';
-import { day as dayText, decimal, money, number, today } from '../../lib/format';
+import { Amount, Bars, Cell, ChartFrame, List, Section, Segmented, Stat, Table } from '../../kit';
+import { day as dayText, money, number, today } from '../../lib/format';
 import { useLoad } from '../../lib/load';
 import { href } from '../../lib/router';
 import { type DayTakings, readBalance, readTakings } from '../api';
@@ -85,13 +85,13 @@ export default function Takings() {
           return (
             <>
               <Section title={t('takings.today')}>
-                <Columns min="s">
+                <div class="till-stats">
                   <Stat label={t('takings.gross')} value={money(now.gross)} note={t('takings.payments', { n: now.payments })} />
                   <Stat label={t('takings.refunds')} value={money(now.refunded)} note={t('takings.refund.count', { n: now.refunds })} />
                   <Stat label={t('takings.fee')} value={money(now.fee)} />
                   <Stat label={t('takings.net')} value={money(now.net)} tone="brand" />
                   <Stat label={t('takings.balance')} value={balance.data ? money(balance.data.available) : t('none')} note={t('takings.balance.note')} />
-                </Columns>
+                </div>
                 {heard > 0 && (
                   <p>
                     <button
@@ -128,7 +128,7 @@ export default function Takings() {
                       items={days.map((one, i) => ({
                         label: span === 7 || i % 5 === 4 ? one.day.slice(8) : '',
                         value: one.gross.minor,
-                        text: decimal(one.gross.minor, currency),
+                        text: money(one.gross),
                       })).map((one, i) => ({ ...one, label: one.label || '\u200b'.repeat(i + 1) }))}
                     />
                   </ChartFrame>

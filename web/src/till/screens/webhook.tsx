@@ -82,10 +82,10 @@ export default function Webhook({ id }: { id: string }) {
               )}
               <Refusal failure={enable.failure} />
               <Row>
-                <Button icon="refresh" onClick={() => setSheet('replay')} disabled={Boolean(one.disabled_at)}>
+                <Button onClick={() => setSheet('replay')} disabled={Boolean(one.disabled_at)}>
                   {t('hooks.replay')}
                 </Button>
-                <Button icon="key" onClick={() => setSheet('rotate')}>
+                <Button onClick={() => setSheet('rotate')}>
                   {t('hooks.rotate')}
                 </Button>
                 <Button onClick={() => setSheet('delete')}>{t('hooks.delete')}</Button>
