@@ -485,10 +485,13 @@ pub fn is_exists(status: CreateTransferStatus) -> bool {
 /// posted and pending. 0 for an account nobody made.
 pub async fn available(ledger: &Ledger, account: u128) -> Result<i64, Fault> {
     let found = ledger.lookup_accounts(vec![account]).await?;
-    Ok(found.first().map_or(0, |a| {
-        let spent = a.debits_posted.saturating_add(a.debits_pending);
-        i64::try_from(a.credits_posted.saturating_sub(spent)).unwrap_or(i64::MAX)
-    }))
+    Ok(found.first().map_or(0, free))
+}
+
+/// [`available`] of an account that was looked up.
+pub fn free(account: &Account) -> i64 {
+    let spent = account.debits_posted.saturating_add(account.debits_pending);
+    i64::try_from(account.credits_posted.saturating_sub(spent)).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

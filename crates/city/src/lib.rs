@@ -97,6 +97,8 @@ pub struct Parts {
     pub merchant: merchant::State,
     /// Orders in memory.
     pub trade: trade::State,
+    /// Names of campaigns.
+    pub coupon: coupon::State,
     /// Biller packs in memory.
     pub bill: bill::State,
     /// Who listens to live events.
@@ -132,6 +134,7 @@ impl City {
             identity: identity::State::new(sender),
             merchant: merchant::State::default(),
             trade: trade::State::default(),
+            coupon: coupon::State::default(),
             bill: bill::State::default(),
             event: event::State::default(),
             operator: operator::State::default(),

@@ -90,7 +90,7 @@ impl UsedCoupon {
     /// With its campaign's name.
     pub async fn of(city: &City, used: Option<Used>) -> Answer<Option<UsedCoupon>> {
         let Some(Used { campaign, discount }) = used else { return Ok(None) };
-        let name = super::get(city, campaign).await?.name;
+        let name = super::name_of(city, campaign).await?;
         Ok(Some(UsedCoupon { id: campaign, name, discount: discount.into() }))
     }
 }

@@ -25,6 +25,7 @@ pub mod rules;
 mod store;
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 
 use kernel::ids::{CampaignId, MerchantId, PaymentId, ResidentId, TradeId};
 use kernel::{Money, Timestamp, derive_u128};
@@ -131,6 +132,15 @@ impl Claim {
     }
 }
 
+/// What the coupon slice keeps in memory.
+#[derive(Default)]
+pub struct State {
+    names: Mutex<HashMap<CampaignId, String>>,
+}
+
+/// How many names a node remembers; beyond it the memory is dropped: the table still knows.
+const NAMES_MAX: usize = 10_000;
+
 /// How many campaigns are looked at for one payment.
 const LOOKED_AT: u32 = 500;
 
@@ -224,7 +234,13 @@ pub async fn fund_beside(
         [main].into_iter().chain(beside).collect()
     });
     match once.await? {
-        Once::Done { id, timestamp } => Ok(moved(id, timestamp, false)),
+        Once::Done { id, timestamp } => {
+            // Ended while this was under way: nobody could use it.
+            if get(city, campaign).await?.ended_at.is_some() {
+                give_back(city, by, campaign).await?;
+            }
+            Ok(moved(id, timestamp, false))
+        }
         Once::Already(t) => Ok(moved(t.id, t.timestamp, true)),
         Once::Refused(1, status) if books::is_exists(status) => Err(WalletError::GivenUp.into()),
         Once::Refused(_, status) => Err(WalletError::LedgerRefused(status).into()),
@@ -241,7 +257,7 @@ pub async fn check_funding(city: &City, campaign: CampaignId, amount: Money) -> 
     if campaign.ended_at.is_some() { Err(CouponError::Ended) } else { Ok(()) }
 }
 
-/// Ends a campaign and returns what is left of its budget, and when repeated what refunds have brought back since.
+/// Ends a campaign and returns what is left of its budget, and when repeated what has come back to it since.
 /// By an operator of role admin.
 pub async fn end(city: &City, by: &Operator, campaign: CampaignId) -> Result<(Standing, Money), CouponError> {
     by.role.require(Role::Admin)?;
@@ -281,6 +297,21 @@ async fn give_back(city: &City, by: &Operator, campaign: CampaignId) -> Result<i
     }
 }
 
+/// What a campaign is called. It never changes, so it is remembered.
+pub async fn name_of(city: &City, campaign: CampaignId) -> Result<String, CouponError> {
+    let held = |city: &City| city.coupon.names.lock().expect("no panic while held").get(&campaign).cloned();
+    if let Some(name) = held(city) {
+        return Ok(name);
+    }
+    let name = get(city, campaign).await?.name;
+    let mut names = city.coupon.names.lock().expect("no panic while held");
+    if names.len() >= NAMES_MAX {
+        names.clear();
+    }
+    names.insert(campaign, name.clone());
+    Ok(name)
+}
+
 /// The campaign of this id.
 pub async fn get(city: &City, campaign: CampaignId) -> Result<Campaign, CouponError> {
     let mut conn = city.store.read().await?;
@@ -310,7 +341,7 @@ pub async fn standings(city: &City, campaigns: Vec<Campaign>) -> Result<Vec<Stan
     let accounts = accounts(city, ids).await?;
     let of = |campaign: Campaign| {
         let account = accounts.get(&books::campaign(campaign.id));
-        let left = Money::new(account.map_or(0, free), city.settings.currency);
+        let left = Money::new(account.map_or(0, books::free), city.settings.currency);
         Standing { funded: account.is_some_and(|a| a.credits_posted > 0), left, campaign }
     };
     Ok(campaigns.into_iter().map(of).collect())
@@ -318,12 +349,6 @@ pub async fn standings(city: &City, campaigns: Vec<Campaign>) -> Result<Vec<Stan
 
 async fn accounts(city: &City, ids: Vec<u128>) -> Result<HashMap<u128, Account>, Fault> {
     Ok(city.ledger.lookup_accounts(ids).await?.into_iter().map(|a| (a.id, a)).collect())
-}
-
-/// What an account may spend.
-fn free(account: &Account) -> i64 {
-    let spent = account.debits_posted.saturating_add(account.debits_pending);
-    i64::try_from(account.credits_posted.saturating_sub(spent)).unwrap_or(i64::MAX)
 }
 
 /// The coupons that a resident can use now at a shop for an amount, the best first. Only tells: the ledger decides.
@@ -342,7 +367,7 @@ pub async fn usable(
     let ids = found.iter().flat_map(|c| [books::campaign(c.id), use_account(c.id, who.id)]).collect();
     let accounts = accounts(city, ids).await?;
     found.retain(|c| {
-        let left = accounts.get(&books::campaign(c.id)).map_or(0, free);
+        let left = accounts.get(&books::campaign(c.id)).map_or(0, books::free);
         let used = accounts.get(&use_account(c.id, who.id)).is_some_and(|a| a.debits_posted > 0);
         left >= c.discount_minor && !used
     });

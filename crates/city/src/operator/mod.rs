@@ -4,8 +4,8 @@
 //! | part | is | keeps in SQL |
 //! |---|---|---|
 //! | [`audit`] | who did what to whom, and why | every act, forever |
-//! | [`acts`] | tiers, keys, closing shops, packs, ending silent bill payments | nothing |
-//! | [`approval`] | four eyes for deposits, withdrawals and pay-outs above the limit | the request as asked |
+//! | [`acts`] | enrolling, tiers, keys, opening and closing shops, packs, ending silent bill payments | nothing |
+//! | [`approval`] | four eyes for deposits, withdrawals, pay-outs and campaign budgets above the limit | the request as asked |
 //! | [`campaign`] | coupons' campaigns: set up, given a budget, ended | nothing |
 //! | [`look`] | residents and shops, masked; operators and keys | nothing |
 //! | [`check`] | every balance counted again from the transfers | what each count found |
@@ -14,7 +14,7 @@
 //!
 //! Invariants:
 //! - No dangerous act and no look at a person without an entry in the trail, written before it.
-//! - A movement above the limit moves on the word of two operators, never two keys of one, and once: its id in
+//! - A movement above the limit moves on the word of two operators, never two keys that one may hold, and once: its id in
 //!   the ledger is that of the direct way.
 //! - Nothing here is a truth about money. What an approval says of itself follows from the ledger.
 //!

@@ -384,15 +384,16 @@ async fn decided_or(city: &City, parties: &Parties, refused: TradeError) -> Resu
     }
 }
 
-/// [`decided_already`] for a payer: the same payment again is one with the same payer and the same coupon.
+/// [`decided_already`] for a payer: the same payment again is one with the same payer. Where the payer's own key names the
+/// payment, it names the coupon too; an order is paid once, and answered as it was.
 async fn decided_for(city: &City, parties: &Parties, found: &Transfer) -> Result<Paid, TradeError> {
-    let &Parties { trade, merchant, payer, amount, coupon, .. } = parties;
+    let &Parties { trade, merchant, payer, amount, coupon, channel, .. } = parties;
     if found.code == transfer_code::TRADE_PAYMENT && found.debit_account_id != books::wallet(payer) {
         return Err(TradeError::TradeAlreadyPaid);
     }
     let paid = decided_already(city, merchant, trade, amount, found)?;
     let used = coupon::of_payment(city, found).await?;
-    if used.map(|used| used.campaign) != coupon {
+    if channel == Channel::Poster && used.map(|used| used.campaign) != coupon {
         return Err(TradeError::KeyUsedDifferently);
     }
     Ok(Paid { coupon: used, ..paid })

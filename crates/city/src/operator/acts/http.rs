@@ -103,7 +103,8 @@ async fn enrol(
     Json(request): Json<EnrolRequest>,
 ) -> Answer<Json<ProfileAnswer>> {
     by.role.require(Role::Staff)?;
-    // Whom the trail is to name: who has the phone already, else who is new.
+    // Whom the trail is to name: who has the phone already, else who is new. Two counters that enrol one new phone at once
+    // enrol one person; the other's row then names an id that nobody got.
     let resident = match identity::resident_of_phone(&city, &request.phone).await {
         Ok(there) => there.id,
         Err(IdentityError::ResidentUnknown) => ResidentId::new(city.now(), &*city.rng),

@@ -287,8 +287,8 @@ struct DecisionRequest {
 
 /// Approve a movement
 ///
-/// By another operator of role staff than the one who asked, whatever key. The money moves now, once; asking again
-/// is safe. What the ledger refuses has failed, with the refusal's code; ask for the movement anew then.
+/// By another operator of role staff than the one who asked, with a key of another line (`approval_one_hand`). The money
+/// moves now, once; asking again is safe. What the ledger refuses has failed, with the refusal's code; ask for the movement anew then.
 #[utoipa::path(post, path = "/v1/operator/approvals/{approval}/approve", tag = "operator",
     security(("bearer" = [])), params(("approval" = String, Path, description = "apr_…")),
     request_body = DecisionRequest,
@@ -305,7 +305,7 @@ async fn approve(
 
 /// Reject a movement
 ///
-/// By another operator of role staff than the one who asked. No money moves; asking again is safe.
+/// By another operator of role staff than the one who asked, with a key of another line. No money moves; asking again is safe.
 #[utoipa::path(post, path = "/v1/operator/approvals/{approval}/reject", tag = "operator",
     security(("bearer" = [])), params(("approval" = String, Path, description = "apr_…")),
     request_body = DecisionRequest,

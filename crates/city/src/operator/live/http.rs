@@ -260,7 +260,7 @@ async fn read_live(State(city): State<City>, by: Operator) -> Answer<Json<LiveAn
 /// Check the books
 ///
 /// Counts every account's balances again from the ledger's transfers, in the background while payments go on, and
-/// whether the money at the bank is that of wallets, shops, billers and fees. While one runs on this node, it is
+/// whether the money at the bank is that of wallets, shops, billers, campaigns and fees. While one runs on this node, it is
 /// answered with that one. Read how it stands from `GET /v1/operator/live`. By an operator of role staff.
 #[utoipa::path(post, path = "/v1/operator/checks", tag = "operator", security(("bearer" = [])), params(Reason),
     responses((status = 202, body = CheckAnswer), (status = "default", body = Problem)))]
