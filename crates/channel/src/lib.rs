@@ -4,8 +4,11 @@
 //! Must never do: read a clock or draw randomness by itself, decide about money, or know a table of the city's. What was
 //! asked and what was answered is all there is here; what follows from it is the city's to decide.
 
+pub mod book;
 pub mod direct;
 pub mod iso8583;
+pub mod secrets;
+pub mod tls;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -55,15 +55,13 @@ fn debt(spec: &Debts, one: &Value) -> Option<Debt> {
         return None;
     }
     let amount_minor = amount(&tree::text(one, &spec.amount)?, spec.unit).filter(|minor| *minor > 0)?;
-    let due = match &spec.due {
+    let text = |place: &Option<String>| tree::text(one, place.as_ref()?).filter(|text| !text.is_empty());
+    let due = match text(&spec.due) {
         None => None,
-        Some(place) => Some(day(&tree::text(one, place)?, spec.date)?),
+        Some(text) => Some(day(&text, spec.date)?),
     };
-    let period = match &spec.period {
-        None => 0,
-        Some(place) => month(&tree::text(one, place)?)?,
-    };
-    let holder = spec.holder.as_ref().and_then(|place| tree::text(one, place)).unwrap_or_default();
+    let period = text(&spec.period).map_or(Some(0), |text| month(&text))?;
+    let holder = text(&spec.holder).unwrap_or_default();
     Some(Debt { bill_no, amount_minor, due, period, holder })
 }
 

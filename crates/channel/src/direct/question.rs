@@ -9,6 +9,7 @@ use sha2::Sha256;
 use super::spec::{Auth, Call, Spec, Unit};
 use super::template::{Escape, Template};
 use crate::Payment;
+use crate::secrets::Secrets;
 
 /// A request, but for its host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,13 +43,13 @@ impl Facts<'_> {
     /// What fills a place.
     pub fn value(&self, place: &str) -> Option<String> {
         let payment = self.payment;
-        let local = self.now.date(self.offset);
+        let local = self.now.local(self.offset); // 2026-03-01 09:30:00
         Some(match place {
             "account_no" => payment.account_no.clone(),
             "amount.fen" => payment.amount_minor.to_string(),
             "amount.yuan" => yuan(payment.amount_minor),
             "bill_no" => payment.bill_no.clone(),
-            "date" => local.to_string().replace('-', ""),
+            "date" => local[..10].replace('-', ""),
             "institution" => payment.institution.clone(),
             "nonce" => self.nonce.to_owned(),
             "payment" => payment.id.clone(),
@@ -60,7 +61,7 @@ impl Facts<'_> {
                 }
             }
             "reason" => self.reason.to_owned(),
-            "time" => clock(self.now, self.offset),
+            "time" => local[11..].replace(':', ""),
             "timestamp_ms" => self.now.as_millis().to_string(),
             "timestamp_s" => self.now.as_millis().div_euclid(1_000).to_string(),
             _ => return None,
@@ -93,20 +94,6 @@ pub fn amount(text: &str, unit: Unit) -> Option<i64> {
             whole.parse::<i64>().ok()?.checked_mul(100)?.checked_add(part)
         }
     }
-}
-
-/// `093015`: hours, minutes and seconds of the day.
-fn clock(now: Timestamp, offset: UtcOffset) -> String {
-    let second = (now.as_millis().div_euclid(1_000) + i64::from(offset.seconds())).rem_euclid(86_400);
-    format!("{:02}{:02}{:02}", second / 3_600, second / 60 % 60, second % 60)
-}
-
-/// A secret that configuration names.
-pub trait Secrets {
-    /// Its bytes.
-    fn secret(&self, name: &str) -> Option<Vec<u8>>;
-    /// Signs with the private key of that name: RSASSA-PKCS1-v1_5 with SHA-256.
-    fn sign_rsa(&self, name: &str, text: &[u8]) -> Option<Vec<u8>>;
 }
 
 /// Why a question cannot be put.
@@ -159,7 +146,7 @@ pub fn request(
         made.headers.retain(|(other, _)| *other != name);
         made.headers.push((name, value));
     }
-    made.headers.extend(proof(&spec.auth, &made, facts, secrets)?);
+    made.headers.extend(proof(&spec.auth, &made, |place| facts.value(place), secrets)?);
     Ok(made)
 }
 
@@ -167,7 +154,7 @@ pub fn request(
 pub fn proof(
     auth: &Auth,
     made: &Request,
-    facts: &Facts<'_>,
+    value: impl Fn(&str) -> Option<String>,
     secrets: &dyn Secrets,
 ) -> Result<Option<(String, String)>, QuestionError> {
     let missing = |name: &String| QuestionError::Secret(name.clone());
@@ -176,7 +163,7 @@ pub fn proof(
             "method" => Some(made.method.clone()),
             "path" => Some(made.path.clone()),
             "body" => Some(made.body.clone()),
-            other => facts.value(other),
+            other => value(other),
         })),
         Err(_) => Err(QuestionError::Template),
     };

@@ -34,6 +34,8 @@ pub struct Spec {
     /// Headers that every request has; values are templates.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
+    /// The institution refuses requests whose timestamp is further from its clock, in seconds.
+    pub clock_skew_s: Option<u32>,
     /// Where in an answer its result code stands; the HTTP status alone when absent.
     pub code: Option<String>,
     /// What result codes mean, for every question.

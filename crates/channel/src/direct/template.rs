@@ -1,7 +1,14 @@
 //! Texts with places in braces: `{account_no}`, `{amount.yuan}`. What fills a place is written as the text around it
 //! needs it, so no value can end a string or open a tag.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// All but the unreserved characters of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A text with places, read once and filled many times.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +40,8 @@ pub enum Escape {
 pub enum TemplateError {
     /// A brace is opened and not closed, or a place has no name.
     Brace,
+    /// Two places stand side by side, and nobody could tell them apart again.
+    Beside(String),
     /// Nobody fills a place of this name.
     Unknown(String),
 }
@@ -41,6 +50,9 @@ impl fmt::Display for TemplateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TemplateError::Brace => f.write_str("a place is {name}; a brace itself is {{ or }}"),
+            TemplateError::Beside(name) => {
+                write!(f, "{{{name}}} follows another place without anything between")
+            }
             TemplateError::Unknown(name) => write!(f, "{{{name}}} is filled by nothing"),
         }
     }
@@ -67,6 +79,9 @@ impl Template {
                 }
                 if !plain.is_empty() {
                     parts.push(Part::Text(std::mem::take(&mut plain)));
+                }
+                if let Some(Part::Place(_)) = parts.last() {
+                    return Err(TemplateError::Beside(after[..end].to_owned()));
                 }
                 parts.push(Part::Place(after[..end].to_owned()));
                 rest = &after[end + 1..];
@@ -109,9 +124,46 @@ impl Template {
         }
         out
     }
+    /// What stood in the places of a text that this template made; `None` if it did not make it. A place ends where the
+    /// text after it first occurs, and a place that occurs twice holds the same.
+    pub fn read(&self, text: &str, escape: Escape) -> Option<HashMap<String, String>> {
+        let (mut found, mut rest, mut open) = (HashMap::new(), text, None::<&str>);
+        let mut keep = |name: &str, raw: &str| {
+            let value = escape.undo(raw)?;
+            let before = found.insert(name.to_owned(), value.clone());
+            before.is_none_or(|before: String| before == value).then_some(())
+        };
+        for part in &self.parts {
+            match (part, open) {
+                (Part::Text(text), None) => rest = rest.strip_prefix(text.as_str())?,
+                (Part::Text(text), Some(name)) => {
+                    let at = rest.find(text.as_str())?;
+                    keep(name, &rest[..at])?;
+                    (rest, open) = (&rest[at + text.len()..], None);
+                }
+                (Part::Place(name), None) => open = Some(name),
+                (Part::Place(_), Some(_)) => return None, // nobody can say where one ends
+            }
+        }
+        match open {
+            Some(name) => keep(name, rest)?,
+            None if !rest.is_empty() => return None,
+            None => {}
+        }
+        Some(found)
+    }
 }
 
 impl Escape {
+    fn undo(self, raw: &str) -> Option<String> {
+        match self {
+            Escape::Plain => Some(raw.to_owned()),
+            Escape::Json => serde_json::from_str(&format!("\"{raw}\"")).ok(),
+            Escape::Xml => quick_xml::escape::unescape(raw).ok().map(Cow::into_owned),
+            Escape::Url => percent_decode_str(raw).decode_utf8().ok().map(Cow::into_owned),
+        }
+    }
+
     fn push(self, out: &mut String, value: &str) {
         match self {
             Escape::Plain => out.push_str(value),
@@ -120,16 +172,7 @@ impl Escape {
                 out.push_str(&quoted[1..quoted.len() - 1]);
             }
             Escape::Xml => out.push_str(&quick_xml::escape::escape(value)),
-            Escape::Url => {
-                for byte in value.bytes() {
-                    match byte {
-                        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                            out.push(byte.into())
-                        }
-                        _ => out.push_str(&format!("%{byte:02X}")),
-                    }
-                }
-            }
+            Escape::Url => out.extend(utf8_percent_encode(value, RESERVED)),
         }
     }
 }
