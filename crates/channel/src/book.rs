@@ -148,6 +148,31 @@ impl Book {
     }
 }
 
+impl std::str::FromStr for Fault {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Fault, ()> {
+        Ok(match text {
+            "slow" => Fault::Slow,
+            "silent_after" => Fault::SilentAfter,
+            "silent_before" => Fault::SilentBefore,
+            "hangs_up" => Fault::HangsUp,
+            "garbled" => Fault::Garbled,
+            "strange_code" => Fault::StrangeCode,
+            "clock_skew" => Fault::ClockSkew,
+            "pending" => Fault::Says(Meaning::Pending),
+            "account_unknown" => Fault::Says(Meaning::AccountUnknown),
+            "nothing_due" => Fault::Says(Meaning::NothingDue),
+            "amount_differs" => Fault::Says(Meaning::AmountDiffers),
+            "already_paid" => Fault::Says(Meaning::AlreadyPaid),
+            "closed" => Fault::Says(Meaning::Closed),
+            "busy" => Fault::Says(Meaning::Busy),
+            "refused" => Fault::Says(Meaning::Refused),
+            _ => return Err(()),
+        })
+    }
+}
+
 /// What a counterpart does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fault {

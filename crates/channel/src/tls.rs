@@ -22,7 +22,7 @@ pub struct Tls {
 pub enum TlsError {
     /// The system has no trusted roots, and none were given.
     NoRoots,
-    /// The certificate or key given cannot be read, or do not belong together; says why.
+    /// A certificate or key given cannot be read, or they do not belong together; says why.
     Identity(String),
 }
 
@@ -30,12 +30,24 @@ impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TlsError::NoRoots => f.write_str("no trusted roots: install the system's CA certificates"),
-            TlsError::Identity(why) => write!(f, "the client's certificate: {why}"),
+            TlsError::Identity(why) => write!(f, "the certificates: {why}"),
         }
     }
 }
 
 impl Tls {
+    /// With the roots of a PEM file besides the system's, and an identity: certificate chain and key, both PEM.
+    pub fn read(ca: Option<&[u8]>, identity: Option<(String, String)>) -> Result<Tls, TlsError> {
+        let wrong = |e: &dyn fmt::Display| TlsError::Identity(e.to_string());
+        let roots: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(ca.unwrap_or_default()).collect();
+        let roots = roots.map_err(|e| wrong(&e))?.iter().map(|der| der.to_vec()).collect();
+        let tls = Tls { roots, identity };
+        if tls.identity.is_some() {
+            tls.connector()?;
+        }
+        Ok(tls)
+    }
+
     /// What connects. The roots of the system are read here (`SSL_CERT_FILE` and `SSL_CERT_DIR` are heeded).
     pub fn connector(&self) -> Result<TlsConnector, TlsError> {
         let mut roots = RootCertStore::empty();

@@ -318,11 +318,6 @@ fn packs_that_make_no_sense_are_refused_by_key() {
         ("secret = \"power\"", "secret = \"The Key\"", "auth.secret"),
         ("{timestamp_ms}&{body}", "{when}&{body}", "auth.text"),
         ("\"0000\" = \"ok\", ", "", "query.codes"),
-        (
-            "[reverse]\npath = \"/v1/reverse\"\nbody = '{\"id\":\"{payment}\",\"account\":\"{account_no}\",\"bill\":\"{bill_no}\",\"amt\":\"{amount.yuan}\"}'\n",
-            "",
-            "reverse",
-        ),
     ] {
         assert!(JSON.contains(from), "{from}");
         let spec: Spec = toml::from_str(&JSON.replace(from, to)).expect("TOML");

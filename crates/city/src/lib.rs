@@ -42,6 +42,8 @@ pub struct Settings {
     pub four_eyes_limit_minor: i64,
     /// Where the server's own files (message file, biller files in and out) live.
     pub data_dir: PathBuf,
+    /// Where billers that are asked are, by `pack/channel`.
+    pub doors: bill::route::Doors,
     /// Whether webhooks may go to this machine and to private networks.
     pub webhook_private: bool,
     /// The key that devices' payment-code secrets are derived from. Kept outside the database; whoever has
@@ -65,6 +67,7 @@ impl Settings {
             no_pin_limit_minor: 100_000,
             four_eyes_limit_minor: 5_000_000,
             data_dir,
+            doors: bill::route::Doors::new(),
             webhook_private: false,
             device_key,
             relying_party: identity::passkey::rules::RelyingParty::new("http://localhost:8888")

@@ -1,13 +1,17 @@
 //! What the server is configured with, and where from: a flag wins over an environment variable
 //! (`YIMA_…`), which wins over the file (`--config`, TOML), which wins over the default.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use city::bill::route::Doors;
 use city::identity::passkey::rules::RelyingParty;
 use kernel::{Currency, UtcOffset};
 use serde::Deserialize;
+
+use crate::doors::{self, Door};
 
 /// One sentence about why a command did not do its work.
 #[derive(Debug)]
@@ -117,6 +121,8 @@ struct File {
     log_format: Option<String>,
     log: Option<String>,
     webhook_private: Option<bool>,
+    #[serde(default)]
+    door: BTreeMap<String, Door>,
 }
 
 /// Where one-time codes go.
@@ -167,6 +173,8 @@ pub struct Config {
     pub log: tracing::Level,
     /// Whether webhooks may go to private addresses.
     pub webhook_private: bool,
+    /// Where billers that are asked are; from the file only.
+    pub doors: Doors,
 }
 
 impl Flags {
@@ -176,6 +184,8 @@ impl Flags {
             Some(path) => read_file(path)?,
             None => File::default(),
         };
+        let beside = self.config.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
+        let doors = doors::read(file.door, beside)?;
         let data = self.data.clone().or(file.data).unwrap_or_else(|| PathBuf::from("data/city"));
         let ledger = match self.ledger.as_ref().or(file.ledger.as_ref()) {
             None => ledger::Address::Embedded(data.join("ledger")),
@@ -240,6 +250,7 @@ impl Flags {
                 .parse()
                 .map_err(|_| Fail::new(format!("log level `{log}`: error, warn, info or debug is wanted")))?,
             webhook_private: self.webhook_private.or(file.webhook_private).unwrap_or(false),
+            doors,
         })
     }
 }
@@ -296,6 +307,10 @@ mod tests {
             ("public_url = \"http://127.0.0.1:8888\"", "http://localhost:PORT"),
             ("city_name = \"杭州\"", "Latin"),
             ("four_eyes_limit = -1", "0 or more"),
+            ("[door.power]\nurl = \"http://a\"", "pack/channel"),
+            ("[door.\"a/b\"]\nurl = \"ftp://a\"", "https://HOST/"),
+            ("[door.\"a/b\"]\nurl = \"http://a\"\nsecrets = { k = \"none\" }", "none: No such file"),
+            ("[door.\"a/b\"]\nurl = \"http://a\"\nkey = \"none\"", "go together"),
         ] {
             std::fs::write(&path, text).unwrap();
             let flags = Flags { config: Some(path.clone()), ..Flags::default() };

@@ -4,7 +4,9 @@ mod api;
 mod bench;
 mod client;
 mod config;
+mod counterpart;
 mod demo;
+mod doors;
 mod ledger_cli;
 mod limits;
 mod metrics;
@@ -51,6 +53,8 @@ enum Command {
     /// Measure.
     #[command(subcommand)]
     Bench(bench::Command),
+    /// Play a biller that is asked: the other side of a pack, with faults.
+    Counterpart(counterpart::Options),
     /// Print the OpenAPI 3.1 document.
     Openapi,
 }
@@ -80,6 +84,7 @@ async fn run(command: Command) -> Result<(), Fail> {
         Command::Import(options) => demo::import(&options).await,
         Command::Ledger(command) => ledger_cli::run(command).await,
         Command::Bench(command) => bench::run(command).await,
+        Command::Counterpart(options) => counterpart::run(&options).await,
         Command::Openapi => {
             println!("{}", api::document_text());
             Ok(())

@@ -77,6 +77,7 @@ impl Running {
         let settings = Settings {
             no_pin_limit_minor: config.no_pin_limit,
             four_eyes_limit_minor: config.four_eyes_limit,
+            doors: config.doors.clone(),
             webhook_private: config.webhook_private,
             relying_party: config.relying_party.clone(),
             currency: config.currency,
@@ -262,11 +263,12 @@ pub fn app(city: City, config: &Config) -> Result<Router, Fail> {
         deadline: Duration::from_secs(config.timeout_s),
     };
     let metrics = around.metrics.clone();
-    let (ledger, committed) = (city.ledger.clone(), city.ledger.committed());
+    let (ledger, committed, ways) = (city.ledger.clone(), city.ledger.committed(), city.clone());
     let metrics = get(move || async move {
         let seconds = *committed.borrow() / 1_000_000_000;
         metrics.ledger_committed.set(i64::try_from(seconds).unwrap_or(0));
         metrics.ledger_writable.set(i64::from(ledger.has_room()));
+        metrics.ways(&city::bill::all_ways(&ways));
         ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.text())
     });
     let json = [(header::CONTENT_TYPE, "application/json")];

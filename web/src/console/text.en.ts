@@ -632,6 +632,7 @@ export default {
   'alert.import_failed': 'An import has stopped',
   'alert.import_stuck': 'An import stands still',
   'alert.breaks_open': 'Breaks are open',
+  'alert.biller_silent': 'A biller does not answer',
   'alert.webhook_disabled': 'A shop\'s webhook is disabled',
   'alert.approval_waiting': 'An approval waits for more than an hour',
 } satisfies Record<keyof typeof zh, string>;

@@ -631,6 +631,7 @@ export default {
   'alert.import_failed': '账单导入中断',
   'alert.import_stuck': '账单导入停滞',
   'alert.breaks_open': '有差异待处理',
+  'alert.biller_silent': '收费单位没有响应',
   'alert.webhook_disabled': '商户通知已停发',
   'alert.approval_waiting': '有申请等待复核超过一小时',
 } as const;

@@ -246,7 +246,7 @@ impl Door for HttpDoor {
     }
 
     fn reverse<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, Reply> {
-        self.plain(self.spec.reverse.as_ref(), payment, "")
+        self.plain(Some(&self.spec.reverse), payment, "")
     }
 
     fn refund<'a>(

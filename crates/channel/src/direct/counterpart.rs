@@ -52,7 +52,7 @@ struct Side {
 }
 
 impl Counterpart {
-    /// Starts one on a free port of this machine. `slow` is longer than a caller's patience.
+    /// Starts one on a free port of this machine: [`Counterpart::listen`].
     pub async fn start(
         spec: Spec,
         book: Book,
@@ -61,7 +61,20 @@ impl Counterpart {
         clock: Arc<dyn Clock>,
         slow: Duration,
     ) -> std::io::Result<Counterpart> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        Counterpart::listen(([127, 0, 0, 1], 0).into(), spec, book, faults, secrets, clock, slow).await
+    }
+
+    /// Starts one. `slow` is longer than a caller's patience.
+    pub async fn listen(
+        addr: SocketAddr,
+        spec: Spec,
+        book: Book,
+        faults: Faults,
+        secrets: Arc<dyn Secrets>,
+        clock: Arc<dyn Clock>,
+        slow: Duration,
+    ) -> std::io::Result<Counterpart> {
+        let listener = TcpListener::bind(addr).await?;
         let addr = listener.local_addr()?;
         let book = Arc::new(Mutex::new(book));
         let side = Arc::new(Side { spec, book: book.clone(), faults, secrets, clock, slow });
@@ -157,7 +170,7 @@ impl Side {
             ("query", spec.query.as_ref()),
             ("pay", Some(&spec.pay)),
             ("inquire", Some(&spec.inquire)),
-            ("reverse", spec.reverse.as_ref()),
+            ("reverse", Some(&spec.reverse)),
             ("refund", spec.refund.as_ref()),
             ("probe", spec.probe.as_ref()),
         ];

@@ -48,7 +48,7 @@ pub struct Spec {
     /// What became of a payment.
     pub inquire: Call,
     /// Takes a payment back that never was acknowledged, so that it cannot be taken later.
-    pub reverse: Option<Call>,
+    pub reverse: Call,
     /// Gives money back.
     pub refund: Option<Call>,
     /// Whether anybody is there; the query of an account that does not exist when absent.
@@ -227,7 +227,7 @@ impl Spec {
             ("query", self.query.as_ref()),
             ("pay", Some(&self.pay)),
             ("inquire", Some(&self.inquire)),
-            ("reverse", self.reverse.as_ref()),
+            ("reverse", Some(&self.reverse)),
             ("refund", self.refund.as_ref()),
             ("probe", self.probe.as_ref()),
         ];
@@ -246,17 +246,7 @@ impl Spec {
         if self.probe.is_none() && self.query.is_none() {
             return Err(Invalid::at("probe", "needed where there is no query"));
         }
-        if self.reverse.is_none() && self.means(&self.inquire, Meaning::Unknown) {
-            return Err(Invalid::at(
-                "reverse",
-                "needed: after `unknown` a payment still under way must not be taken",
-            ));
-        }
         Ok(())
-    }
-
-    fn means(&self, call: &Call, meaning: Meaning) -> bool {
-        call.codes.values().chain(self.codes.values()).any(|m| *m == meaning)
     }
 }
 

@@ -5,6 +5,7 @@
 
 use ledger::BoxFuture;
 
+use kernel::Timestamp;
 use kernel::ids::{BillId, PaymentId, ResidentId};
 
 /// A claim that waits for its biller: the pending transfer, in the biller's terms.
@@ -16,8 +17,18 @@ pub struct Claim {
     pub bill: BillId,
     /// Who pays.
     pub payer: ResidentId,
+    /// The account at the biller.
+    pub account_no: String,
+    /// The biller's number of the bill.
+    pub bill_no: String,
+    /// The month billed, `202603`; 0 where the biller gives none.
+    pub period: u32,
     /// Minor units.
     pub amount_minor: i64,
+    /// When it was claimed.
+    pub at: Timestamp,
+    /// The way it goes: see [`BillerConnector::way`].
+    pub way: u32,
 }
 
 /// What a biller says of a claim.
@@ -29,6 +40,8 @@ pub enum Outcome {
     Refused(String),
     /// No answer, or none that says either.
     Silent,
+    /// The question never left, so nothing was taken. Only [`BillerConnector::confirm`] may say so.
+    NotSent,
 }
 
 /// A biller that is asked.
@@ -37,6 +50,12 @@ pub trait BillerConnector: Send + Sync + 'static {
     /// nothing is ever left in between. Such a connector answers [`Outcome::Confirmed`] always.
     fn is_local(&self) -> bool {
         false
+    }
+    /// The number of the way that a payment of `amount_minor` would go, other than those of `tried`; `None` when none is
+    /// open. The claim carries it, so that its outcome is asked for where it was sent.
+    fn way<'a>(&'a self, amount_minor: i64, tried: &'a [u32]) -> Option<u32> {
+        let _ = amount_minor;
+        tried.is_empty().then_some(0)
     }
     /// Tells the biller of the payment. May be called again with the same claim.
     fn confirm<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Outcome>;

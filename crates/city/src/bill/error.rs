@@ -26,6 +26,8 @@ pub enum BillError {
     BillUnknown,
     /// No such import.
     ImportUnknown,
+    /// The biller is asked and hands over no files.
+    NotByFile,
     /// The file is not what the layout says; nothing of it was taken in.
     File(FileFault),
     /// A line of a returned file cannot be read; nothing of the file was kept. Line and reason.
@@ -46,6 +48,8 @@ pub enum BillError {
     Claimed,
     /// The claim ran out before it could be settled; the money is free again.
     ClaimLapsed,
+    /// No way to the biller is open now; nothing was done.
+    BillerUnreachable,
     /// The biller refuses the payment; the money is free again. Holds its reason.
     BillerRefused(String),
     /// The balance does not cover it.
@@ -88,6 +92,7 @@ impl fmt::Display for BillError {
             Self::AccountUnknown => "the biller has no bill for this account number",
             Self::BillUnknown => "no such bill",
             Self::ImportUnknown => "no such import",
+            Self::NotByFile => "this biller is asked for its bills and hands over no files",
             Self::QuoteMalformed => "this is not a quote; ask for one and send its id unchanged",
             Self::QuoteExpired => "the quote has expired; ask for a new one",
             Self::QuoteChanged => "what is due has changed since the quote; ask for a new one",
@@ -98,6 +103,7 @@ impl fmt::Display for BillError {
             Self::AlreadySettled => "the bill is paid already",
             Self::Claimed => "somebody is paying this bill right now; try again shortly",
             Self::ClaimLapsed => "the payment took too long and was given up; the money is free again",
+            Self::BillerUnreachable => "the biller cannot be reached now; try again later",
             Self::InsufficientBalance => "the balance does not cover the amount",
             Self::CapReached => "the allowance of this account's tier does not cover the amount",
             Self::AttemptsExhausted => "payments of this bill failed too often; pay it at the biller",
@@ -130,6 +136,7 @@ impl Refusal for BillError {
             Self::AccountUnknown => "account_unknown",
             Self::BillUnknown => "bill_unknown",
             Self::ImportUnknown => "import_unknown",
+            Self::NotByFile => "biller_not_by_file",
             Self::ReturnedLine(..) => "returned_line_malformed",
             Self::QuoteMalformed => "quote_malformed",
             Self::QuoteExpired => "quote_expired",
@@ -139,6 +146,7 @@ impl Refusal for BillError {
             Self::AlreadySettled => "bill_already_settled",
             Self::Claimed => "bill_claimed",
             Self::ClaimLapsed => "bill_claim_lapsed",
+            Self::BillerUnreachable => "biller_unreachable",
             Self::BillerRefused(_) => "biller_refused",
             Self::InsufficientBalance => "insufficient_balance",
             Self::CapReached => "cap_reached",
@@ -158,6 +166,7 @@ impl Refusal for BillError {
         match self {
             Self::Identity(e) => e.status(),
             Self::Fault(e) => e.status(),
+            Self::BillerUnreachable => 503,
             Self::QuoteMalformed
             | Self::RequestIdMalformed
             | Self::ReferenceMalformed
@@ -185,6 +194,7 @@ impl Refusal for BillError {
             | Self::AttemptsExhausted
             | Self::PaymentFinal
             | Self::TooManySaved
+            | Self::NotByFile
             | Self::DayNotOver => 409,
         }
     }

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::connector::{Claim, Outcome};
+use super::query::known_bill;
 use super::standing::{self, PAGE, Resolve};
 use super::{connector, import, refresh, upload};
 use crate::books::transfer_code;
@@ -174,24 +175,36 @@ impl Follower {
 
 /// Whether the claim has reached its end.
 async fn settle(city: &City, pending: &Transfer, now: Timestamp) -> Result<bool, Fault> {
-    let claim = Claim {
-        payment: PaymentId::from_u128(pending.id),
-        bill: BillId::from_u128(pending.user_data_128),
-        payer: ResidentId::from_u128(pending.debit_account_id),
-        amount_minor: i64::try_from(pending.amount).unwrap_or(i64::MAX),
-    };
     let connector = connector(city, BillerId::from_u128(pending.credit_account_id));
     if connector.is_local() && pending.timeout == 0 {
         return Ok(false); // claimed from a biller that is asked live, and is not connected now
     }
+    let draws = standing::draws_of(city, pending.id).await?;
+    let bill = match known_bill(city, BillId::from_u128(pending.user_data_128)).await {
+        Ok(bill) => bill,
+        Err(why) => return Err(Fault::Books(why.to_string())),
+    };
+    let claim = Claim {
+        payment: PaymentId::from_u128(pending.id),
+        bill: bill.id,
+        payer: ResidentId::from_u128(pending.debit_account_id),
+        account_no: bill.account_no.clone(),
+        bill_no: bill.bill_no.clone(),
+        period: bill.period,
+        amount_minor: i64::try_from(pending.amount).unwrap_or(i64::MAX),
+        at: instant(pending.timestamp),
+        way: draws.first().map_or(0, |draw| draw.user_data_32),
+    };
     let asked = tokio::time::timeout(Duration::from_secs(10), connector.inquire(&claim)).await;
     let how = match asked.unwrap_or(Outcome::Silent) {
         Outcome::Confirmed => Resolve::Post,
         Outcome::Refused(_) => Resolve::Void,
         // Ended by the ledger itself, or asked again.
-        Outcome::Silent => return Ok(pending.expires_at().is_some_and(|at| now >= instant(at))),
+        Outcome::Silent | Outcome::NotSent => {
+            return Ok(pending.expires_at().is_some_and(|at| now >= instant(at)));
+        }
     };
-    let draws = standing::draws_of(city, pending.id).await?;
+    let draws: Vec<u128> = draws.iter().map(|draw| draw.id).collect();
     let resolved = standing::resolve(city, pending.id, &draws, how).await?;
     tracing::info!(payment = %claim.payment, ?how, ?resolved, "an open claim was resolved");
     Ok(true)

@@ -283,7 +283,8 @@ fn parse(
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(from.1))?;
     let mut lines = Lines::new(BufReader::with_capacity(1 << 20, file), from.0, from.1);
-    let layout = &pack.spec.bills.file;
+    let layout = pack.spec.bills.file.as_ref();
+    let layout = layout.ok_or_else(|| io::Error::other("the biller hands over no files any more"))?;
     loop {
         let mut chunk = Chunk { bills: Vec::new(), faults: Vec::new(), line: 0, at_byte: 0, last: false };
         chunk.bills.reserve(CHUNK_LINES);
@@ -297,7 +298,7 @@ fn parse(
                 // The first pass has seen shorter lines: the file was changed since.
                 Next::TooLong => return Err(io::Error::other("the file changed while it was read")),
                 Next::Line(line) if line.is_empty() || layout.is_last_totals(line) => {}
-                Next::Line(line) => match rules::read_bill(pack, line) {
+                Next::Line(line) => match rules::read_bill(pack, layout, line) {
                     Ok(bill) => chunk.bills.push((number, bill)),
                     Err(fault) => chunk.faults.push((number, fault)),
                 },
@@ -335,8 +336,8 @@ pub(super) async fn begin(
     name: &str,
 ) -> Result<Import, BillError> {
     let pack = pack(city, biller).await?;
-    let at = path.to_path_buf();
-    let surveyed = blocking(move || survey(&pack.spec.bills.file, File::open(&at)?)).await??;
+    let (at, layout) = (path.to_path_buf(), pack.spec.bills.file.clone().ok_or(BillError::NotByFile)?);
+    let surveyed = blocking(move || survey(&layout, File::open(&at)?)).await??;
     let id = import_id(biller, &surveyed.sha256);
     let (name, now) = (name.to_owned(), city.now());
     let begun: Result<Option<Import>, BillError> = city

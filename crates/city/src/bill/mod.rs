@@ -37,6 +37,7 @@ mod query;
 mod receipt;
 pub mod reconcile;
 mod resolve;
+pub mod route;
 pub mod rules;
 pub mod saved;
 mod shipped;
@@ -67,6 +68,7 @@ pub use standing::{Settled, Standing, standing};
 pub use upload::{Upload, receive, receive_for};
 
 use self::connector::{BillerConnector, FileConnector};
+use self::route::{LaneHealth, Routes};
 use crate::identity::{Operator, Role};
 use crate::{City, Fault, books};
 
@@ -76,6 +78,8 @@ pub struct State {
     packs: RwLock<HashMap<BillerId, Arc<Pack>>>,
     bills: Recent,
     connectors: RwLock<HashMap<BillerId, Arc<dyn BillerConnector>>>,
+    /// The ways to billers that are asked; each is a connector too.
+    routes: RwLock<HashMap<BillerId, Arc<Routes>>>,
     /// Held by the import at work.
     importing: tokio::sync::Mutex<()>,
     /// Imports that stopped on this node, since it started: when and why.
@@ -138,6 +142,7 @@ async fn refresh(city: &City) -> Result<(), Fault> {
         match Pack::parse(&text) {
             Ok(pack) => {
                 accounts.push(payable(city, biller));
+                open_routes(city, &pack);
                 city.bill.packs.write().expect("no panic while held").insert(biller, Arc::new(pack));
             }
             Err(why) => tracing::error!(%biller, %why, "a stored pack cannot be read"),
@@ -163,9 +168,47 @@ pub async fn add_pack(city: &City, by: &Operator, text: &str) -> Result<Arc<Pack
         .write(move |conn| Box::pin(async move { Ok(store::put_biller(conn, &row, now).await?) }))
         .await;
     put?;
+    open_routes(city, &pack);
     let pack = Arc::new(pack);
     city.bill.packs.write().expect("no panic while held").insert(pack.biller, pack.clone());
     Ok(pack)
+}
+
+/// Opens the ways to a biller as its pack and this installation have them.
+fn open_routes(city: &City, pack: &Pack) {
+    let mut routes = city.bill.routes.write().expect("no panic while held");
+    match Routes::open(city, pack) {
+        Some(opened) => {
+            let opened = Arc::new(opened);
+            routes.insert(pack.biller, opened.clone());
+            connect(city, pack.biller, opened);
+        }
+        None => {
+            if routes.remove(&pack.biller).is_some() {
+                city.bill.connectors.write().expect("no panic while held").remove(&pack.biller);
+            }
+        }
+    }
+}
+
+/// How the ways to a biller are on this node; none for one who hands over files.
+pub fn ways(city: &City, biller: BillerId) -> Vec<LaneHealth> {
+    routes(city, biller).map(|routes| routes.health()).unwrap_or_default()
+}
+
+/// How the ways to every biller that is asked are on this node, by pack.
+pub fn all_ways(city: &City) -> Vec<(Arc<Pack>, Vec<LaneHealth>)> {
+    let packs = city.bill.packs.read().expect("no panic while held");
+    let asked = packs.values().filter(|pack| !pack.spec.channels.is_empty()).cloned();
+    let mut asked: Vec<Arc<Pack>> = asked.collect();
+    drop(packs);
+    asked.sort_unstable_by(|a, b| a.spec.id.cmp(&b.spec.id));
+    asked.into_iter().map(|pack| (pack.clone(), ways(city, pack.biller))).collect()
+}
+
+/// The ways to a biller that is asked.
+fn routes(city: &City, biller: BillerId) -> Option<Arc<Routes>> {
+    city.bill.routes.read().expect("no panic while held").get(&biller).cloned()
 }
 
 /// Connects a biller that is asked live. Until then, and without it, bills are the files' alone.

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::account::AccountRule;
 use super::calendar::Calendar;
 use super::layout::{Field, Layout};
+use super::route::spec::{self as channels, Channel};
 
 /// A biller, as its pack describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +48,9 @@ pub struct Spec {
     pub bills: Bills,
     /// What lateness costs; nothing when absent.
     pub late_fee: Option<LateFee>,
+    /// The ways to it, where it is asked; see [`super::route`].
+    #[serde(default)]
+    pub channels: Vec<Channel>,
     /// How the biller gets the money.
     pub settlement: Settlement,
 }
@@ -134,7 +138,7 @@ pub struct Bills {
     pub source: Source,
     /// What amounts are taken.
     pub amount_rule: AmountRule,
-    /// Files without a due date: due so many days after the end of the month billed.
+    /// Files and debts without a due date: due so many days after the end of the month billed.
     pub due_days_after_period: Option<u32>,
     /// How long a quote stands, in seconds.
     #[serde(default = "default_quote_s")]
@@ -142,8 +146,8 @@ pub struct Bills {
     /// How long a claim holds the bill at most, in seconds.
     #[serde(default = "default_claim_s")]
     pub claim_timeout_s: u32,
-    /// The layout of bill files.
-    pub file: Layout,
+    /// The layout of bill files, where bills come by file.
+    pub file: Option<Layout>,
 }
 
 fn default_quote_s() -> u32 {
@@ -160,6 +164,8 @@ fn default_claim_s() -> u32 {
 pub enum Source {
     /// Files that the biller hands over.
     File,
+    /// The biller is asked each time somebody wants to know.
+    Live,
 }
 
 /// What amounts a payment may have. A bill takes one payment; what it leaves open comes with the
@@ -334,6 +340,7 @@ impl Spec {
         }
         self.account.validate()?;
         self.bills.validate()?;
+        channels::validate(&self.channels, self.bills.source == Source::Live)?;
         if let Some(fee) = &self.late_fee {
             fee.validate()?;
         }
@@ -350,9 +357,17 @@ impl Bills {
         if !(30..=86_400).contains(&self.claim_timeout_s) {
             return invalid("bills.claim_timeout_s", "30 to 86400");
         }
-        self.file.validate("bills.file")?;
-        require(&self.file, "bills.file.columns", &[Field::AccountNo, Field::BillNo, Field::Amount])?;
-        let has = |field| self.file.columns.iter().any(|c| c.field == field);
+        let file = match (&self.file, self.source) {
+            (Some(file), Source::File) => file,
+            (None, Source::Live) => return self.validate_live(),
+            (None, Source::File) => return invalid("bills.file", "needed where bills come by file"),
+            (Some(_), Source::Live) => {
+                return invalid("bills.file", "has no meaning where the biller is asked");
+            }
+        };
+        file.validate("bills.file")?;
+        require(file, "bills.file.columns", &[Field::AccountNo, Field::BillNo, Field::Amount])?;
+        let has = |field| file.columns.iter().any(|c| c.field == field);
         match (has(Field::Due), self.due_days_after_period) {
             (true, Some(_)) => invalid("bills.due_days_after_period", "the file has a due date already"),
             (false, None) => invalid("bills.due_days_after_period", "needed where the file has no due date"),
@@ -361,10 +376,19 @@ impl Bills {
             }
             (false, Some(days)) if days > 366 => invalid("bills.due_days_after_period", "0 to 366"),
             _ => only(
-                &self.file,
+                file,
                 "bills.file.columns",
                 &[Field::AccountNo, Field::BillNo, Field::Holder, Field::Period, Field::Amount, Field::Due],
             ),
+        }
+    }
+}
+
+impl Bills {
+    fn validate_live(&self) -> Result<(), PackError> {
+        match self.due_days_after_period {
+            Some(days) if days > 366 => Err(PackError::invalid("bills.due_days_after_period", "0 to 366")),
+            _ => Ok(()),
         }
     }
 }

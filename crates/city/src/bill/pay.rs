@@ -172,9 +172,9 @@ enum Tried {
 
 impl Intent<'_> {
     async fn pay(&self) -> Result<Paid, BillError> {
-        let mut k = 0;
+        let (mut k, mut tried) = (0, Vec::new());
         for _ in 0..MOVES_MAX {
-            match self.attempt(attempt_id(self.bill.id.as_u128(), k)).await? {
+            match self.attempt(attempt_id(self.bill.id.as_u128(), k), &mut tried).await? {
                 Tried::Paid(paid) => return Ok(paid),
                 Tried::Dead => {
                     let (newest, attempt) = standing::newest(self.city, self.bill.id).await?;
@@ -188,18 +188,24 @@ impl Intent<'_> {
         Err(BillError::Claimed)
     }
 
-    async fn attempt(&self, id: u128) -> Result<Tried, BillError> {
+    /// One attempt; `tried` are the ways that cannot be gone.
+    async fn attempt(&self, id: u128, tried: &mut Vec<u32>) -> Result<Tried, BillError> {
         use CreateTransferStatus as S;
         let connector = connector(self.city, self.bill.biller);
         let local = connector.is_local();
-        let mut chain = self.claim(id, local).await?;
+        let Some(way) = connector.way(self.amount, tried) else {
+            return self.unless_taken(BillError::BillerUnreachable).await;
+        };
+        let mut chain = self.claim(id, local, way).await?;
         let draw = chain[DRAW].id;
         if local {
             chain.extend(standing::resolving(id, &[draw], Resolve::Post));
         }
         let timestamps = match submit(self.city, chain).await? {
             Ok(timestamps) => timestamps,
-            Err((PROBE, S::ExceedsCredits)) => return self.uncovered().await,
+            Err((PROBE, S::ExceedsCredits)) => {
+                return self.unless_taken(BillError::InsufficientBalance).await;
+            }
             Err((CLAIM, S::IdAlreadyFailed)) => return Ok(Tried::Dead),
             Err((CLAIM, status)) if books::is_exists(status) => return self.taken(id).await,
             Err((DRAW, S::ExceedsCredits)) => return Err(BillError::CapReached),
@@ -228,14 +234,19 @@ impl Intent<'_> {
             payment: PaymentId::from_u128(id),
             bill: self.bill.id,
             payer: self.who.id,
+            account_no: self.bill.account_no.clone(),
+            bill_no: self.bill.bill_no.clone(),
+            period: self.bill.period,
             amount_minor: self.amount,
+            at: crate::wallet::instant(timestamps[CLAIM]),
+            way,
         };
         let answer = tokio::time::timeout(CONFIRM_WITHIN, connector.confirm(&asked)).await;
         let answer = answer.unwrap_or(Outcome::Silent);
         let how = match answer {
             Outcome::Silent => return done(PayState::Pending, timestamps[CLAIM]),
             Outcome::Confirmed => Resolve::Post,
-            Outcome::Refused(_) => Resolve::Void,
+            Outcome::Refused(_) | Outcome::NotSent => Resolve::Void,
         };
         let resolved = match standing::resolve(self.city, id, &[draw], how).await {
             // The claim stands, whatever the biller said: it is followed up when there is room.
@@ -244,6 +255,10 @@ impl Intent<'_> {
         };
         match (answer, resolved) {
             (Outcome::Refused(why), _) => Err(BillError::BillerRefused(why)),
+            (Outcome::NotSent, _) => {
+                tried.push(way);
+                Ok(Tried::Dead)
+            }
             (_, Resolved::Done) => self.settled(id).await,
             (_, Resolved::Otherwise | Resolved::Lapsed) => Err(BillError::ClaimLapsed),
         }
@@ -254,7 +269,7 @@ impl Intent<'_> {
     /// A probe goes before: the same money held and let go under ids of its own. A transfer that fails
     /// for want of funds burns its id, and that of the claim belongs to everybody who may pay the bill:
     /// so a payer without funds fails at the probe, and the claim is never tried.
-    async fn claim(&self, id: u128, local: bool) -> Result<Vec<Transfer>, BillError> {
+    async fn claim(&self, id: u128, local: bool, way: u32) -> Result<Vec<Transfer>, BillError> {
         let currency = self.city.settings.currency;
         // A biller that must be asked is asked until it answers; only then may the claim end.
         let timeout = if local { self.pack.spec.bills.claim_timeout_s } else { 0 };
@@ -269,13 +284,13 @@ impl Intent<'_> {
             ..books::transfer(id, from, to, self.amount, currency, transfer_code::BILL_PAYMENT)
         };
         let draw = identity::cap_transfer(self.city, self.who, self.amount, id).await?;
-        let draw = Transfer { flags: TransferFlags::Pending, timeout, ..draw };
+        let draw = Transfer { flags: TransferFlags::Pending, timeout, user_data_32: way, ..draw };
         let [probe, release] = books::funds_probe(&*self.city.rng, &payment);
         Ok(vec![probe, release, payment, draw])
     }
 
-    /// The balance does not cover it; but if the bill is taken, that comes first.
-    async fn uncovered(&self) -> Result<Tried, BillError> {
+    /// It cannot be tried; but if the bill is taken, that comes first.
+    async fn unless_taken(&self, refusal: BillError) -> Result<Tried, BillError> {
         let (k, attempt) = standing::newest(self.city, self.bill.id).await?;
         let taken = match attempt {
             Attempt::Posted(_) | Attempt::Pending(_) => {
@@ -285,7 +300,7 @@ impl Intent<'_> {
         };
         match taken {
             Tried::Paid(paid) => Ok(Tried::Paid(paid)),
-            Tried::Dead => Err(BillError::InsufficientBalance),
+            Tried::Dead => Err(refusal),
         }
     }
 
@@ -311,7 +326,7 @@ impl Intent<'_> {
                     };
                 }
                 // By this clock it has run out; only the ledger's own word makes the next attempt safe.
-                let draws = standing::draws_of(city, id).await?;
+                let draws: Vec<u128> = standing::draws_of(city, id).await?.iter().map(|t| t.id).collect();
                 match standing::resolve(city, id, &draws, Resolve::Void).await? {
                     Resolved::Done | Resolved::Lapsed => Ok(Tried::Dead),
                     Resolved::Otherwise => Err(BillError::AlreadySettled),

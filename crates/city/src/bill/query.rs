@@ -4,11 +4,13 @@
 
 use std::sync::Arc;
 
+use channel::{Meaning, Reply};
+
 use super::import::{self, Import, RowError};
-use super::pack::{Category, Pack};
+use super::pack::{Category, Pack, Source};
 use super::rules::{self, Bill, Quote};
 use super::standing::{Standing, standing};
-use super::{BillError, bill_row, pack, refresh, store};
+use super::{BillError, bill_row, pack, refresh, routes, store};
 use crate::{City, Fault};
 use kernel::Timestamp;
 use kernel::ids::{BillId, BillerId, ImportId};
@@ -71,19 +73,61 @@ pub struct BillView {
 pub async fn fetch(city: &City, biller: BillerId, account_no: &str) -> Result<Vec<BillView>, BillError> {
     let pack = pack(city, biller).await?;
     pack.spec.account.check(account_no).map_err(BillError::AccountMalformed)?;
+    let asked = match pack.spec.bills.source {
+        Source::File => None,
+        Source::Live => Some(ask(city, &pack, account_no).await?),
+    };
     let (least, greatest) = rules::account_range(biller, account_no);
     let mut conn = city.store.read().await?;
     let mut bills = store::bills_between(&mut conn, least, greatest).await?;
     drop(conn);
     bills.retain(|bill| bill.biller == biller && bill.account_no == account_no);
-    if bills.is_empty() {
+    if bills.is_empty() && asked.is_none() {
         return Err(BillError::AccountUnknown);
     }
     let bills: Vec<Arc<Bill>> = bills.into_iter().map(Arc::new).collect();
     for bill in &bills {
         city.bill.bills.put(bill.clone());
     }
-    views(city, &pack, bills).await
+    let mut views = views(city, &pack, bills).await?;
+    if let Some(owed) = asked {
+        // What the biller does not tell of any more is not owed, whatever it said before.
+        views.retain(|view| view.standing != Standing::Open || owed.contains(&view.bill.id));
+    }
+    Ok(views)
+}
+
+/// Asks the biller what is owed on an account, and keeps it: the ids of the bills that are.
+async fn ask(city: &City, pack: &Pack, account_no: &str) -> Result<Vec<BillId>, BillError> {
+    let routes = routes(city, pack.biller).ok_or(BillError::BillerUnreachable)?;
+    let debts = match routes.query(account_no).await {
+        Some(Reply::Said(debts)) => debts,
+        Some(Reply::Meant(Meaning::AccountUnknown)) => return Err(BillError::AccountUnknown),
+        _ => return Err(BillError::BillerUnreachable),
+    };
+    let today = city.now().date(city.settings.offset);
+    let mut bills = Vec::with_capacity(debts.len());
+    for debt in debts {
+        match rules::bill_of(pack, account_no, debt, today) {
+            Ok(bill) => bills.push(bill),
+            Err(why) => tracing::warn!(biller = pack.spec.id, %why, "a debt that cannot be a bill"),
+        }
+    }
+    let ids = bills.iter().map(|bill| bill.id).collect();
+    let put: Result<(), BillError> = city
+        .store
+        .write(move |conn| {
+            let bills = bills.clone();
+            Box::pin(async move {
+                for bill in &bills {
+                    store::put_bill(conn, bill).await?;
+                }
+                Ok(())
+            })
+        })
+        .await;
+    put?;
+    Ok(ids)
 }
 
 /// One bill.

@@ -61,7 +61,7 @@ pub async fn resolve_payment(
         (Attempt::Posted(_) | Attempt::Voided, _) => return Err(BillError::PaymentFinal),
         (Attempt::Pending(_) | Attempt::None, _) => {}
     }
-    let draws = standing::draws_of(city, id).await?;
+    let draws: Vec<u128> = standing::draws_of(city, id).await?.iter().map(|t| t.id).collect();
     let how = if verdict == Verdict::Paid { Resolve::Post } else { Resolve::Void };
     let mut chain = standing::resolving(id, &draws, how);
     let mark = derive_u128("bill_resolved", &[&id.to_be_bytes()]);

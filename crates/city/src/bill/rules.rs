@@ -137,9 +137,46 @@ impl From<LineFault> for RowFault {
     }
 }
 
-/// Reads one record of a bill file.
-pub fn read_bill(pack: &Pack, line: &[u8]) -> Result<Bill, RowFault> {
-    let layout = &pack.spec.bills.file;
+/// The bill of a debt that the biller told of on `today`. One without a due date is due as the pack says after the month
+/// billed, or else at once.
+pub fn bill_of(pack: &Pack, account_no: &str, debt: channel::Debt, today: Date) -> Result<Bill, RowFault> {
+    let id = bill_id(pack.biller, account_no, &debt.bill_no);
+    let due = match (debt.due, pack.spec.bills.due_days_after_period) {
+        (Some(due), _) => due,
+        (None, Some(days)) if debt.period > 0 => due_after(debt.period, days),
+        (None, _) => today,
+    };
+    let bill = Bill {
+        id,
+        biller: pack.biller,
+        account_no: account_no.to_owned(),
+        bill_no: debt.bill_no,
+        period: debt.period,
+        amount_minor: debt.amount_minor,
+        due,
+        holder: debt.holder,
+    };
+    check(pack, &bill)?;
+    Ok(bill)
+}
+
+fn check(pack: &Pack, bill: &Bill) -> Result<(), RowFault> {
+    pack.spec.account.check(&bill.account_no).map_err(RowFault::Account)?;
+    let visible = bill.bill_no.bytes().all(|b| b.is_ascii_graphic());
+    if bill.bill_no.is_empty() || bill.bill_no.len() > NUMBER_MAX || !visible {
+        return Err(RowFault::BillNo);
+    }
+    if bill.holder.chars().count() > HOLDER_MAX {
+        return Err(RowFault::Holder);
+    }
+    if !(1..=AMOUNT_MAX).contains(&bill.amount_minor) {
+        return Err(RowFault::Amount);
+    }
+    Ok(())
+}
+
+/// Reads one record of a bill file of this layout.
+pub fn read_bill(pack: &Pack, layout: &Layout, line: &[u8]) -> Result<Bill, RowFault> {
     let mut bill = Bill {
         id: BillId::from_u128(0),
         biller: pack.biller,
@@ -163,17 +200,7 @@ pub fn read_bill(pack: &Pack, line: &[u8]) -> Result<Bill, RowFault> {
         }
         Ok(())
     })?;
-    pack.spec.account.check(&bill.account_no).map_err(RowFault::Account)?;
-    let visible = bill.bill_no.bytes().all(|b| b.is_ascii_graphic());
-    if bill.bill_no.is_empty() || bill.bill_no.len() > NUMBER_MAX || !visible {
-        return Err(RowFault::BillNo);
-    }
-    if bill.holder.chars().count() > HOLDER_MAX {
-        return Err(RowFault::Holder);
-    }
-    if !(1..=AMOUNT_MAX).contains(&bill.amount_minor) {
-        return Err(RowFault::Amount);
-    }
+    check(pack, &bill)?;
     if let Some(days) = pack.spec.bills.due_days_after_period {
         bill.due = due_after(bill.period, days);
     }

@@ -236,8 +236,8 @@ pub(super) fn resolving(pending: u128, draws: &[u128], how: Resolve) -> Vec<Tran
     std::iter::once(payment).chain(draws).collect()
 }
 
-/// The pending draws of an allowance that belong to a pending payment.
-pub(super) async fn draws_of(city: &City, pending: u128) -> Result<Vec<u128>, Fault> {
+/// The pending draws of an allowance that belong to a pending payment. Their `user_data_32` is the way the claim goes.
+pub(super) async fn draws_of(city: &City, pending: u128) -> Result<Vec<Transfer>, Fault> {
     let filter = QueryFilter {
         user_data_128: pending,
         ledger: shadow::kyc(city.settings.currency),
@@ -245,9 +245,9 @@ pub(super) async fn draws_of(city: &City, pending: u128) -> Result<Vec<u128>, Fa
         limit: 8,
         ..QueryFilter::default()
     };
-    let found = city.ledger.query_transfers(filter).await?;
-    let pending_ones = found.iter().filter(|t| t.flags.contains(TransferFlags::Pending));
-    Ok(pending_ones.map(|t| t.id).collect())
+    let mut found = city.ledger.query_transfers(filter).await?;
+    found.retain(|t| t.flags.contains(TransferFlags::Pending));
+    Ok(found)
 }
 
 /// How many rows of the ledger one look takes.

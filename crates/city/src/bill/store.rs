@@ -119,6 +119,26 @@ pub async fn bills_between(
     rows.iter().map(bill).collect()
 }
 
+/// Keeps a bill as its biller tells of it now. What it told before, it takes back with that.
+pub async fn put_bill(conn: &mut Conn, bill: &Bill) -> Result<(), StoreError> {
+    store::query(
+        "INSERT INTO bill (id, biller, account_no, bill_no, period, amount, due, holder)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (id) DO UPDATE SET period = $5, amount = $6, due = $7, holder = $8",
+    )
+    .bind(bill.id.to_bytes())
+    .bind(bill.biller.to_bytes())
+    .bind(bill.account_no.as_str())
+    .bind(bill.bill_no.as_str())
+    .bind(i64::from(bill.period))
+    .bind(bill.amount_minor)
+    .bind(date_number(bill.due))
+    .bind(bill.holder.as_str())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Rows of one INSERT. Each row is one bound text that the statement cuts up: binding every column on
 /// its own costs more than writing the row, and grows with the square of their number.
 const ROWS_PER_INSERT: usize = 256;

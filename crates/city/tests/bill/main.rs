@@ -6,6 +6,7 @@ mod history;
 mod http;
 mod import;
 mod layout;
+mod live;
 mod packs;
 mod pay;
 mod reconcile;

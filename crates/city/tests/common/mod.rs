@@ -38,19 +38,25 @@ pub struct Town {
 impl Town {
     /// A new, empty city.
     pub async fn new() -> Town {
+        Town::with(|_| ()).await
+    }
+
+    /// A new, empty city with settings of its own.
+    pub async fn with(change: impl FnOnce(&mut Settings)) -> Town {
         let dir = TempDir::new().expect("a temporary directory");
         let url = store::testing::fresh_url(dir.path(), &OsRng).await.expect("a fresh database");
         let clock = Arc::new(ManualClock::new(monday()));
-        Town::open(dir, url, clock).await
+        let mut settings = Settings::china(dir.path().to_path_buf(), [7; 32]);
+        change(&mut settings);
+        Town::open(dir, url, clock, settings).await
     }
 
-    async fn open(dir: TempDir, url: String, clock: Arc<ManualClock>) -> Town {
+    async fn open(dir: TempDir, url: String, clock: Arc<ManualClock>, settings: Settings) -> Town {
         let (engine, _) =
             ledger::Embedded::open(&dir.path().join("ledger"), clock.clone()).expect("a ledger");
         let ledger = Arc::new(engine);
         let store = store::Store::open(&url).await.expect("a database");
         let sender = Arc::new(FileSender::new(dir.path().join("messages.jsonl")));
-        let settings = Settings::china(dir.path().to_path_buf(), [7; 32]);
         let city = City::open(store, ledger.clone(), clock.clone(), Arc::new(OsRng), settings, sender)
             .await
             .expect("a city");
@@ -68,9 +74,10 @@ impl Town {
         self.city.store.close().await;
         self.ledger.close();
         let Town { city, clock, url, dir, ledger, .. } = self;
+        let settings = city.settings.clone();
         drop(city);
         drop(ledger);
-        Town::open(dir, url, clock).await
+        Town::open(dir, url, clock, settings).await
     }
 
     /// The newest message to a phone: the one-time code in it.

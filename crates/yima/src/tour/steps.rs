@@ -436,7 +436,8 @@ impl Tour {
 /// The cheapest bill of a sample file: account and bill number. A resident has them on paper.
 fn cheapest(pack: &Pack, sample: &Sample) -> Result<(String, String), Fail> {
     let lines = sample.bytes.split(|b| *b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l));
-    let bills = lines.filter_map(|line| city::bill::rules::read_bill(pack, line).ok());
+    let layout = pack.spec.bills.file.as_ref().ok_or_else(|| Fail::new("a biller without files"))?;
+    let bills = lines.filter_map(|line| city::bill::rules::read_bill(pack, layout, line).ok());
     let bill =
         bills.min_by_key(|b| b.amount_minor).ok_or_else(|| Fail::new("a sample file without bills"))?;
     Ok((bill.account_no, bill.bill_no))

@@ -1,5 +1,6 @@
 //! The binary as its users start it: the server's habits, the commands, stopping and starting again.
 
+mod live_biller;
 mod process;
 
 use std::process::Command;

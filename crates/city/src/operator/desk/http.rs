@@ -41,6 +41,7 @@ pub fn routes() -> OpenApiRouter<City> {
         .routes(routes!(list_all_imports))
         .routes(routes!(read_any_import))
         .routes(routes!(list_any_row_errors))
+        .routes(routes!(list_ways))
         .routes(routes!(list_settlements))
         .routes(routes!(bank_statement))
         .routes(routes!(match_day))
@@ -229,6 +230,42 @@ async fn list_all_imports(
         items.push(DeskImportAnswer::of(&city, import).await);
     }
     Ok(Json(DeskImportsAnswer { items, next }))
+}
+
+/// A way to a biller that is asked.
+#[derive(Debug, Serialize, ToSchema)]
+struct WayAnswer {
+    #[schema(value_type = String, example = "blr_01h2xcejqtf2nbrexx3vqjhp41")]
+    biller: BillerId,
+    /// The pack's own name.
+    #[schema(example = "hz-power")]
+    pack: String,
+    name: Name,
+    #[serde(flatten)]
+    health: bill::route::LaneHealth,
+}
+
+/// The ways to billers that are asked.
+#[derive(Debug, Serialize, ToSchema)]
+struct WaysAnswer {
+    items: Vec<WayAnswer>,
+}
+
+/// List the ways to billers that are asked
+///
+/// Each as the node that answers has found it since it started.
+#[utoipa::path(get, path = "/v1/operator/ways", tag = "operator", security(("bearer" = [])),
+    responses((status = 200, body = WaysAnswer), (status = "default", body = Problem)))]
+async fn list_ways(State(city): State<City>, _by: Operator) -> Json<WaysAnswer> {
+    let each = |(pack, ways): (std::sync::Arc<bill::Pack>, Vec<bill::route::LaneHealth>)| {
+        ways.into_iter().map(move |health| WayAnswer {
+            biller: pack.biller,
+            pack: pack.spec.id.clone(),
+            name: pack.spec.name.clone(),
+            health,
+        })
+    };
+    Json(WaysAnswer { items: bill::all_ways(&city).into_iter().flat_map(each).collect() })
 }
 
 /// Read any biller's import

@@ -76,7 +76,10 @@ pub fn try_out(text: &str, sample: Option<&[u8]>) -> Trial {
 }
 
 fn read_sample(pack: &Pack, bytes: &[u8], checks: &mut Vec<PackCheck>) -> Vec<Bill> {
-    let layout = &pack.spec.bills.file;
+    let Some(layout) = &pack.spec.bills.file else {
+        checks.push(wrong("sample_file", "", "the biller is asked and hands over no files".to_owned()));
+        return Vec::new();
+    };
     match survey(layout, bytes) {
         Ok(Ok(found)) => checks.push(right("sample_file", format!("{} records", found.records))),
         Ok(Err(fault)) => checks.push(wrong("sample_file", fault.code(), fault.to_string())),
@@ -84,7 +87,7 @@ fn read_sample(pack: &Pack, bytes: &[u8], checks: &mut Vec<PackCheck>) -> Vec<Bi
     }
     let (mut shown, mut read, mut refused, mut seen) = (Vec::new(), 0u64, 0usize, HashSet::new());
     for (number, line) in layout.records(bytes) {
-        let fault = match read_bill(pack, line) {
+        let fault = match read_bill(pack, layout, line) {
             Ok(bill) if seen.insert(bill.id) => {
                 read += 1;
                 if shown.len() < SHOWN {

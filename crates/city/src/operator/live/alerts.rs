@@ -30,7 +30,8 @@ pub enum Severity {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Alert {
     /// Stable: `database_down`, `ledger_down`, `ledger_no_space`, `feed_lag`, `books_check_failed`,
-    /// `books_check_old`, `import_failed`, `import_stuck`, `breaks_open`, `webhook_disabled`, `approval_waiting`.
+    /// `books_check_old`, `import_failed`, `import_stuck`, `breaks_open`, `webhook_disabled`, `approval_waiting`,
+    /// `biller_silent`.
     #[schema(example = "approval_waiting")]
     pub code: &'static str,
     /// `critical` or `warning`.
@@ -93,6 +94,8 @@ pub(super) async fn alerts(city: &City, health: Health, feed: &Feed) -> Result<V
         books(city, &mut found).await?;
         imports(city, &mut found).await?;
         breaks(city, &mut found).await?;
+        billers(city, &mut found);
+        billers(city, &mut found);
         webhooks(city, &mut found).await?;
         approvals(city, &mut found).await?;
     }
@@ -188,6 +191,16 @@ async fn breaks(city: &City, found: &mut Vec<Alert>) -> Result<(), OperatorError
         found.push(alert("breaks_open", Severity::Warning, Some(day.run_at), day.biller, detail));
     }
     Ok(())
+}
+
+fn billers(city: &City, found: &mut Vec<Alert>) {
+    for (pack, ways) in bill::all_ways(city) {
+        for way in ways.into_iter().filter(|way| way.gate != "closed") {
+            let detail =
+                format!("{} by {} does not answer; it is asked again by and by", pack.spec.id, way.channel);
+            found.push(alert("biller_silent", Severity::Warning, way.last_answer, pack.biller, detail));
+        }
+    }
 }
 
 async fn webhooks(city: &City, found: &mut Vec<Alert>) -> Result<(), OperatorError> {

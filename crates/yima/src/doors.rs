@@ -1,0 +1,68 @@
+//! The doors of this installation: where the billers that are asked are, and what proves us to them. Part of the
+//! configuration file only: `[door."pack/channel"]`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use channel::secrets::Held;
+use channel::tls::Tls;
+use city::bill::route::{DoorSetting, Doors};
+use serde::Deserialize;
+
+use crate::config::Fail;
+
+/// One door. Paths are relative to the configuration file.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Door {
+    /// `https://host:port/path`.
+    url: String,
+    /// Files that hold the secrets, by the names that the pack has.
+    #[serde(default)]
+    secrets: BTreeMap<String, PathBuf>,
+    /// Roots trusted besides the system's, PEM.
+    ca: Option<PathBuf>,
+    /// Our own certificate chain, PEM; goes with `key`.
+    certificate: Option<PathBuf>,
+    /// Our own private key, PEM.
+    key: Option<PathBuf>,
+}
+
+/// Reads what the doors name. `beside` is the directory of the configuration file.
+pub fn read(doors: BTreeMap<String, Door>, beside: &Path) -> Result<Doors, Fail> {
+    doors.into_iter().map(|(name, door)| Ok((name.clone(), door.read(&name, beside)?))).collect()
+}
+
+impl Door {
+    fn read(self, name: &str, beside: &Path) -> Result<DoorSetting, Fail> {
+        let wrong = |why: String| Fail::new(format!("door \"{name}\": {why}"));
+        let file = |path: &PathBuf| {
+            let path = beside.join(path);
+            std::fs::read(&path).map_err(|e| wrong(format!("{}: {e}", path.display())))
+        };
+        let text = |path: &PathBuf| {
+            String::from_utf8(file(path)?).map_err(|_| wrong(format!("{}: no PEM", path.display())))
+        };
+        if !name.split_once('/').is_some_and(|(pack, way)| !pack.is_empty() && !way.is_empty()) {
+            return Err(wrong("a door is called pack/channel".to_owned()));
+        }
+        let url: url::Url = self.url.parse().map_err(|e| wrong(format!("url `{}`: {e}", self.url)))?;
+        if !["http", "https"].contains(&url.scheme()) || !url.has_host() {
+            return Err(wrong(format!("url `{}`: https://HOST/ is wanted", self.url)));
+        }
+        let mut secrets = Held::default();
+        for (name, path) in &self.secrets {
+            let bytes = file(path)?;
+            // Editors end a file with a line break; no secret does.
+            secrets = secrets.with(name, bytes.trim_ascii_end());
+        }
+        let identity = match (&self.certificate, &self.key) {
+            (None, None) => None,
+            (Some(certificate), Some(key)) => Some((text(certificate)?, text(key)?)),
+            _ => return Err(wrong("certificate and key go together".to_owned())),
+        };
+        let ca = self.ca.as_ref().map(file).transpose()?;
+        let tls = Tls::read(ca.as_deref(), identity).map_err(|why| wrong(why.to_string()))?;
+        Ok(DoorSetting { url, secrets, tls })
+    }
+}
