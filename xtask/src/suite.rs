@@ -66,6 +66,9 @@ fn run_steps(steps: &mut Steps, fast: bool) -> Result<Vec<String>> {
         if complete {
             command.env("YIMA_REQUIRE_TOOLS", "1");
         }
+        if let Some(python) = tools::python().filter(|_| !fast) {
+            command.env("YIMA_PYTHON", python);
+        }
         command
     };
     steps.step("test on SQLite", || run(&mut test(&["--workspace"])))?;

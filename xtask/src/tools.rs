@@ -1,11 +1,11 @@
 //! Independent programs that tests hold us against: they read our codes, our books and our posters.
 //! Installed with Debian's package manager where we may; otherwise we say exactly what is missing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::postgres;
-use crate::run::{Result, find, output, run};
+use crate::run::{Result, find, output, root, run};
 
 /// A program (or, by its path, a file that one needs), the Debian package that has it, and what it is for.
 struct Tool {
@@ -30,16 +30,46 @@ const TOOLS: &[Tool] = &[
         purpose: "is what it draws Chinese posters with",
     },
     Tool { program: "chromium", package: "chromium", purpose: "is the browser of the web tests" },
+    Tool { program: "python3", package: "python3", purpose: "runs the libraries that are written in it" },
+    Tool { program: "ensurepip", package: "python3-venv", purpose: "gives them a place of their own" },
     Tool { program: "postgres", package: "postgresql", purpose: "is the second SQL engine" },
 ];
 
 fn missing() -> Vec<&'static Tool> {
     let installed = |tool: &&Tool| match tool.program {
         "postgres" => postgres::bin_dir().is_some(),
+        "ensurepip" => output(Command::new("python3").args(["-c", "import ensurepip, venv"])).is_ok(),
         path if path.starts_with('/') => Path::new(path).exists(),
         program => find(program).is_some(),
     };
     TOOLS.iter().filter(|tool| !installed(tool)).collect()
+}
+
+/// What of Python's the tests hold us against, each with its version and hash.
+const PYTHON_PACKAGES: &str = "crates/channel/tests/independent/requirements.txt";
+
+/// The interpreter that has them all, once [`set_up`] was there.
+pub fn python() -> Option<PathBuf> {
+    let place = root().join("target/python");
+    let read = |file: &Path| std::fs::read_to_string(file).ok();
+    let done = read(&place.join("requirements.txt"))?;
+    let complete = read(&root().join(PYTHON_PACKAGES)).is_some_and(|wanted| wanted == done);
+    complete.then(|| place.join("bin/python")).filter(|python| python.exists())
+}
+
+/// Installs them into `target/python`, unless they are there.
+fn python_packages() -> Result<()> {
+    if python().is_some() {
+        return Ok(());
+    }
+    let (place, wanted) = (root().join("target/python"), root().join(PYTHON_PACKAGES));
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&place))?;
+    let pip =
+        ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"];
+    run(Command::new(place.join("bin/python")).args(pip).arg("--requirement").arg(&wanted))?;
+    // Last, because it says that the others are there.
+    let done = place.join("requirements.txt");
+    std::fs::copy(&wanted, &done).map(drop).map_err(|e| format!("{}: {e}", done.display()))
 }
 
 /// Sets up every program. `Ok` lists what is still missing, for people; with `CI` set that is an error.
@@ -52,12 +82,15 @@ pub fn set_up() -> Result<Vec<String>> {
             Err(why) => println!("cannot install ({why}); as root: apt-get install {}", packages.join(" ")),
         }
     }
-    let missing: Vec<_> =
+    let mut missing: Vec<_> =
         missing().iter().map(|t| format!("{}: {} ({})", t.package, t.program, t.purpose)).collect();
+    if let Err(why) = python_packages() {
+        missing.push(format!("the packages of {PYTHON_PACKAGES}: {why}"));
+    }
     if missing.is_empty() {
         println!("all {} programs are installed", TOOLS.len());
     } else if std::env::var_os("CI").is_some() {
-        return Err(format!("missing Debian packages: {}", missing.join(", ")));
+        return Err(format!("missing: {}", missing.join(", ")));
     }
     Ok(missing)
 }

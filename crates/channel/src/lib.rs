@@ -1,9 +1,10 @@
 //! The doors to institutions that take bill payments, in the protocols they already speak: HTTP with JSON or XML
-//! ([`direct`]), ISO 8583 between banks ([`iso8583`]).
+//! ([`direct`]), ISO 8583 ([`iso8583`]) over a line to a bank ([`bank`]).
 //!
 //! Must never do: read a clock or draw randomness by itself, decide about money, or know a table of the city's. What was
 //! asked and what was answered is all there is here; what follows from it is the city's to decide.
 
+pub mod bank;
 pub mod book;
 pub mod direct;
 pub mod iso8583;

@@ -11,8 +11,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("ledger", &["kernel"]),
     ("codes", &["kernel"]),
     ("store", &["kernel"]),
-    ("city", &["kernel", "ledger", "codes", "store"]),
-    ("yima", &["kernel", "ledger", "codes", "store", "city"]),
+    ("channel", &["kernel"]),
+    ("city", &["kernel", "ledger", "codes", "store", "channel"]),
+    ("yima", &["kernel", "ledger", "codes", "store", "channel", "city"]),
     ("xtask", &[]),
 ];
 

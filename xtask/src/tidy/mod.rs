@@ -128,7 +128,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "direction",
-        promise: "kernel ← {ledger, codes, store} ← city ← yima, and `xtask` stands alone",
+        promise: "kernel ← {ledger, codes, store, channel} ← city ← yima, and `xtask` stands alone",
         check: manifests::direction,
     },
     Rule {

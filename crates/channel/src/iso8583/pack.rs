@@ -126,6 +126,13 @@ impl FieldPack {
         Ok(self)
     }
 
+    /// The same with other fields in place of its own: networks differ from the standard in a few. To be proved after.
+    #[must_use]
+    pub fn with_fields(mut self, fields: &BTreeMap<String, Field>) -> FieldPack {
+        self.fields.extend(fields.iter().map(|(number, field)| (number.clone(), field.clone())));
+        self
+    }
+
     /// The field of a number.
     pub fn field(&self, number: u8) -> Option<&Field> {
         self.by_number.get(&number)
