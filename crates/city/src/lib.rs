@@ -44,6 +44,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Where billers that are asked are, by `pack/channel`.
     pub doors: bill::route::Doors,
+    /// The lines to banks that carry billers, by name.
+    pub lines: bill::route::Lines,
     /// Whether webhooks may go to this machine and to private networks.
     pub webhook_private: bool,
     /// The key that devices' payment-code secrets are derived from. Kept outside the database; whoever has
@@ -68,6 +70,7 @@ impl Settings {
             four_eyes_limit_minor: 5_000_000,
             data_dir,
             doors: bill::route::Doors::new(),
+            lines: bill::route::Lines::new(),
             webhook_private: false,
             device_key,
             relying_party: identity::passkey::rules::RelyingParty::new("http://localhost:8888")

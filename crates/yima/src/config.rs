@@ -6,12 +6,12 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use city::bill::route::Doors;
+use city::bill::route::{Doors, Lines};
 use city::identity::passkey::rules::RelyingParty;
 use kernel::{Currency, UtcOffset};
 use serde::Deserialize;
 
-use crate::doors::{self, Door};
+use crate::doors::{self, Door, Line};
 
 /// One sentence about why a command did not do its work.
 #[derive(Debug)]
@@ -123,6 +123,8 @@ struct File {
     webhook_private: Option<bool>,
     #[serde(default)]
     door: BTreeMap<String, Door>,
+    #[serde(default)]
+    line: BTreeMap<String, Line>,
 }
 
 /// Where one-time codes go.
@@ -175,6 +177,8 @@ pub struct Config {
     pub webhook_private: bool,
     /// Where billers that are asked are; from the file only.
     pub doors: Doors,
+    /// Lines to banks that carry billers; from the file only.
+    pub lines: Lines,
 }
 
 impl Flags {
@@ -185,7 +189,7 @@ impl Flags {
             None => File::default(),
         };
         let beside = self.config.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
-        let doors = doors::read(file.door, beside)?;
+        let (doors, lines) = (doors::read(file.door, beside)?, doors::read_lines(file.line, beside)?);
         let data = self.data.clone().or(file.data).unwrap_or_else(|| PathBuf::from("data/city"));
         let ledger = match self.ledger.as_ref().or(file.ledger.as_ref()) {
             None => ledger::Address::Embedded(data.join("ledger")),
@@ -251,6 +255,7 @@ impl Flags {
                 .map_err(|_| Fail::new(format!("log level `{log}`: error, warn, info or debug is wanted")))?,
             webhook_private: self.webhook_private.or(file.webhook_private).unwrap_or(false),
             doors,
+            lines,
         })
     }
 }

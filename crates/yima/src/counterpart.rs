@@ -1,22 +1,57 @@
-//! `yima counterpart`: the other side of a pack, made from the pack. It speaks the biller's protocol, keeps books of its own,
-//! and does wrong what it is told to, so that a pack and a city can be tried before the biller is there.
+//! `yima counterpart`: the other side of a pack or of a line to a bank, made from its description. It speaks the protocol, keeps
+//! books of its own, and does wrong what it is told to, so that a pack and a city can be tried before anybody is there.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use channel::bank::book::Book as BankBook;
+use channel::bank::counterpart::{BankCounterpart, Faults as BankFaults};
+use channel::bank::spec::Spec;
 use channel::book::{Book, Fault};
 use channel::direct::counterpart::{Counterpart, Faults};
 use channel::secrets::Held;
 use channel::{Debt, Payment};
 use city::bill::Pack;
-use kernel::{Date, SystemClock};
+use kernel::{Date, SeededRng, SystemClock};
+use serde::de::DeserializeOwned;
 
 use crate::config::Fail;
 
-/// The options of `yima counterpart`.
+/// Whose side it plays.
+#[derive(clap::Subcommand, Debug)]
+pub enum Command {
+    /// A biller that is asked over HTTP.
+    Biller(Options),
+    /// A bank that is asked by ISO 8583.
+    Bank(BankOptions),
+}
+
+/// The options of `yima counterpart bank`.
+#[derive(clap::Args, Debug)]
+pub struct BankOptions {
+    /// The description of the line.
+    line: PathBuf,
+    /// Where to listen.
+    #[arg(long, default_value = "127.0.0.1:9200")]
+    listen: SocketAddr,
+    /// What is owed: a CSV file of institution,account_no,bill_no,fen,due (2026-03-25).
+    #[arg(long)]
+    bills: PathBuf,
+    /// A secret that the line names: NAME=FILE.
+    #[arg(long = "secret", value_name = "NAME=FILE")]
+    secrets: Vec<String>,
+    /// What goes wrong: a TOML file, such as `per_mille = 20`, `among = ["silent_after", "wrong_mac"]`, `kinds = ["pay"]`.
+    #[arg(long)]
+    faults: Option<PathBuf>,
+    /// Which questions these are.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// The options of `yima counterpart biller`.
 #[derive(clap::Args, Debug)]
 pub struct Options {
     /// The pack.
@@ -47,10 +82,53 @@ pub struct Options {
 }
 
 /// Runs one until it is stopped.
-pub async fn run(options: &Options) -> Result<(), Fail> {
-    let read = |path: &PathBuf| {
-        std::fs::read_to_string(path).map_err(|e| Fail::new(format!("{}: {e}", path.display())))
+pub async fn run(command: &Command) -> Result<(), Fail> {
+    match command {
+        Command::Biller(options) => biller(options).await,
+        Command::Bank(options) => bank(options).await,
+    }
+}
+
+fn read(path: &Path) -> Result<String, Fail> {
+    std::fs::read_to_string(path).map_err(|e| Fail::new(format!("{}: {e}", path.display())))
+}
+
+fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, Fail> {
+    toml::from_str(&read(path)?).map_err(|e| Fail::new(format!("{}: {e}", path.display())))
+}
+
+fn secrets(given: &[String]) -> Result<Held, Fail> {
+    given.iter().try_fold(Held::default(), |held, secret| {
+        let (name, path) = secret.split_once('=').ok_or_else(|| Fail::new("a secret is NAME=FILE"))?;
+        let bytes = std::fs::read(path).map_err(|e| Fail::new(format!("{path}: {e}")))?;
+        Ok(held.with(name, bytes.trim_ascii_end()))
+    })
+}
+
+async fn bank(options: &BankOptions) -> Result<(), Fail> {
+    let spec: Spec = read_toml(&options.line)?;
+    let dialect = spec.prove().map_err(|why| Fail::new(format!("{}: {}", why.key, why.why)))?;
+    let faults = match &options.faults {
+        Some(path) => read_toml(path)?,
+        None => BankFaults::default(),
     };
+    let mut book = BankBook::default();
+    let (accounts, bills) = owed(&read(&options.bills)?, true, |institution, account_no, debts| {
+        book.open(institution, account_no, debts);
+    })?;
+    let (clock, rng) = (Arc::new(SystemClock), Arc::new(SeededRng::new(options.seed)));
+    let (listen, secrets) = (options.listen.to_string(), secrets(&options.secrets)?);
+    let other = BankCounterpart::start(&listen, dialect, &secrets, book, faults, clock, rng).await?;
+    println!("a bank on {}: {accounts} accounts, {bills} bills", other.address());
+    tokio::signal::ctrl_c().await?;
+    let book = other.book();
+    let taken = book.taken();
+    let amount: i64 = taken.iter().map(|payment| payment.amount_minor).sum();
+    println!("taken: {} payments, {amount} fen", taken.len());
+    Ok(())
+}
+
+async fn biller(options: &Options) -> Result<(), Fail> {
     let pack = Pack::parse(&read(&options.pack)?)?;
     let mut channels = pack.spec.channels.iter();
     let channel = match &options.channel {
@@ -59,16 +137,13 @@ pub async fn run(options: &Options) -> Result<(), Fail> {
     };
     let channel = channel.ok_or_else(|| Fail::new("the pack has no such channel"))?;
     let mut book = Book::default();
-    let (accounts, bills) = open(&mut book, &read(&options.bills)?)?;
-    let mut secrets = Held::default();
-    for secret in &options.secrets {
-        let (name, path) = secret.split_once('=').ok_or_else(|| Fail::new("a secret is NAME=FILE"))?;
-        let bytes = std::fs::read(path).map_err(|e| Fail::new(format!("{path}: {e}")))?;
-        secrets = secrets.with(name, bytes.trim_ascii_end());
-    }
+    let (accounts, bills) = owed(&read(&options.bills)?, false, |_, account_no, debts| {
+        book.open("", account_no, debts);
+    })?;
+    let secrets = secrets(&options.secrets)?;
     let faults = faults(&options.faults, options.seed)?;
     let slow = Duration::from_secs(options.slow_s);
-    let spec = channel.direct.clone();
+    let spec = channel.direct.clone().ok_or_else(|| Fail::new("this channel goes to a bank"))?;
     let other = Counterpart::listen(
         options.listen,
         spec,
@@ -93,17 +168,25 @@ pub async fn run(options: &Options) -> Result<(), Fail> {
     Ok(())
 }
 
-/// Reads what is owed; says how many accounts and bills.
-fn open(book: &mut Book, csv: &str) -> Result<(usize, usize), Fail> {
-    let mut owed: BTreeMap<&str, Vec<Debt>> = BTreeMap::new();
+/// Reads what is owed, with the institution first where there are many; says how many accounts and bills.
+fn owed(
+    csv: &str,
+    with_institution: bool,
+    mut open: impl FnMut(&str, &str, Vec<Debt>),
+) -> Result<(usize, usize), Fail> {
+    let wanted = if with_institution { "institution," } else { "" };
+    let mut owed: BTreeMap<(&str, &str), Vec<Debt>> = BTreeMap::new();
     let mut bills = 0;
     for (at, line) in csv.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let wrong = || Fail::new(format!("bills, line {}: account_no,bill_no,fen,due is wanted", at + 1));
-        let [account_no, bill_no, fen, due] = line.split(',').map(str::trim).collect::<Vec<_>>()[..] else {
+        let wrong =
+            || Fail::new(format!("bills, line {}: {wanted}account_no,bill_no,fen,due is wanted", at + 1));
+        let (institution, rest) =
+            if with_institution { line.split_once(',').ok_or_else(wrong)? } else { ("", line) };
+        let [account_no, bill_no, fen, due] = rest.split(',').map(str::trim).collect::<Vec<_>>()[..] else {
             return Err(wrong());
         };
         let due: Date = due.parse().map_err(|_| wrong())?;
-        owed.entry(account_no).or_default().push(Debt {
+        owed.entry((institution.trim(), account_no)).or_default().push(Debt {
             bill_no: bill_no.to_owned(),
             amount_minor: fen.parse().map_err(|_| wrong())?,
             due: Some(due),
@@ -113,8 +196,8 @@ fn open(book: &mut Book, csv: &str) -> Result<(usize, usize), Fail> {
         bills += 1;
     }
     let accounts = owed.len();
-    for (account_no, debts) in owed {
-        book.open("", account_no, debts);
+    for ((institution, account_no), debts) in owed {
+        open(institution, account_no, debts);
     }
     Ok((accounts, bills))
 }

@@ -1,12 +1,14 @@
 //! The doors of this installation: where the billers that are asked are, and what proves us to them. Part of the
-//! configuration file only: `[door."pack/channel"]`.
+//! configuration file only: `[door."pack/channel"]` for billers over HTTP, `[line.NAME]` for banks that carry billers.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use channel::bank::spec::Spec;
 use channel::secrets::Held;
 use channel::tls::Tls;
-use city::bill::route::{DoorSetting, Doors};
+use city::bill::route::{DoorSetting, Doors, LineSetting, Lines};
 use serde::Deserialize;
 
 use crate::config::Fail;
@@ -26,6 +28,47 @@ pub struct Door {
     certificate: Option<PathBuf>,
     /// Our own private key, PEM.
     key: Option<PathBuf>,
+}
+
+/// A line to a bank: `[line.NAME]`.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    /// `host:port`.
+    address: String,
+    /// The file that describes how the bank writes.
+    spec: PathBuf,
+    /// Files that hold the secrets, by the names that the description has.
+    #[serde(default)]
+    secrets: BTreeMap<String, PathBuf>,
+}
+
+/// Reads what the lines name.
+pub fn read_lines(lines: BTreeMap<String, Line>, beside: &Path) -> Result<Lines, Fail> {
+    lines.into_iter().map(|(name, line)| Ok((name.clone(), line.read(&name, beside)?))).collect()
+}
+
+impl Line {
+    fn read(self, name: &str, beside: &Path) -> Result<LineSetting, Fail> {
+        let wrong = |why: String| Fail::new(format!("line \"{name}\": {why}"));
+        let path = beside.join(&self.spec);
+        let text = std::fs::read_to_string(&path).map_err(|e| wrong(format!("{}: {e}", path.display())))?;
+        let spec: Spec = toml::from_str(&text).map_err(|e| wrong(format!("{}: {e}", path.display())))?;
+        let dialect = spec.prove().map_err(|e| wrong(format!("{}: {}: {}", path.display(), e.key, e.why)))?;
+        let secrets = secrets(&self.secrets, beside).map_err(wrong)?;
+        Ok(LineSetting { address: self.address, dialect: Arc::new(dialect), secrets })
+    }
+}
+
+/// The secrets of these files. Editors end a file with a line break; no secret does.
+fn secrets(files: &BTreeMap<String, PathBuf>, beside: &Path) -> Result<Held, String> {
+    let mut held = Held::default();
+    for (name, path) in files {
+        let path = beside.join(path);
+        let bytes = std::fs::read(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        held = held.with(name, bytes.trim_ascii_end());
+    }
+    Ok(held)
 }
 
 /// Reads what the doors name. `beside` is the directory of the configuration file.
@@ -50,12 +93,7 @@ impl Door {
         if !["http", "https"].contains(&url.scheme()) || !url.has_host() {
             return Err(wrong(format!("url `{}`: https://HOST/ is wanted", self.url)));
         }
-        let mut secrets = Held::default();
-        for (name, path) in &self.secrets {
-            let bytes = file(path)?;
-            // Editors end a file with a line break; no secret does.
-            secrets = secrets.with(name, bytes.trim_ascii_end());
-        }
+        let secrets = secrets(&self.secrets, beside).map_err(wrong)?;
         let identity = match (&self.certificate, &self.key) {
             (None, None) => None,
             (Some(certificate), Some(key)) => Some((text(certificate)?, text(key)?)),

@@ -53,8 +53,9 @@ enum Command {
     /// Measure.
     #[command(subcommand)]
     Bench(bench::Command),
-    /// Play a biller that is asked: the other side of a pack, with faults.
-    Counterpart(counterpart::Options),
+    /// Play a biller or a bank that is asked: the other side of a pack, with faults.
+    #[command(subcommand)]
+    Counterpart(counterpart::Command),
     /// Print the OpenAPI 3.1 document.
     Openapi,
 }
@@ -84,7 +85,7 @@ async fn run(command: Command) -> Result<(), Fail> {
         Command::Import(options) => demo::import(&options).await,
         Command::Ledger(command) => ledger_cli::run(command).await,
         Command::Bench(command) => bench::run(command).await,
-        Command::Counterpart(options) => counterpart::run(&options).await,
+        Command::Counterpart(command) => counterpart::run(&command).await,
         Command::Openapi => {
             println!("{}", api::document_text());
             Ok(())

@@ -78,6 +78,7 @@ impl Running {
             no_pin_limit_minor: config.no_pin_limit,
             four_eyes_limit_minor: config.four_eyes_limit,
             doors: config.doors.clone(),
+            lines: config.lines.clone(),
             webhook_private: config.webhook_private,
             relying_party: config.relying_party.clone(),
             currency: config.currency,

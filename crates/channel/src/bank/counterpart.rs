@@ -17,9 +17,9 @@ use super::book::Book;
 use super::line::{NoKey, key};
 use super::message::{Dialect, Network, Question};
 use super::wire::{self, Inward, Outward};
-use crate::secrets::Secrets;
 use crate::iso8583::Message;
 use crate::iso8583::mac::MacKey;
+use crate::secrets::Secrets;
 use crate::{Debt, Meaning};
 
 /// A manner of failing.

@@ -20,9 +20,9 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::message::{Dialect, Network, Question, Unread};
 use super::wire::{self, Flight, Inward, Outward};
-use crate::secrets::Secrets;
 use crate::iso8583::Message;
 use crate::iso8583::mac::MacKey;
+use crate::secrets::Secrets;
 use crate::{BoxFuture, Debt, Door, Meaning, Payment, Reply};
 
 /// The door to the institutions of a bank. Clones share the line, which ends with the last of them.

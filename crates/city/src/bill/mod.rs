@@ -46,7 +46,7 @@ mod store;
 mod upload;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use kernel::Timestamp;
 use kernel::ids::{BillId, BillerId, ImportId};
@@ -68,7 +68,7 @@ pub use standing::{Settled, Standing, standing};
 pub use upload::{Upload, receive, receive_for};
 
 use self::connector::{BillerConnector, FileConnector};
-use self::route::{LaneHealth, Routes};
+use self::route::{LaneHealth, OpenLines, Routes};
 use crate::identity::{Operator, Role};
 use crate::{City, Fault, books};
 
@@ -78,12 +78,22 @@ pub struct State {
     packs: RwLock<HashMap<BillerId, Arc<Pack>>>,
     bills: Recent,
     connectors: RwLock<HashMap<BillerId, Arc<dyn BillerConnector>>>,
+    /// The lines to banks; opened once.
+    lines: OnceLock<OpenLines>,
     /// The ways to billers that are asked; each is a connector too.
     routes: RwLock<HashMap<BillerId, Arc<Routes>>>,
     /// Held by the import at work.
     importing: tokio::sync::Mutex<()>,
     /// Imports that stopped on this node, since it started: when and why.
     stopped: Mutex<HashMap<ImportId, (Timestamp, String)>>,
+}
+
+impl State {
+    /// The lines to banks.
+    fn lines(&self) -> &OpenLines {
+        static NONE: OpenLines = OpenLines::new();
+        self.lines.get().unwrap_or(&NONE)
+    }
 }
 
 /// Bills asked for lately. They never change, so remembering them is safe.
@@ -122,6 +132,7 @@ pub async fn load(city: &City) -> Result<(), Fault> {
         })
         .await;
     seeded?;
+    city.bill.lines.get_or_init(|| route::open_lines(city));
     refresh(city).await
 }
 

@@ -105,7 +105,7 @@ impl Waterworks {
             let mut book = Book::default();
             book.open("", POWER[0], vec![debt("B1", 10_000), debt("B2", 2_500)]);
             book.open("", POWER[1], Vec::new());
-            let spec: Spec = pack.spec.channels[at].direct.clone();
+            let spec: Spec = pack.spec.channels[at].direct.clone().expect("over HTTP");
             let clock = Arc::new(ManualClock::new(monday()));
             let slow = Duration::from_secs(3);
             Counterpart::start(spec, book, faults.clone(), Arc::new(Held::default()), clock, slow)
@@ -266,7 +266,7 @@ async fn other_end() -> Counterpart {
     let pack = Pack::parse(&pack_text()).unwrap();
     let clock = Arc::new(ManualClock::new(monday()));
     let none: Faults = Arc::new(|_, _| None);
-    let spec = pack.spec.channels[0].direct.clone();
+    let spec = pack.spec.channels[0].direct.clone().expect("over HTTP");
     Counterpart::start(spec, Book::default(), none, Arc::new(Held::default()), clock, Duration::ZERO)
         .await
         .unwrap()
@@ -316,7 +316,10 @@ async fn of_many_who_pay_at_once_one_does() {
                     assert!(!won.swap(true, Ordering::Relaxed), "a second one paid");
                 }
                 Err(refused) => {
-                    assert!(["bill_claimed", "bill_already_settled"].contains(&refused.code()), "{refused:?}")
+                    assert!(
+                        ["bill_claimed", "bill_already_settled"].contains(&refused.code()),
+                        "{refused:?}"
+                    );
                 }
             }
         });

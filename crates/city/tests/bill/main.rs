@@ -1,5 +1,6 @@
 //! The bill slice through its verbs and routes, one file per verb.
 
+mod bank;
 #[path = "../common/mod.rs"]
 mod common;
 mod history;

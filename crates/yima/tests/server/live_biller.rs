@@ -27,6 +27,7 @@ fn counterpart(dir: &std::path::Path, faults: &[&str]) -> Counterpart {
     let mut command = yima();
     command.args([
         "counterpart",
+        "biller",
         GUIDE,
         "--listen",
         "127.0.0.1:0",

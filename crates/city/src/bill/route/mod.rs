@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use channel::bank::line::BankDoor;
+use channel::bank::message::Dialect;
 use channel::direct::{HttpDoor, Setting};
 use channel::secrets::Held;
 use channel::tls::Tls;
@@ -43,6 +45,36 @@ pub struct DoorSetting {
 /// The doors of this installation, by `pack/channel`.
 pub type Doors = BTreeMap<String, DoorSetting>;
 
+/// Where a bank is, how it writes, and what proves us to it.
+#[derive(Clone, Debug)]
+pub struct LineSetting {
+    /// `host:port`.
+    pub address: String,
+    /// The description of its line, proved.
+    pub dialect: Arc<Dialect>,
+    /// By the names that the description has.
+    pub secrets: Held,
+}
+
+/// The lines to banks of this installation, by name. Each carries any number of billers.
+pub type Lines = BTreeMap<String, LineSetting>;
+
+/// The lines, connected.
+pub(super) type OpenLines = BTreeMap<String, Arc<BankDoor>>;
+
+/// Connects the lines to banks.
+pub(super) fn open_lines(city: &City) -> OpenLines {
+    let mut open = OpenLines::new();
+    for (name, line) in &city.settings.lines {
+        let (dialect, clock, rng) = (Dialect::clone(&line.dialect), city.clock.clone(), city.rng.clone());
+        match BankDoor::open(&line.address, dialect, &line.secrets, clock, rng) {
+            Ok(door) => drop(open.insert(name.clone(), Arc::new(door))),
+            Err(why) => tracing::error!(line = name, %why, "a line to a bank does not open"),
+        }
+    }
+    open
+}
+
 /// The ways to one biller.
 pub struct Routes {
     lanes: Vec<Lane>,
@@ -52,7 +84,7 @@ pub struct Routes {
 
 struct Lane {
     channel: Channel,
-    door: Box<dyn Door>,
+    door: Arc<dyn Door>,
     state: Mutex<LaneState>,
     tally: Tally,
 }
@@ -113,6 +145,21 @@ impl Routes {
         let mut lanes = Vec::new();
         for channel in &pack.spec.channels {
             let name = format!("{}/{}", pack.spec.id, channel.name);
+            let lane = |door: Arc<dyn Door>| Lane {
+                channel: channel.clone(),
+                door,
+                state: Mutex::default(),
+                tally: Tally::default(),
+            };
+            let Some(direct) = &channel.direct else {
+                let line = channel.bank.as_ref().and_then(|bank| city.bill.lines().get(&bank.line));
+                if let Some(line) = line {
+                    lanes.push(lane(line.clone()));
+                } else {
+                    tracing::warn!(door = name, "no line is configured: payments do not go this way");
+                }
+                continue;
+            };
             let Some(door) = city.settings.doors.get(&name) else {
                 tracing::warn!(door = name, "no address is configured: payments do not go this way");
                 continue;
@@ -128,13 +175,8 @@ impl Routes {
                 clock: city.clock.clone(),
                 rng: city.rng.clone(),
             };
-            match HttpDoor::new(channel.direct.clone(), setting) {
-                Ok(door) => lanes.push(Lane {
-                    channel: channel.clone(),
-                    door: Box::new(door),
-                    state: Mutex::default(),
-                    tally: Tally::default(),
-                }),
+            match HttpDoor::new(direct.clone(), setting) {
+                Ok(door) => lanes.push(lane(Arc::new(door))),
                 Err(why) => tracing::error!(door = name, %why, "a door does not open"),
             }
         }
@@ -173,9 +215,9 @@ impl Routes {
     pub(super) async fn query(&self, account_no: &str) -> Option<Reply<Vec<Debt>>> {
         let mut tried = Vec::new();
         loop {
-            let free = |c: &Channel| c.direct.query.is_some() && !tried.contains(&c.number());
+            let free = |c: &Channel| c.has_query() && !tried.contains(&c.number());
             let lane = self.choose(0, free)?;
-            let reply = lane.door.query("", account_no).await;
+            let reply = lane.door.query(lane.channel.institution(), account_no).await;
             lane.note(&reply, self.clock.now());
             match reply {
                 Reply::Silent(_) | Reply::NotSent(_) => tried.push(lane.channel.number()),
@@ -233,10 +275,10 @@ impl Lane {
 }
 
 /// The claim in the institution's terms.
-fn payment(claim: &Claim) -> Payment {
+fn payment(channel: &Channel, claim: &Claim) -> Payment {
     Payment {
         id: claim.payment.to_string(),
-        institution: String::new(),
+        institution: channel.institution().to_owned(),
         account_no: claim.account_no.clone(),
         bill_no: claim.bill_no.clone(),
         period: claim.period,
@@ -269,7 +311,7 @@ impl BillerConnector for Routes {
     fn confirm<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
             let Some(lane) = self.lane(claim.way) else { return Outcome::NotSent };
-            let reply = lane.door.pay(&payment(claim)).await;
+            let reply = lane.door.pay(&payment(&lane.channel, claim)).await;
             lane.note(&reply, self.clock.now());
             match reply {
                 Reply::Said(()) | Reply::Meant(Meaning::Ok | Meaning::Duplicate) => Outcome::Confirmed,
@@ -283,13 +325,14 @@ impl BillerConnector for Routes {
     fn inquire<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
             let Some(lane) = self.lane(claim.way) else { return Outcome::Silent };
-            let payment = payment(claim);
+            let payment = payment(&lane.channel, claim);
             let reply = lane.door.inquire(&payment).await;
             lane.note(&reply, self.clock.now());
             match reply {
                 Reply::Said(()) | Reply::Meant(Meaning::Ok | Meaning::Duplicate) => Outcome::Confirmed,
-                // These say that it cannot be asked now.
-                Reply::Meant(Meaning::Pending | Meaning::Busy | Meaning::Closed) => Outcome::Silent,
+                Reply::Meant(Meaning::Pending | Meaning::Busy | Meaning::Closed)
+                | Reply::Silent(_)
+                | Reply::NotSent(_) => Outcome::Silent, // it cannot be asked now
                 // It has not been taken, but may be on its way still: after this it never will be taken.
                 Reply::Meant(meaning) => match lane.door.reverse(&payment).await {
                     Reply::Said(()) | Reply::Meant(Meaning::Ok | Meaning::Duplicate) => {
@@ -297,7 +340,6 @@ impl BillerConnector for Routes {
                     }
                     _ => Outcome::Silent,
                 },
-                Reply::Silent(_) | Reply::NotSent(_) => Outcome::Silent,
             }
         })
     }

@@ -11,7 +11,7 @@ const FAILURES: u32 = 5;
 /// For how long the first time; doubled each time after that.
 const PAUSE: Duration = Duration::from_secs(5);
 /// The longest pause.
-const PAUSE_MAX: Duration = Duration::from_secs(120);
+const PAUSE_MAX: Duration = Duration::from_mins(2);
 
 /// A circuit breaker: closed while a way works, open while it does not, and half open when one question may find out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

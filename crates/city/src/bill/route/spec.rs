@@ -26,8 +26,20 @@ pub struct Channel {
     pub timeout_s: u32,
     /// How many questions a second the biller bears; as many as come when absent.
     pub rate_per_s: Option<u32>,
-    /// The biller is asked over HTTP.
-    pub direct: Direct,
+    /// The biller itself is asked over HTTP.
+    pub direct: Option<Direct>,
+    /// A bank that carries the biller is asked.
+    pub bank: Option<Bank>,
+}
+
+/// The biller as a bank carries it, beside many others.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Bank {
+    /// The name that this installation gives the bank's line: 1 to 40 of a-z, 0-9 and -.
+    pub line: String,
+    /// The bank's number of the biller.
+    pub institution: String,
 }
 
 fn default_timeout_s() -> u32 {
@@ -42,6 +54,8 @@ pub enum Way {
     File,
     /// The biller itself, over HTTP.
     Direct,
+    /// A bank, by ISO 8583.
+    Bank,
 }
 
 impl Way {
@@ -50,6 +64,7 @@ impl Way {
         match self {
             Way::File => "file",
             Way::Direct => "direct",
+            Way::Bank => "bank",
         }
     }
 }
@@ -92,7 +107,17 @@ impl Hours {
 impl Channel {
     /// Of which kind it is.
     pub fn way(&self) -> Way {
-        Way::Direct
+        if self.bank.is_some() { Way::Bank } else { Way::Direct }
+    }
+
+    /// The biller's number at whoever is asked; empty where that is the biller itself.
+    pub fn institution(&self) -> &str {
+        self.bank.as_ref().map_or("", |bank| &bank.institution)
+    }
+
+    /// Whether it can be asked what is owed. Of a bank only the bank's own description says.
+    pub fn has_query(&self) -> bool {
+        self.direct.as_ref().is_none_or(|direct| direct.query.is_some())
     }
 
     /// The number that claims carry: from the name, so that it stays whatever else the pack gets.
@@ -103,8 +128,11 @@ impl Channel {
 
     pub(in super::super) fn validate(&self, key: &str) -> Result<(), PackError> {
         let invalid = |field: &str, why: &str| Err(PackError::invalid(&format!("{key}.{field}"), why));
-        let slug = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        if !(1..=40).contains(&self.name.len()) || !self.name.bytes().all(slug) {
+        let slug = |text: &str| {
+            let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+            (1..=40).contains(&text.len()) && text.bytes().all(allowed)
+        };
+        if !slug(&self.name) {
             return invalid("name", "1 to 40 characters of a-z, 0-9 and -");
         }
         if !(0..=100_000).contains(&self.cost_minor) {
@@ -119,8 +147,23 @@ impl Channel {
         if self.rate_per_s.is_some_and(|rate| !(1..=100_000).contains(&rate)) {
             return invalid("rate_per_s", "1 to 100000");
         }
-        let proved = self.direct.prove();
-        proved.map_err(|why| PackError::Invalid(format!("{key}.direct.{}", why.key), why.why))
+        match (&self.direct, &self.bank) {
+            (Some(direct), None) => {
+                let proved = direct.prove();
+                proved.map_err(|why| PackError::Invalid(format!("{key}.direct.{}", why.key), why.why))
+            }
+            (None, Some(bank)) if !slug(&bank.line) => {
+                invalid("bank.line", "1 to 40 characters of a-z, 0-9 and -")
+            }
+            (None, Some(bank)) => {
+                let visible = bank.institution.bytes().all(|b| b.is_ascii_alphanumeric());
+                if (1..=32).contains(&bank.institution.len()) && visible {
+                    return Ok(());
+                }
+                invalid("bank.institution", "1 to 32 letters and digits")
+            }
+            _ => Err(PackError::invalid(key, "either `direct` or `bank`")),
+        }
     }
 }
 
@@ -137,7 +180,7 @@ pub(in super::super) fn validate(channels: &[Channel], live: bool) -> Result<(),
             return Err(PackError::invalid(&format!("{key}.name"), "another channel has it"));
         }
     }
-    if live && !channels.iter().any(|channel| channel.direct.query.is_some()) {
+    if live && !channels.iter().any(Channel::has_query) {
         return Err(PackError::invalid("channels", "bills.source = \"live\" needs a channel with a query"));
     }
     Ok(())
