@@ -165,7 +165,7 @@ mod tests {
             let hours: Vec<String> = hours.iter().map(|h| format!("{h:?}")).collect();
             let text = format!(
                 "name = {name:?}\ncost_minor = {cost_minor}\ncost_bps = {cost_bps}\nhours = [{}]\n[direct]\nformat = \"json\"\n\
-                 pay = {{ path = \"/p\" }}\ninquire = {{ path = \"/i\" }}\n",
+                 pay = {{ path = \"/p\" }}\ninquire = {{ path = \"/i\" }}\nreverse = {{ path = \"/r\" }}\n",
                 hours.join(", ")
             );
             toml::from_str::<Channel>(&text).expect("a channel")
