@@ -1,5 +1,6 @@
 // A city's coupon from its campaign to its refund: set up at the console, taken by itself at the phone, used once, ended.
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { NARROW, WIDE, accessible, fits, openBrowser, person, signIn, signInByKey, startCity, texts } from './harness.mjs';
 
@@ -26,6 +27,20 @@ after(async () => {
 const balance = () => ming.page.evaluate(() => fetch('/v1/wallet').then((answer) => answer.json())).then((wallet) => wallet.available.minor);
 const order = (order_no, minor) =>
   city.api('POST', '/v1/trades', { key: city.shops[0].key, body: { order_no, amount: { minor, currency: 'CNY' } } }).then((made) => made.qr);
+/** The code on the shop's poster, read from its picture by the app. */
+const posterCode = async () => {
+  const { page, context } = await person(browser, city, { viewport: { width: 800, height: 1200 }, isMobile: false });
+  const svg = await fetch(`${city.url}/v1/merchants/me/poster.svg?paper=a6`, { headers: { authorization: `Bearer ${city.shops[0].key}` } }).then((answer) => answer.text());
+  await page.setContent(svg);
+  const picture = join(city.dir, 'poster.png');
+  await page.locator('svg').first().screenshot({ path: picture });
+  await context.close();
+  await ming.page.goto('/#/scan');
+  await ming.page.locator('input[type=file]').setInputFiles(picture);
+  await ming.page.getByRole('button', { name: t('next'), exact: true }).click();
+  await ming.page.waitForURL(/code=/);
+  return new URLSearchParams(new URL(ming.page.url()).hash.split('?')[1]).get('code');
+};
 const open = async (page, code) => {
   await page.goto('/#/');
   await page.goto(`/#/pay?code=${encodeURIComponent(code)}`);
@@ -101,6 +116,45 @@ test('a payment takes the best coupon, another or none can be chosen, and it is 
   await page.getByRole('button', { name: /5\.00/ }).click();
   await page.getByRole('heading', { name: t('result.paid') }).waitFor();
   assert.equal(await balance(), before - 3_000);
+});
+
+test('while an amount is typed, nothing is paid with the coupon of the amount before', async () => {
+  const { page, context } = ming;
+  await open(page, await posterCode());
+  const button = page.locator('.k-foot .k-btn-primary');
+  await button.waitFor();
+  // What could have been pressed at any time: each state of the button is written down, also one that is there for a frame.
+  await page.evaluate(() => {
+    globalThis.offered = [];
+    const look = () => {
+      const now = document.querySelector('.k-foot .k-btn-primary');
+      if (now && !now.disabled) globalThis.offered.push(now.textContent);
+    };
+    new MutationObserver(look).observe(document.body, { subtree: true, childList: true, characterData: true, attributes: true });
+  });
+  let answer = 'late';
+  await context.route('**/v1/coupons?*', async (route) => {
+    if (answer === 'never') return route.abort('connectionreset');
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    return route.continue();
+  });
+  for (const [typed, how, own] of [
+    ['20', 'late', '17.00'],
+    ['10', 'late', '10.00'],
+    ['25', 'late', '22.00'],
+    ['15', 'never', '15.00'],
+    ['20', 'late', '17.00'],
+    ['26', 'never', '26.00'],
+  ]) {
+    answer = how;
+    await page.evaluate(() => void (globalThis.offered.length = 0));
+    await page.getByLabel(t('pay.amount')).fill(typed);
+    await page.locator('.k-foot .k-btn-primary:enabled').filter({ hasText: own }).waitFor();
+    if (how === 'never') await page.getByText(t('pay.coupon.lost')).waitFor();
+    const offered = await page.evaluate(() => globalThis.offered);
+    assert.ok(offered.length > 0 && offered.every((text) => text.includes(own)), `${typed}: ${offered}`);
+  }
+  await context.unroute('**/v1/coupons?*');
 });
 
 test('at 320 px with large text, in English', async () => {

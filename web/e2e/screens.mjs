@@ -538,9 +538,13 @@ async function tourOf(look, city) {
       `${billerAt('settlements')}&day=${yesterday}`,
       async (page) => {
         await page.locator('input[type=file]').first().setInputFiles({ name: 'bank.csv', mimeType: 'text/csv', buffer: Buffer.from(statement) });
+        const why = page.getByRole('dialog');
+        await why.getByLabel(o('reason')).fill('银行今早来单');
+        await press(page, o('settle.bank.file'), why);
         await page.getByText(o('settle.bank.taken', { n: 1 })).waitFor();
         await press(page, o('settle.run'));
-        await press(page, o('settle.run'), page.getByRole('dialog'));
+        await why.getByLabel(o('reason')).fill('每日对账');
+        await press(page, o('settle.run'), why);
         await page.getByText(o('break.missing_here')).first().waitFor({ timeout: 20_000 });
         await page.locator('.k-toast').first().waitFor({ state: 'detached', timeout: 10_000 }).catch(() => undefined);
       },

@@ -225,7 +225,9 @@ test('two tabs of one shop: each answers for its own charge, and what both leave
   await phase('paid').waitFor();
   assert.equal(await phase('paid').getAttribute('data-order'), first);
   assert.equal(await theirs.getAttribute('data-order'), second);
-  assert.match(String(await noted(page)), new RegExp(`${second}$`));
+  const still = await noted(page);
+  assert.equal(still.length, 1, String(still));
+  assert.ok(still[0].endsWith(second), still[0]);
 
   // Another two, both left behind: one load asks for both, the last where it was, the other beside it.
   await page.getByRole('button', { name: t('charge.next') }).click();
@@ -259,6 +261,35 @@ test('two tabs of one shop: each answers for its own charge, and what both leave
   assert.equal(await phase('scan').getAttribute('data-order'), second);
   await page.getByRole('button', { name: t('charge.change') }).click();
   await phase('ended').waitFor();
+  assert.deepEqual(await noted(page), []);
+});
+
+test('a cancelling that is refused says why, and leaves a way out', async () => {
+  const { page, context } = shop;
+  await typed('5.55');
+  await page.getByRole('button', { name: t('pad.code') }).click();
+  await phase('code').waitFor();
+  const order = await phase('code').getAttribute('data-order');
+  const refuse = (status, code) => (route) => route.fulfill({ status, contentType: 'application/problem+json', body: JSON.stringify({ code, detail: 'not now' }) });
+  const refusing = async (status, code, told) => {
+    await context.route('**/v1/orders/*/*', refuse(status, code));
+    await page.getByRole('button', { name: t('charge.cancel') }).or(page.getByRole('button', { name: t('charge.change') })).click();
+    await phase('asking').getByRole('alert').getByText(told).waitFor();
+  };
+  await refusing(507, 'ledger_no_space', t('charge.lost.full'));
+  await accessible(page, 'a cancelling that is refused');
+  await page.getByRole('button', { name: t('charge.keep') }).click();
+  await phase('scan').waitFor();
+  await context.unroute('**/v1/orders/*/*');
+  await refusing(403, 'csrf', t('error.csrf'));
+  await page.getByRole('button', { name: t('charge.reload') }).click();
+  await phase('scan').waitFor();
+  await context.unroute('**/v1/orders/*/*');
+  assert.equal(await phase('scan').getAttribute('data-order'), order);
+  await page.getByRole('button', { name: t('charge.change') }).click();
+  await phase('ended').waitFor();
+  await page.getByRole('button', { name: t('charge.next') }).click();
+  await page.getByText(t('connection.live')).first().waitFor();
   assert.deepEqual(await noted(page), []);
 });
 

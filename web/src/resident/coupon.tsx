@@ -1,6 +1,6 @@
 /** The coupon of a payment: the best one is taken, another or none can be chosen. */
 import type { ComponentChildren } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { c } from '../common/text';
 import { Amount, Cell, List, Sheet } from '../kit';
 import { type Amount as Money, dateTime, day, money, today } from '../lib/format';
@@ -31,9 +31,22 @@ export function useCoupon(shop: string | undefined, minor: number | undefined): 
     const timer = setTimeout(() => setAsked(minor), TYPING_MS);
     return () => clearTimeout(timer);
   }, [minor]);
-  const found = useLoad(async (signal) => (shop && asked ? api.coupons(shop, asked, signal) : []), [shop, asked]);
-  const pending = Boolean(shop && minor) && (asked !== minor || found.busy);
-  const all = pending || found.failure ? undefined : (found.data ?? []);
+  // An answer, and a failure, are for the amount that was asked about, and say nothing of the one that is typed after it.
+  const failedFor = useRef<number | undefined>(undefined);
+  const found = useLoad(
+    async (signal) => {
+      try {
+        return { for: asked, items: shop && asked ? await api.coupons(shop, asked, signal) : [] };
+      } catch (error) {
+        if (!signal.aborted) failedFor.current = asked;
+        throw error;
+      }
+    },
+    [shop, asked],
+  );
+  const answered = found.failure ? failedFor.current : found.data?.for;
+  const pending = Boolean(shop && minor) && (found.busy || answered !== minor);
+  const all = pending || found.failure ? undefined : (found.data?.items ?? []);
   const own = chosen && chosen.for === minor ? chosen : undefined;
   const coupon = own ? all?.find((one) => one.id === own.id) : all?.[0];
   return { coupon, pending, all, choose: (id) => setChosen({ for: minor, id }), reload: found.reload };

@@ -8,7 +8,7 @@ import { type Amount as Money, money } from '../lib/format';
 import { asFailure } from '../lib/load';
 import { settle } from '../lib/unsettled';
 import * as vault from '../lib/vault';
-import type { BillPayment, UsedCoupon } from './api';
+import type { BillPayment, Coupon, UsedCoupon } from './api';
 import { t } from './text';
 
 /** What is sent, but for the PIN: kept with the payment, so that it can be asked for again. */
@@ -57,7 +57,11 @@ export interface Wish {
   request: Request;
   /** Who is paid. */
   title: string;
+  /** What the payer pays himself. */
   amount: Money;
+  /** With a coupon: what the shop gets, and which coupon it is. */
+  total?: Money;
+  coupon?: Coupon | undefined;
 }
 
 /** Refusals that the person can mend on the same screen: another PIN, another amount. */
@@ -113,24 +117,29 @@ export async function run(
 export function usePayment() {
   const [outcome, set] = useState<Outcome>({ at: 'ready' });
   const stop = useRef<AbortController | undefined>(undefined);
-  const again = useRef<{ key: string; request: string } | undefined>(undefined);
+  /** What was sent and has a key whose outcome is not known: a repetition is this and nothing else, whatever the form says by now. */
+  const again = useRef<(Wish & { key: string }) | undefined>(undefined);
+  const [sent, setSent] = useState<Wish>();
   const sending = useRef(false);
   useEffect(() => () => stop.current?.abort(), []);
   const pay = async (wish: Wish, pin?: string) => {
     if (sending.current) return;
     sending.current = true;
-    const request = JSON.stringify(wish.request);
-    // A key belongs to one request: another amount or payee is another payment.
-    const key = again.current?.request === request ? again.current.key : undefined;
+    const now: Wish & { key?: string } = again.current ?? wish;
+    setSent(now);
     stop.current = new AbortController();
     set({ at: 'sending', turn: 0 });
-    const became = await run({ ...wish, key }, pin, stop.current.signal, (turn) => set({ at: 'sending', turn }));
-    again.current = became.key === undefined ? undefined : { key: became.key, request };
+    const became = await run(now, pin, stop.current.signal, (turn) => set({ at: 'sending', turn }));
+    again.current = became.key === undefined ? undefined : { ...now, key: became.key };
     sending.current = false;
     set(became);
   };
   return {
     outcome,
+    /** What was sent last. */
+    sent,
+    /** It has been sent and nobody knows what became of it: until that is known nothing else is sent. */
+    open: outcome.at === 'ready' && again.current !== undefined,
     pay: (wish: Wish, pin?: string) => void pay(wish, pin),
     stop: () => stop.current?.abort(),
     reset: () => {

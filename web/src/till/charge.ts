@@ -20,8 +20,8 @@ import { store } from './store';
 
 export type Phase =
   | { at: 'scan' }
-  /** An answer is awaited; `turn` counts those that were lost. */
-  | { at: 'asking'; what: 'charge' | 'code' | 'end' | 'state'; turn: number }
+  /** An answer is awaited; `turn` counts those that were lost. `failure` is the last one that refused the question itself. */
+  | { at: 'asking'; what: 'charge' | 'code' | 'end' | 'state'; turn: number; failure?: Failure | undefined }
   | { at: 'code'; qr: string; until: string }
   | { at: 'waiting'; until: string | undefined }
   | { at: 'refused'; failure: Failure }
@@ -40,6 +40,7 @@ export interface Doubt extends Note {
 const CODE_LIFE_S = 300;
 const WAIT_MS = [1_000, 2_000, 4_000, 8_000];
 const POLL_MS = 2_000;
+const LOOK_MS = 60_000;
 
 export const charge = store<Charge | undefined>(undefined);
 export const doubts = store<Doubt[]>([]);
@@ -98,10 +99,13 @@ export function takeUp(): void {
     });
   take();
   setTimeout(take, 1_000); // when a page is reloaded, the browser may let go of its claims only after it is here again
-  const seen = () => {
+  const later = () => {
     if (document.visibilityState === 'visible') void look(signal).then((found) => found.forEach((one) => void doubt(one, signal)));
   };
-  document.addEventListener('visibilitychange', seen, { signal });
+  document.addEventListener('visibilitychange', later, { signal });
+  // A window beside this one may be closed while this one stays in sight.
+  const timer = setInterval(later, LOOK_MS);
+  signal.addEventListener('abort', () => clearInterval(timer));
 }
 
 /** What is written down and nobody answers for. */
@@ -135,7 +139,9 @@ async function doubt(one: Note, signal: AbortSignal): Promise<void> {
       ({ status }) => (status === 'waiting' ? 'open' : status),
       (error: unknown) => (asFailure(error).code === 'trade_unknown' ? 'open' : undefined),
     );
-    if (signal.aborted || !doubts.get().some((other) => other.orderNo === one.orderNo)) return;
+    // Somebody has gone on with it, or a live event was faster with its end.
+    const now = doubts.get().find((other) => other.orderNo === one.orderNo)?.stands;
+    if (signal.aborted || (now !== 'asking' && now !== 'open')) return;
     if (stands !== undefined) stood(one.orderNo, stands);
     if (stands !== undefined && stands !== 'open') return;
     await pause(WAIT_MS[Math.min(turn, WAIT_MS.length - 1)] ?? POLL_MS, signal);
@@ -211,7 +217,8 @@ async function insist<T>(what: 'charge' | 'code' | 'end' | 'state', act: (signal
         throw failure;
       }
       if (decided) throw Object.assign(failure, { lost: turn });
-      charge.set({ ...(charge.get() as Charge), phase: { at: 'asking', what, turn: turn + 1 } });
+      const told = failure.kind === 'refused' && failure.status !== 429 ? failure : undefined;
+      charge.set({ ...(charge.get() as Charge), phase: { at: 'asking', what, turn: turn + 1, failure: told } });
       await pause(WAIT_MS[Math.min(turn, WAIT_MS.length - 1)] ?? POLL_MS, signal);
       signal.throwIfAborted();
     }
@@ -330,6 +337,12 @@ export function end(): void {
       else throw error;
     }
   });
+}
+
+/** Gives up neither the charge nor its number, only the cancelling: how the order stands is asked for. */
+export function keep(): void {
+  const phase = charge.get()?.phase;
+  if (phase?.at === 'asking' && phase.what === 'end') void during(() => settle());
 }
 
 /** Back to the payer's next code, with the same number. */

@@ -1,13 +1,13 @@
 /** A charge under way, large enough to be seen from the other side of the counter. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { c, failureText } from '../common/text';
-import { Amount, Button, Card, CodeCard, Icon, type IconName } from '../kit';
+import { Amount, Banner, Button, Card, CodeCard, Icon, type IconName } from '../kit';
 import type { Failure } from '../lib/call';
 import { serverNow } from '../lib/clock';
 import { Qr } from '../lib/codes';
 import { money, time } from '../lib/format';
 import { Camera } from './camera';
-import { type Charge, again, begin, charge, end, next, showCode, take } from './charge';
+import { type Charge, again, begin, charge, end, keep, next, showCode, take } from './charge';
 import { paymentCode, useScanner } from './scanner';
 import { kept } from './store';
 import { has, t } from './text';
@@ -29,6 +29,9 @@ function refusedText(failure: Failure): string {
   const key = `refused.${failure.code}`;
   return has(key) ? t(key) : failureText(failure);
 }
+
+/** A refusal of the question, which says nothing of what may have been done before: nobody knows yet whether money came. */
+const askingText = (failure: Failure): string => (failure.code === 'ledger_no_space' ? t('charge.lost.full') : refusedText(failure));
 
 function Result({ icon, tone, title, note, children }: { icon: IconName; tone: 'ok' | 'bad' | 'warn'; title: string; note?: string; children?: preact.ComponentChildren }) {
   return (
@@ -94,8 +97,23 @@ function Body({ now }: { now: Charge }) {
           <h2 tabIndex={-1}>{phase.turn === 0 ? t(ASKING[phase.what]) : c('asking.title')}</h2>
           {phase.turn > 0 && (
             <>
-              <p class="till-note">{t('charge.lost', { n: phase.turn })}</p>
-              {phase.what !== 'end' && (
+              {phase.failure ? (
+                <Banner tone="warn" role="alert">
+                  {askingText(phase.failure)}
+                </Banner>
+              ) : (
+                <p class="till-note">{t('charge.lost', { n: phase.turn })}</p>
+              )}
+              {phase.failure?.code === 'csrf' && (
+                <Button kind="primary" block icon="refresh" onClick={() => location.reload()}>
+                  {t('charge.reload')}
+                </Button>
+              )}
+              {phase.what === 'end' ? (
+                <Button block onClick={keep}>
+                  {t('charge.keep')}
+                </Button>
+              ) : (
                 <Button block onClick={end}>
                   {t('charge.cancel')}
                 </Button>

@@ -45,12 +45,14 @@ function Payment({ found, payload }: { found: api.Found; payload: string }) {
   const { currency, minor: limit } = found.needs_pin_above;
   const [typed, setTyped] = useState('');
   const [pin, setPin] = useState(false);
-  const { outcome, pay, stop, reset } = usePayment();
+  const { outcome, sent, open, pay, stop, reset } = usePayment();
   const minor = found.amount ? found.amount.minor : parseAmount(typed, currency);
   const amount = minor ? { minor, currency } : undefined;
   const choice = useCoupon(found.merchant ?? undefined, minor || undefined);
-  const own = amount && less(amount, choice.coupon);
-  const waits = online && choice.pending;
+  // What is sent again is what was sent, whatever could be used by now.
+  const repeated = open ? sent : undefined;
+  const own = repeated?.amount ?? (amount && less(amount, choice.coupon));
+  const waits = online && choice.pending && !repeated;
   const short = wallet.data && amount && wallet.at === undefined && wallet.data.available.minor < (own ?? amount).minor;
   const submit = (digits?: string) => {
     if (!amount || !own || waits) return;
@@ -58,17 +60,22 @@ function Payment({ found, payload }: { found: api.Found; payload: string }) {
     else {
       setPin(false);
       const request = { route: 'payment' as const, code: payload, amount: found.amount ? undefined : amount, coupon: choice.coupon?.id };
-      pay({ request, title: found.payee_name, amount: own }, digits);
+      pay({ request, title: found.payee_name, amount: own, total: amount, coupon: choice.coupon }, digits);
     }
   };
-  if (outcome.at === 'sending') return <Sending turn={outcome.turn} title={found.payee_name} amount={amount} stop={stop} />;
+  if (outcome.at === 'sending') return <Sending turn={outcome.turn} title={found.payee_name} amount={sent?.amount} stop={stop} />;
   if (outcome.at !== 'ready') {
     return (
       <Result
         outcome={outcome}
         title={found.payee_name}
         rows={[
-          ...(amount && (outcome.at === 'unknown' || outcome.at === 'refused') ? ([[t('pay.amount'), money(amount)]] as [string, string][]) : []),
+          ...(sent?.total && (outcome.at === 'unknown' || outcome.at === 'refused')
+            ? ([
+                [t(sent.coupon ? 'pay.total' : 'pay.amount'), money(sent.total)],
+                ...(sent.coupon ? couponRows(sent.total, sent.coupon, true) : []),
+              ] as [string, string][])
+            : []),
           ...(found.note ? ([[t('pay.note'), found.note]] as [string, string][]) : []),
           ...(found.order_no ? ([[t('pay.order'), found.order_no]] as [string, string][]) : []),
           ...(outcome.at === 'paid' && outcome.coupon
@@ -137,7 +144,7 @@ function Payment({ found, payload }: { found: api.Found; payload: string }) {
           />
         </Card>
       ) : null}
-      {found.merchant && amount && <CouponLine choice={choice} />}
+      {found.merchant && amount && !repeated && <CouponLine choice={choice} />}
       <List label={t('pay.source')}>
         <Cell
           icon="pay"
@@ -161,6 +168,7 @@ function Payment({ found, payload }: { found: api.Found; payload: string }) {
         open={pin || pinFailure !== undefined}
         title={own && <PinFor name={found.payee_name} amount={own} />}
         error={pinFailure && pinFailure.code !== 'pin_required' ? failureText(pinFailure) : undefined}
+        busy={waits}
         onPin={submit}
         onClose={() => {
           setPin(false);
