@@ -19,6 +19,7 @@ use kernel::{Date, SeededRng, SystemClock};
 use serde::de::DeserializeOwned;
 
 use crate::config::Fail;
+use crate::doors;
 
 /// Whose side it plays.
 #[derive(clap::Subcommand, Debug)]
@@ -98,11 +99,12 @@ fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, Fail> {
 }
 
 fn secrets(given: &[String]) -> Result<Held, Fail> {
-    given.iter().try_fold(Held::default(), |held, secret| {
-        let (name, path) = secret.split_once('=').ok_or_else(|| Fail::new("a secret is NAME=FILE"))?;
-        let bytes = std::fs::read(path).map_err(|e| Fail::new(format!("{path}: {e}")))?;
-        Ok(held.with(name, bytes.trim_ascii_end()))
-    })
+    let named = |text: &String| {
+        let (name, path) = text.split_once('=').ok_or_else(|| Fail::new("a secret is NAME=FILE"))?;
+        Ok((name.to_owned(), PathBuf::from(path)))
+    };
+    let files: Result<BTreeMap<_, _>, Fail> = given.iter().map(named).collect();
+    doors::secrets(&files?, Path::new("")).map_err(Fail::new)
 }
 
 async fn bank(options: &BankOptions) -> Result<(), Fail> {

@@ -61,7 +61,7 @@ impl Line {
 }
 
 /// The secrets of these files. Editors end a file with a line break; no secret does.
-fn secrets(files: &BTreeMap<String, PathBuf>, beside: &Path) -> Result<Held, String> {
+pub fn secrets(files: &BTreeMap<String, PathBuf>, beside: &Path) -> Result<Held, String> {
     let mut held = Held::default();
     for (name, path) in files {
         let path = beside.join(path);

@@ -14,34 +14,20 @@ use city::{Refusal, books};
 use kernel::ids::BillerId;
 use kernel::{Date, ManualClock, SeededRng};
 
-use super::support::{POWER, packs_dir};
+use super::support::{POWER, live_pack, packs_dir};
 use crate::common::{Town, monday};
 
 /// A biller of this name, carried by the bank under this number.
 fn pack_text(id: &str, institution: &str) -> String {
-    let shipped = std::fs::read_to_string(packs_dir().join("330100/hz-power.toml")).unwrap();
-    let settlement = &shipped[shipped.find("[settlement]").unwrap()..];
-    format!(
-        r#"
-id = "{id}"
-category = "gas"
-region = "330100"
-name = {{ zh = "杭州燃气", en = "Hangzhou Gas" }}
-[account]
-pattern = "33########"
-check = "luhn"
-examples = ["3302005198"]
-counter_examples = ["3302005199"]
-[bills]
-source = "live"
-amount_rule = "exact"
-[[channels]]
+    let way = format!(
+        r#"[[channels]]
 name = "bank"
 [channels.bank]
 line = "hz-bank"
 institution = "{institution}"
-{settlement}"#
-    )
+"#
+    );
+    live_pack(id, "gas", ["杭州燃气", "Hangzhou Gas"], &way)
 }
 
 fn dialect() -> Dialect {

@@ -17,13 +17,11 @@ use city::{Refusal, books};
 use kernel::ids::BillerId;
 use kernel::{Date, ManualClock};
 
-use super::support::{POWER, packs_dir};
+use super::support::{POWER, live_pack};
 use crate::common::{Town, monday};
 
 /// A water biller that is asked, by two ways.
 fn pack_text() -> String {
-    let shipped = std::fs::read_to_string(packs_dir().join("330100/hz-power.toml")).unwrap();
-    let settlement = &shipped[shipped.find("[settlement]").unwrap()..];
     let way = |name: &str, cost: u32, hours: &str| {
         format!(
             r#"
@@ -59,23 +57,7 @@ body = '{{"id":"{{payment}}"}}'
         )
     };
     let ways = way("near", 0, r#"["06:00-23:00"]"#) + &way("far", 5, "[]");
-    format!(
-        r#"
-id = "hz-live"
-category = "water"
-region = "330100"
-name = {{ zh = "杭州自来水", en = "Hangzhou Water" }}
-[account]
-pattern = "33########"
-check = "luhn"
-examples = ["3302005198"]
-counter_examples = ["3302005199"]
-[bills]
-source = "live"
-amount_rule = "exact"
-{ways}
-{settlement}"#
-    )
+    live_pack("hz-live", "water", ["杭州自来水", "Hangzhou Water"], &ways)
 }
 
 fn debt(bill_no: &str, amount_minor: i64) -> Debt {

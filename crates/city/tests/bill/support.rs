@@ -20,6 +20,30 @@ pub fn shipped(path: &str) -> Pack {
     Pack::parse(&text).expect("a good pack")
 }
 
+/// The pack of a biller that is asked, by these ways; it settles as `hz-power` does.
+pub fn live_pack(id: &str, category: &str, name: [&str; 2], ways: &str) -> String {
+    let shipped = std::fs::read_to_string(packs_dir().join("330100/hz-power.toml")).expect("a shipped pack");
+    let settlement = &shipped[shipped.find("[settlement]").expect("how it settles")..];
+    let [zh, en] = name;
+    format!(
+        r#"
+id = "{id}"
+category = "{category}"
+region = "330100"
+name = {{ zh = "{zh}", en = "{en}" }}
+[account]
+pattern = "33########"
+check = "luhn"
+examples = ["3302005198"]
+counter_examples = ["3302005199"]
+[bills]
+source = "live"
+amount_rule = "exact"
+{ways}
+{settlement}"#
+    )
+}
+
 /// A power bill file in the layout of `hz-power`: account, bill number, yuan.
 pub fn power_file(rows: &[(&str, &str, &str)]) -> String {
     let mut text = String::from("户号|账单号|户名|账期|金额|缴费截止日\n");
