@@ -139,25 +139,25 @@ pub struct Survey {
 }
 
 /// The lines of a file, without their ends; a line of more than [`LINE_MAX`] bytes ends the reading.
-struct Lines<R> {
+pub(super) struct Lines<R> {
     input: R,
     buffer: Vec<u8>,
     line: u64,
     at_byte: u64,
 }
 
-enum Next<'l> {
+pub(super) enum Next<'l> {
     Line(&'l [u8]),
     TooLong,
     End,
 }
 
 impl<R: BufRead> Lines<R> {
-    fn new(input: R, line: u64, at_byte: u64) -> Lines<R> {
+    pub(super) fn new(input: R, line: u64, at_byte: u64) -> Lines<R> {
         Lines { input, buffer: Vec::with_capacity(LINE_MAX), line, at_byte }
     }
 
-    fn next(&mut self) -> io::Result<Next<'_>> {
+    pub(super) fn next(&mut self) -> io::Result<Next<'_>> {
         self.buffer.clear();
         let limit = LINE_MAX as u64 + 2;
         let read = io::Read::take(&mut self.input, limit).read_until(b'\n', &mut self.buffer)?;

@@ -283,3 +283,33 @@ async fn a_node_whose_clock_is_ahead_closes_no_day() {
     town.pass(DAY);
     reconcile::settlement(&ahead, biller, tuesday).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_long_file_is_kept_in_pieces_and_replaced_as_a_whole() {
+    let (town, biller, _, refs) = paid_monday(2).await;
+    let refs: Vec<(String, i64)> = refs.into_iter().zip([1_000, 1_100]).collect();
+    let put = async |lines: &[(String, i64)]| {
+        let file = statement(lines);
+        reconcile::put_bank_file(&town.city, &town.operator, biller, monday(), file).await.unwrap()
+    };
+    let run = async || reconcile::run(&town.city, &town.operator, biller, monday()).await.unwrap();
+    // More lines than one piece holds, none of them known but the last two.
+    let mut long: Vec<(String, i64)> = (0..16_000).map(|n| (format!("bank-{n}"), 1)).collect();
+    long.extend(refs.iter().cloned());
+    let totals = put(&long).await;
+    assert_eq!(totals.count, 16_002);
+    let report = run().await;
+    assert_eq!((report.matched, report.breaks, report.banks), (2, 16_000, Some(totals)));
+    let last = reconcile::breaks(&town.city, biller, monday(), 15_999, 5).await.unwrap();
+    let [(number, last)] = last.as_slice() else { panic!("{last:?}") };
+    assert_eq!((*number, last.reference.as_str(), last.code), (16_000, "bank-15999", BreakCode::MissingHere));
+    // A refused file changes nothing; a shorter one leaves nothing of the longer behind.
+    let broken = b"reference,amount,date\nx,one,2026-03-02\nTOTAL,1,0.00\n".to_vec();
+    let refused = reconcile::put_bank_file(&town.city, &town.operator, biller, monday(), broken).await;
+    assert_eq!(code(refused), "returned_line_malformed");
+    assert_eq!(run().await.breaks, 16_000);
+    put(&refs).await;
+    assert_eq!((run().await.matched, run().await.breaks), (2, 0));
+    let left = std::fs::read_dir(town.city.settings.data_dir.join("returned")).unwrap().count();
+    assert_eq!(left, 0, "files that nothing needs any more");
+}

@@ -23,7 +23,9 @@ async fn broken_monday() -> (Town, BillerId) {
     town.pass(86_400);
     let bank = "reference,amount,date\npay_01h2xcejqtf2nbrexx3vqjhp41,7.00,2026-03-02\nTOTAL,1,7.00\n";
     let monday = Date::new(2026, 3, 2).expect("a day");
-    reconcile::put_bank_file(&town.city, &town.operator, biller, monday, bank.into()).await.expect("taken");
+    reconcile::put_bank_file(&town.city, &town.operator, biller, monday, bank.as_bytes().to_vec())
+        .await
+        .expect("taken");
     let report = reconcile::run(&town.city, &town.operator, biller, monday).await.expect("matched");
     assert_eq!(report.breaks, 2);
     (town, biller)
@@ -88,7 +90,9 @@ async fn disagreements_are_listed_over_billers_accepted_once_and_stay_accepted()
     // A match that finds something else is counted anew.
     town.pass(1);
     let bank = "reference,amount,date\npay_01h2xcejqtf2nbrexx3vqjhp41,8.00,2026-03-02\nTOTAL,1,8.00\n";
-    reconcile::put_bank_file(&town.city, &town.operator, biller, monday, bank.into()).await.expect("taken");
+    reconcile::put_bank_file(&town.city, &town.operator, biller, monday, bank.as_bytes().to_vec())
+        .await
+        .expect("taken");
     reconcile::run(&town.city, &town.operator, biller, monday).await.expect("matched");
     let told = alert().await.expect("an alert");
     assert_eq!(told["detail"], json!("2026-03-02: 1 disagreements nobody has decided on"));

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
 use kernel::ids::BillerId;
 use serde::Serialize;
@@ -13,12 +13,9 @@ use utoipa_axum::routes;
 use super::rules::{Break, BreakCode, Source};
 use super::{Report, Totals};
 use crate::City;
-use crate::bill::upload::http::read_all;
+use crate::bill::upload::http::pieces_of_file;
 use crate::http::{Amount, Answer, Json, Page, Path, Problem, Query, ledger_cursor};
 use crate::identity::{Biller, Operator};
-
-/// The largest returned file, in bytes; it is read as a whole.
-pub(crate) const RETURNED_BYTES_MAX: u64 = 64 << 20;
 
 /// Every route of settlement and reconciliation.
 pub fn routes() -> OpenApiRouter<City> {
@@ -66,10 +63,11 @@ async fn own_returned(
     State(city): State<City>,
     who: Biller,
     Path(day): Path<String>,
+    headers: HeaderMap,
     body: Body,
 ) -> Answer<Json<Totals>> {
-    let bytes = read_all(body, RETURNED_BYTES_MAX).await?;
-    Ok(Json(super::put_biller_file(&city, &who, super::day(&day)?, bytes).await?))
+    let pieces = pieces_of_file(&headers, body)?;
+    Ok(Json(super::put_biller_file(&city, &who, super::day(&day)?, pieces).await?))
 }
 
 /// Read how my day was matched

@@ -7,32 +7,36 @@
 //! - The payout is booked once: its id is derived from biller and day.
 //! - Matching changes nothing but its own result; the ledger is right until somebody books otherwise.
 
+pub mod compare;
 pub mod http;
+pub mod list;
+mod returned;
 pub mod rules;
 mod store;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use kernel::ids::{BillId, BillerId, BreakId, PaymentId};
-use kernel::{Date, Timestamp, derive_u128, hex};
+use kernel::{Date, Timestamp, derive_u128};
 use ledger::{AccountFilter, AccountFilterFlags, Transfer};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-use self::rules::{Break, BreakCode, Ours, Source, Theirs};
-use self::store::Returned;
+use self::compare::{Compared, Found};
+use self::list::{Line, List, Reference};
+pub use self::returned::{each_returned, put_bank_file, put_biller_file};
+use self::rules::{Break, BreakCode, Source};
 use super::calendar::tomorrow;
-use super::import::{FileFault, blocking, survey};
-use super::layout::{Field, Layout, LineFault};
+use super::import::blocking;
+use super::layout::{Field, Layout};
 use super::pack::{Method, Pack};
 use super::rules::{Bill, collection_fee, net, payout_day};
 use super::standing::{self, Attempt, Settled};
 use super::store::{bills, date_number};
 use super::{BillError, pack};
 use crate::books::{self, Once, transfer_code};
-use crate::identity::{Biller, Operator, Role};
+use crate::identity::{Operator, Role};
 use crate::{City, Fault};
 
 /// A biller's day in the ledger.
@@ -117,6 +121,18 @@ pub fn day(text: &str) -> Result<Date, BillError> {
 
 /// A biller's day, once it is over.
 pub async fn settlement(city: &City, biller: BillerId, day: Date) -> Result<Settlement, BillError> {
+    let mut payments = Vec::new();
+    let settlement = settle_up(city, biller, day, |payment| payments.push(payment)).await?;
+    Ok(Settlement { payments, ..settlement })
+}
+
+/// [`settlement`] of a day that may have more payments than memory: they are handed over, and the answer has none.
+async fn settle_up(
+    city: &City,
+    biller: BillerId,
+    day: Date,
+    mut each: impl FnMut(Settled),
+) -> Result<Settlement, BillError> {
     let pack = pack(city, biller).await?;
     let offset = city.settings.offset;
     let (from, to) = (Timestamp::start_of(day, offset), Timestamp::start_of(tomorrow(day), offset));
@@ -131,21 +147,20 @@ pub async fn settlement(city: &City, biller: BillerId, day: Date) -> Result<Sett
         flags: AccountFilterFlags::Credits,
         ..AccountFilter::default()
     };
-    let mut payments = Vec::new();
-    standing::each_post(city, filter, |settled| payments.push(settled)).await?;
-    let (mut gross_minor, mut fee_minor) = (0i64, 0i64);
-    for payment in &payments {
-        gross_minor = add(gross_minor, payment.amount_minor)?;
-        fee_minor = add(fee_minor, collection_fee(&pack.spec, payment.amount_minor))?;
-    }
+    let (mut gross, mut fee) = (Some(0i64), Some(0i64));
+    standing::each_post(city, filter, |payment| {
+        let amount = payment.amount_minor;
+        gross = gross.and_then(|sum| sum.checked_add(amount));
+        fee = fee.and_then(|sum| sum.checked_add(collection_fee(&pack.spec, amount)));
+        each(payment);
+    })
+    .await?;
+    let sum = |sum: Option<i64>| sum.ok_or_else(|| Fault::Books("a day's sum overflows".to_owned()));
+    let (gross_minor, fee_minor) = (sum(gross)?, sum(fee)?);
     let terms = &pack.spec.settlement;
     let payout_on = payout_day(terms.calendar, day, terms.days);
     let net_minor = net(&pack.spec, gross_minor, fee_minor);
-    Ok(Settlement { pack, day, payments, gross_minor, fee_minor, net_minor, payout_on })
-}
-
-fn add(a: i64, b: i64) -> Result<i64, Fault> {
-    a.checked_add(b).ok_or_else(|| Fault::Books("a day's sum overflows".to_owned()))
+    Ok(Settlement { pack, day, payments: Vec::new(), gross_minor, fee_minor, net_minor, payout_on })
 }
 
 /// The settlement file of a day, in the pack's layout.
@@ -206,120 +221,45 @@ fn write_file(
     Ok(out)
 }
 
-/// Takes the file that the biller returns for a day, in the place of an earlier one.
-pub async fn put_biller_file(
-    city: &City,
-    who: &Biller,
-    day: Date,
-    bytes: Vec<u8>,
-) -> Result<Totals, BillError> {
-    who.role.require(Role::Staff)?;
-    let pack = pack(city, who.id).await?;
-    let file = blocking(move || Ok(read_returned(pack.returned(), &bytes))).await??;
-    put_returned(city, who.id, day, Source::Biller, file).await
-}
-
-/// Takes the bank's statement of a biller's day, in the place of an earlier one.
-pub async fn put_bank_file(
-    city: &City,
-    by: &Operator,
-    biller: BillerId,
-    day: Date,
-    bytes: Vec<u8>,
-) -> Result<Totals, BillError> {
-    by.role.require(Role::Staff)?;
-    pack(city, biller).await?;
-    let file = blocking(move || Ok(read_returned(bank_layout(), &bytes))).await??;
-    put_returned(city, biller, day, Source::Bank, file).await
-}
-
-async fn put_returned(
-    city: &City,
-    biller: BillerId,
-    day: Date,
-    source: Source,
-    file: Returned,
-) -> Result<Totals, BillError> {
-    let totals = Totals { count: file.lines.len() as u64, amount_minor: file.amount };
-    let (day, now) = (date_number(day), city.now());
-    let put: Result<(), BillError> = city
-        .store
-        .write(move |conn| {
-            Box::pin(async move { Ok(store::put_returned(conn, biller, day, source, &file, now).await?) })
-        })
-        .await;
-    put?;
-    Ok(totals)
-}
-
-/// The longest reference kept.
-const REFERENCE_MAX: usize = 64;
-
-/// Reads a returned file; one bad line and all of it is refused, because a match with holes is none.
-fn read_returned(layout: &Layout, bytes: &[u8]) -> Result<Returned, BillError> {
-    match survey(layout, bytes) {
-        Ok(Ok(_) | Err(FileFault::Empty)) => {}
-        Ok(Err(fault)) => return Err(fault.into()),
-        Err(e) => return Err(Fault::File(e.to_string()).into()),
-    }
-    let mut returned = Returned { sha256: hex(&Sha256::digest(bytes)), lines: Vec::new(), amount: 0 };
-    for (number, line) in layout.records(bytes) {
-        let line = read_line(layout, line).map_err(|fault| BillError::ReturnedLine(number, fault))?;
-        returned.amount = add(returned.amount, line.amount_minor)?;
-        returned.lines.push(line);
-    }
-    Ok(returned)
-}
-
-fn read_line(layout: &Layout, line: &[u8]) -> Result<Theirs, LineFault> {
-    let mut theirs = Theirs { reference: String::new(), amount_minor: 0 };
-    layout.read(&layout.columns, line, |field, text| {
-        let wrong = LineFault::Malformed(field);
-        match field {
-            Field::Reference if text.is_empty() || text.len() > REFERENCE_MAX => return Err(wrong),
-            Field::Reference => text.clone_into(&mut theirs.reference),
-            Field::Amount => theirs.amount_minor = layout.read_amount(text).ok_or(wrong)?,
-            _ => {}
-        }
-        Ok(())
-    })?;
-    Ok(theirs)
-}
-
 /// Closes a biller's day: books the payout (once), matches what was returned so far, keeps the result.
 /// May be run again whenever another file has come.
 pub async fn run(city: &City, by: &Operator, biller: BillerId, day: Date) -> Result<Report, BillError> {
     by.role.require(Role::Staff)?;
-    let settlement = settlement(city, biller, day).await?;
     let number = date_number(day);
-    let mut conn = city.store.read().await?;
-    let from_biller = store::returned(&mut conn, biller, number, Source::Biller).await?;
-    let from_bank = store::returned(&mut conn, biller, number, Source::Bank).await?;
-    drop(conn);
-
-    let ours: Vec<Ours> = settlement
-        .payments
-        .iter()
-        .map(|p| Ours { reference: p.payment.to_string(), amount_minor: p.amount_minor })
-        .collect();
-    let lists = [(Source::Biller, &from_biller), (Source::Bank, &from_bank)];
-    let mut breaks = Vec::new();
-    for (source, list) in lists {
-        let Some(theirs) = list else { continue };
-        let elsewhere = on_other_days(city, biller, &ours, theirs).await?;
-        breaks.extend(rules::compare(source, &ours, theirs, &elsewhere));
+    let within = returned::directory(city).await?;
+    let mut ours = List::new(within.clone());
+    let mut kept = Ok(());
+    let settlement = settle_up(city, biller, day, |payment| {
+        let line =
+            Line { reference: Reference::Payment(payment.payment), amount_minor: payment.amount_minor };
+        if kept.is_ok() {
+            kept = ours.push(&line);
+        }
+    })
+    .await?;
+    kept.map_err(|e| Fault::File(e.to_string()))?;
+    let ours_total = total_of(&ours);
+    let mut theirs = Vec::new();
+    for source in [Source::Biller, Source::Bank] {
+        let list = returned::list(city, biller, number, source, within.clone()).await?;
+        theirs.extend(list.map(|list| (source, list)));
     }
+    let returned = |source: Source| {
+        let list = theirs.iter().find(|(one, _)| *one == source);
+        list.map(|(_, list)| total_of(list))
+    };
+    let (from_biller, from_bank) = (returned(Source::Biller), returned(Source::Bank));
+    let Compared { matched, found } = blocking(move || compare::compare(&ours, &theirs)).await?;
+    let mut breaks = on_other_days(city, biller, found).await?;
     let booked = book(city, biller, &settlement).await?;
     breaks.extend(booked.as_ref().and_then(|booked| payout_break(&settlement, booked)));
-    let broken: HashSet<&str> = breaks.iter().map(|b| b.reference.as_str()).collect();
-    let matched = ours.iter().filter(|o| !broken.contains(o.reference.as_str())).count() as u64;
     let now = city.now();
     let report = Report {
         biller,
         day: day.to_string(),
-        ledger: Totals { count: ours.len() as u64, amount_minor: settlement.gross_minor },
-        billers: from_biller.as_deref().map(totals_of).transpose()?,
-        banks: from_bank.as_deref().map(totals_of).transpose()?,
+        ledger: ours_total,
+        billers: from_biller,
+        banks: from_bank,
         fee_minor: booked.as_ref().and_then(|b| b.fee_minor).unwrap_or(settlement.fee_minor),
         method: booked.as_ref().map_or(settlement.pack.spec.settlement.method, |b| b.method(&settlement)),
         payout_minor: booked.as_ref().map_or(0, |b| b.payout_minor),
@@ -340,33 +280,50 @@ pub async fn run(city: &City, by: &Operator, biller: BillerId, day: Date) -> Res
     Ok(report)
 }
 
-fn totals_of(lines: &[Theirs]) -> Result<Totals, Fault> {
-    let amount_minor = lines.iter().try_fold(0, |sum, line| add(sum, line.amount_minor))?;
-    Ok(Totals { count: lines.len() as u64, amount_minor })
+fn total_of(list: &List) -> Totals {
+    Totals { count: list.count(), amount_minor: list.amount_minor() }
 }
 
-/// Amounts of payments to this biller that they list and the ledger has on another day.
-async fn on_other_days(
-    city: &City,
-    biller: BillerId,
-    ours: &[Ours],
-    theirs: &[Theirs],
-) -> Result<BTreeMap<String, i64>, Fault> {
-    let today: HashSet<&str> = ours.iter().map(|o| o.reference.as_str()).collect();
-    let unknown: Vec<PaymentId> = theirs
-        .iter()
-        .filter(|t| !today.contains(t.reference.as_str()))
-        .filter_map(|t| t.reference.parse().ok())
-        .collect();
-    let pendings: Vec<u128> = unknown.iter().map(|id| id.as_u128()).collect();
-    let attempts = standing::attempts(city, &pendings).await?;
-    let posted = attempts.iter().filter_map(|attempt| match attempt {
-        Attempt::Posted(settled) if settled.biller == biller => {
-            Some((settled.payment.to_string(), settled.amount_minor))
-        }
-        _ => None,
-    });
-    Ok(posted.collect())
+/// How many payments are looked up at once.
+const LOOK_UPS: usize = 2_000;
+
+/// The breaks of what was found: payments to this biller that they list and the ledger has on another day are late, not
+/// missing.
+async fn on_other_days(city: &City, biller: BillerId, found: Vec<Found>) -> Result<Vec<Break>, Fault> {
+    let mut breaks = Vec::with_capacity(found.len());
+    for some in found.chunks(LOOK_UPS) {
+        let unknown = |found: &Found| match found.reference {
+            Reference::Payment(id) if found.ours_minor.is_none() => Some(id.as_u128()),
+            _ => None,
+        };
+        let pendings: Vec<u128> = some.iter().filter_map(unknown).collect();
+        let attempts = standing::attempts(city, &pendings).await?;
+        let posted = attempts.iter().filter_map(|attempt| match attempt {
+            Attempt::Posted(settled) if settled.biller == biller => {
+                Some((Reference::Payment(settled.payment), settled.amount_minor))
+            }
+            _ => None,
+        });
+        let elsewhere: HashMap<Reference, i64> = posted.collect();
+        breaks.extend(some.iter().map(|found| {
+            let ours_minor = found.ours_minor.or_else(|| elsewhere.get(&found.reference).copied());
+            let code = match (found.code, found.ours_minor, ours_minor) {
+                (BreakCode::MissingHere, None, Some(_)) if ours_minor == found.theirs_minor => {
+                    BreakCode::Late
+                }
+                (BreakCode::MissingHere, None, Some(_)) => BreakCode::AmountDiffers,
+                (code, ..) => code,
+            };
+            Break {
+                source: found.source,
+                code,
+                reference: found.reference.to_string(),
+                ours_minor,
+                theirs_minor: found.theirs_minor,
+            }
+        }));
+    }
+    Ok(breaks)
 }
 
 /// A payout as it stands in the ledger.

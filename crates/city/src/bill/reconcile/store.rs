@@ -2,99 +2,182 @@
 
 use kernel::Timestamp;
 use kernel::ids::BillerId;
-use store::{AnyRow, AssertSqlSafe, Conn, Row, StoreError};
+use store::{AnyRow, Conn, Row, StoreError};
 
 use super::BrokenDay;
-use super::rules::{Break, BreakCode, Source, Theirs};
+use super::rules::{Break, BreakCode, Source};
 use crate::bill::store::date_of;
 
-/// A returned file, read.
-#[derive(Clone, Debug)]
-pub struct Returned {
-    /// Of the file, hexadecimal.
-    pub sha256: String,
-    /// Its lines.
-    pub lines: Vec<Theirs>,
-    /// Their sum, minor units.
-    pub amount: i64,
+/// A biller's day, and who speaks of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    pub biller: BillerId,
+    /// `20260302`
+    pub day: i64,
+    pub source: Source,
 }
 
-/// Keeps what was returned for a day in the place of what was returned before.
-pub async fn put_returned(
+/// A returned file: of which upload, and what is in it.
+#[derive(Clone, Debug)]
+pub struct Returned {
+    pub file: u128,
+    /// Hexadecimal.
+    pub sha256: String,
+    pub lines: u64,
+    /// Minor units.
+    pub amount_minor: i64,
+    pub pieces: u32,
+}
+
+/// Keeps a piece of an upload.
+pub async fn put_piece(
     conn: &mut Conn,
-    biller: BillerId,
-    day: i64,
-    source: Source,
-    file: &Returned,
+    at: Place,
+    file: u128,
+    number: u32,
+    lines: Vec<u8>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    store::query("DELETE FROM returned_line WHERE biller = $1 AND day = $2 AND source = $3")
-        .bind(biller.to_bytes())
-        .bind(day)
-        .bind(source.name())
-        .execute(&mut *conn)
-        .await?;
-    for (number, part) in file.lines.chunks(60).enumerate() {
-        let place =
-            |row: usize| format!("($1, $2, $3, ${}, ${}, ${})", row * 3 + 4, row * 3 + 5, row * 3 + 6);
-        let places = (0..part.len()).map(place).collect::<Vec<_>>().join(", ");
-        let sql = format!(
-            "INSERT INTO returned_line (biller, day, source, line, reference, amount) VALUES {places}"
-        );
-        let mut query =
-            store::query(AssertSqlSafe(sql)).bind(biller.to_bytes()).bind(day).bind(source.name());
-        for (at, line) in part.iter().enumerate() {
-            let line_number = i64::try_from(number * 60 + at + 1).unwrap_or(i64::MAX);
-            query = query.bind(line_number).bind(line.reference.as_str()).bind(line.amount_minor);
-        }
-        query.execute(&mut *conn).await?;
-    }
     store::query(
-        "INSERT INTO returned_file (biller, day, source, sha256, lines, amount, received_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
-         ON CONFLICT (biller, day, source) DO UPDATE SET sha256 = $4, lines = $5, amount = $6, received_at = $7",
+        "INSERT INTO returned_piece (biller, day, source, file, number, lines, put_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
-    .bind(biller.to_bytes())
-    .bind(day)
-    .bind(source.name())
-    .bind(file.sha256.as_str())
-    .bind(i64::try_from(file.lines.len()).unwrap_or(i64::MAX))
-    .bind(file.amount)
+    .bind(at.biller.to_bytes())
+    .bind(at.day)
+    .bind(at.source.name())
+    .bind(file.to_be_bytes().to_vec())
+    .bind(i64::from(number))
+    .bind(lines)
     .bind(now.as_millis())
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// What was returned for a day, in the order of its lines; `None` when nothing was.
-pub async fn returned(
+/// Makes an upload what was returned for a day, in the place of what was returned before. Pieces put before `dead` by
+/// uploads that broke off are removed on the way.
+pub async fn put_returned(
     conn: &mut Conn,
-    biller: BillerId,
-    day: i64,
-    source: Source,
-) -> Result<Option<Vec<Theirs>>, StoreError> {
-    let there =
-        store::query("SELECT lines FROM returned_file WHERE biller = $1 AND day = $2 AND source = $3")
-            .bind(biller.to_bytes())
-            .bind(day)
-            .bind(source.name())
-            .fetch_optional(&mut *conn)
-            .await?;
-    if there.is_none() {
-        return Ok(None);
-    }
-    let rows = store::query(
-        "SELECT reference, amount FROM returned_line WHERE biller = $1 AND day = $2 AND source = $3 ORDER BY line",
+    at: Place,
+    returned: &Returned,
+    dead: Timestamp,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let (biller, source, file) =
+        (at.biller.to_bytes(), at.source.name(), returned.file.to_be_bytes().to_vec());
+    let here = store::query_scalar::<_, i64>(
+        "SELECT COUNT(*) FROM returned_piece WHERE biller = $1 AND day = $2 AND source = $3 AND file = $4",
     )
-    .bind(biller.to_bytes())
-    .bind(day)
-    .bind(source.name())
+    .bind(biller.clone())
+    .bind(at.day)
+    .bind(source)
+    .bind(file.clone())
+    .fetch_one(&mut *conn)
+    .await?;
+    if here != i64::from(returned.pieces) {
+        return Err(StoreError::Guard);
+    }
+    store::query(
+        "DELETE FROM returned_piece
+         WHERE biller = $1 AND day = $2 AND source = $3 AND file <> $4 AND (put_at < $5 OR file =
+         (SELECT f.file FROM returned_file f WHERE f.biller = $1 AND f.day = $2 AND f.source = $3))",
+    )
+    .bind(biller.clone())
+    .bind(at.day)
+    .bind(source)
+    .bind(file.clone())
+    .bind(dead.as_millis())
+    .execute(&mut *conn)
+    .await?;
+    store::query("DELETE FROM returned_line WHERE biller = $1 AND day = $2 AND source = $3")
+        .bind(biller.clone())
+        .bind(at.day)
+        .bind(source)
+        .execute(&mut *conn)
+        .await?;
+    store::query(
+        "INSERT INTO returned_file (biller, day, source, sha256, lines, amount, received_at, file)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (biller, day, source) DO UPDATE
+         SET sha256 = $4, lines = $5, amount = $6, received_at = $7, file = $8",
+    )
+    .bind(biller)
+    .bind(at.day)
+    .bind(source)
+    .bind(returned.sha256.as_str())
+    .bind(i64::try_from(returned.lines).unwrap_or(i64::MAX))
+    .bind(returned.amount_minor)
+    .bind(now.as_millis())
+    .bind(file)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Where the lines of a returned file are.
+#[derive(Clone, Debug)]
+pub enum Kept {
+    /// In pieces of this upload.
+    Pieces(Vec<u8>),
+    /// Line by line, as before there were pieces.
+    Lines,
+}
+
+/// Where the lines that were returned for a day are; `None` when nothing was.
+pub async fn returned(conn: &mut Conn, at: Place) -> Result<Option<Kept>, StoreError> {
+    let row = store::query("SELECT file FROM returned_file WHERE biller = $1 AND day = $2 AND source = $3")
+        .bind(at.biller.to_bytes())
+        .bind(at.day)
+        .bind(at.source.name())
+        .fetch_optional(conn)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let file: Option<Vec<u8>> = row.try_get("file")?;
+    Ok(Some(file.map_or(Kept::Lines, Kept::Pieces)))
+}
+
+/// A piece of what was returned.
+pub async fn piece(
+    conn: &mut Conn,
+    at: Place,
+    file: &[u8],
+    number: u32,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let row = store::query(
+        "SELECT lines FROM returned_piece
+         WHERE biller = $1 AND day = $2 AND source = $3 AND file = $4 AND number = $5",
+    )
+    .bind(at.biller.to_bytes())
+    .bind(at.day)
+    .bind(at.source.name())
+    .bind(file.to_vec())
+    .bind(i64::from(number))
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| Ok(row.try_get("lines")?)).transpose()
+}
+
+/// Lines as they were kept before there were pieces: number, reference, amount.
+pub async fn lines(
+    conn: &mut Conn,
+    at: Place,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<(i64, String, i64)>, StoreError> {
+    let rows = store::query(
+        "SELECT line, reference, amount FROM returned_line
+         WHERE biller = $1 AND day = $2 AND source = $3 AND line > $4 ORDER BY line LIMIT $5",
+    )
+    .bind(at.biller.to_bytes())
+    .bind(at.day)
+    .bind(at.source.name())
+    .bind(after)
+    .bind(i64::from(limit))
     .fetch_all(conn)
     .await?;
     rows.iter()
-        .map(|row| Ok(Theirs { reference: row.try_get("reference")?, amount_minor: row.try_get("amount")? }))
-        .collect::<Result<Vec<_>, StoreError>>()
-        .map(Some)
+        .map(|row| Ok((row.try_get("line")?, row.try_get("reference")?, row.try_get("amount")?)))
+        .collect()
 }
 
 /// Keeps the result of a day in the place of the one before.

@@ -25,6 +25,14 @@ pub trait Upload: Send {
     fn next(&mut self) -> impl Future<Output = Option<Result<Vec<u8>, io::Error>>> + Send;
 }
 
+/// A file that is in memory.
+impl Upload for Vec<u8> {
+    async fn next(&mut self) -> Option<Result<Vec<u8>, io::Error>> {
+        let whole = std::mem::take(self);
+        (!whole.is_empty()).then_some(Ok(whole))
+    }
+}
+
 /// Takes a bill file in: to disk, through the first pass, then row by row in the background. The same
 /// file again gives the import of the first time.
 pub async fn receive(
@@ -76,7 +84,23 @@ async fn take(city: &City, biller: BillerId, name: &str, upload: impl Upload) ->
 }
 
 /// Writes the upload to `part`, syncs it and gives it the name of its hash.
-async fn keep(directory: &Path, part: &Path, mut upload: impl Upload) -> Result<PathBuf, Fault> {
+async fn keep(directory: &Path, part: &Path, upload: impl Upload) -> Result<PathBuf, Fault> {
+    let sha256 = keep_part(directory, part, upload).await?;
+    let (from, to, within) = (part.to_path_buf(), directory.join(&sha256), directory.to_path_buf());
+    blocking(move || {
+        fs::rename(&from, &to)?;
+        File::open(&within)?.sync_all()?;
+        Ok(to)
+    })
+    .await
+}
+
+/// Writes the upload to `part`, syncs it and says its SHA-256.
+pub(super) async fn keep_part(
+    directory: &Path,
+    part: &Path,
+    mut upload: impl Upload,
+) -> Result<String, Fault> {
     let (sender, pieces) = mpsc::channel::<Vec<u8>>(16);
     let (at, within) = (part.to_path_buf(), directory.to_path_buf());
     let writer = tokio::spawn(blocking(move || write(&within, &at, pieces)));
@@ -96,16 +120,10 @@ async fn keep(directory: &Path, part: &Path, mut upload: impl Upload) -> Result<
     }
     drop(sender);
     let sha256 = writer.await.map_err(|e| Fault::File(e.to_string()))??;
-    if let Some(why) = cut {
-        return Err(Fault::File(why.to_string()));
+    match cut {
+        Some(why) => Err(Fault::File(why.to_string())),
+        None => Ok(sha256),
     }
-    let (from, to, within) = (part.to_path_buf(), directory.join(&sha256), directory.to_path_buf());
-    blocking(move || {
-        fs::rename(&from, &to)?;
-        File::open(&within)?.sync_all()?;
-        Ok(to)
-    })
-    .await
 }
 
 /// An upload that was not written to for so long is dead: its request is long over.
@@ -113,13 +131,15 @@ const DEAD_AFTER: Duration = Duration::from_hours(1);
 
 /// Removes what uploads that broke off in a crash have left behind. Says how many files.
 pub(super) async fn sweep(city: &City) -> Result<usize, Fault> {
-    let (imports, now) = (city.settings.data_dir.join("imports"), city.now());
+    let within = |name| city.settings.data_dir.join(name);
+    let (imports, returned, now) = (within("imports"), within("returned"), city.now());
     blocking(move || {
         let mut removed = 0;
         let mut files = Vec::new();
         for biller in entries(&imports)? {
             files.extend(entries(&biller)?);
         }
+        files.extend(entries(&returned)?);
         for path in files {
             if path.extension().is_none_or(|e| e != "part") {
                 continue;

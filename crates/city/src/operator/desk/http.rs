@@ -14,11 +14,8 @@ use utoipa_axum::routes;
 
 use super::{BreakFilter, DeskBreak, PackCheck, Place, Trial};
 use crate::City;
-use crate::bill::http::{
-    ImportAnswer, RowErrorsAnswer, biller_named, pieces_of_file, read_all, row_errors_of,
-};
+use crate::bill::http::{ImportAnswer, RowErrorsAnswer, biller_named, pieces_of_file, row_errors_of};
 use crate::bill::pack::Name;
-use crate::bill::reconcile::http::RETURNED_BYTES_MAX;
 use crate::bill::reconcile::rules::{BreakCode, Source};
 use crate::bill::reconcile::{self, Report, Totals};
 use crate::bill::{self, Bill, Import};
@@ -490,11 +487,12 @@ async fn bank_statement(
     by: Operator,
     Path((biller, day)): Path<(BillerId, String)>,
     Query(why): Query<Reason>,
+    headers: HeaderMap,
     body: Body,
 ) -> Answer<Json<Totals>> {
     by.role.require(Role::Staff)?;
     let day = reconcile::day(&day)?;
-    let bytes = read_all(body, RETURNED_BYTES_MAX).await?;
+    let bytes = pieces_of_file(&headers, body)?;
     let act = Act::on("put_bank_statement", biller).with(day.to_string());
     let put = reconcile::put_bank_file(&city, &by, biller, day, bytes);
     Ok(Json(audited(&city, &by, why.reason.as_deref(), act, put).await?))
