@@ -13,6 +13,7 @@ mod import;
 mod ledger;
 mod load;
 mod machine;
+mod matching;
 mod pay;
 mod plan;
 mod progress;
@@ -35,6 +36,8 @@ pub enum Command {
     Import(import::Options),
     /// Transfers a second of a ledger engine, beside other engines that get the same.
     Ledger(ledger::Options),
+    /// The three-way match of a day with millions of payments, beside a database that does the same join.
+    Match(matching::Options),
     /// Kill the server again and again under load; prove that nothing acknowledged is lost, nothing paid twice.
     Crash(crash::Options),
 }
@@ -49,6 +52,7 @@ pub async fn run(command: Command) -> Result<(), Fail> {
                 Command::Pay(options) => pay::run(&options).await,
                 Command::Import(options) => import::run(&options).await,
                 Command::Ledger(options) => ledger::run(&options).await,
+                Command::Match(options) => matching::run(&options),
                 Command::Crash(options) => crash::run(&options).await,
             }
         })
