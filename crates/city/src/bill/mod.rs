@@ -23,15 +23,18 @@
 //! Billers who hand over files need no asking: claim and settlement are then one chain.
 
 pub mod account;
+pub mod arrears;
 pub mod calendar;
 pub mod connector;
 mod error;
+pub mod fee;
 mod follow;
 pub mod history;
 pub mod http;
 mod import;
 pub mod layout;
 pub mod pack;
+mod parts;
 mod pay;
 mod query;
 mod receipt;
@@ -51,11 +54,13 @@ use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use kernel::Timestamp;
 use kernel::ids::{BillId, BillerId, ImportId};
 
+pub use arrears::{Arrears, PaidAccount, PayAccount, arrears, pay_account};
 pub use error::BillError;
 pub use follow::{position, settle_pending, start};
 pub use history::{HistoryEntry, HistoryFilter, history};
 pub use import::{FileFault, Import, ROW_ERRORS_KEPT, RowError, import_id, import_path, lookup, survey};
 pub use pack::{Category, Pack, PackError};
+pub use parts::Part;
 pub use pay::{Paid, PayBill, PayState, pay};
 pub use query::{
     BillView, BillerFilter, all_imports, bill, biller, billers, fetch, imports, quote, row_errors,
