@@ -2,12 +2,15 @@
 //!
 //! A biller is a [`pack`]: one text file that says how its account numbers, bill files, prices and
 //! settlement work. Its bills are imported ([`import_path`], [`receive`]), found by account number
-//! ([`fetch`]), priced ([`quote`]), paid ([`pay`]) and, day by day, settled and matched ([`reconcile`]).
+//! ([`fetch`]), priced ([`quote`](quote()), [`fee`]), paid ([`pay`](pay()), [`pay_account`]) and, day by day, settled and
+//! matched ([`reconcile`]).
 //!
 //! Invariants:
 //! - A bill is a row that never changes. Whether it is paid is read from the ledger ([`standing`]).
 //! - The claim IS the pending transfer, and its id is derived from the bill: of any number of people
 //!   and channels that pay a bill, one succeeds. Nothing in SQL is written on the way.
+//! - A bill takes one payment or, where its pack says so, one after another; the parts that are paid, and so what is
+//!   left, are read from the ledger ([`Part`]).
 //! - No payer can spoil a bill for others: only a biller's refusal uses an attempt at it up, and there
 //!   are millions.
 //! - A price is computed, never stored; a payment names its quote, and the price of that instant holds.

@@ -95,6 +95,24 @@ async fn what_is_open_is_priced_and_paid_oldest_first() {
 }
 
 #[tokio::test]
+async fn what_was_paid_in_order_stays_the_answer_when_an_older_bill_comes() {
+    let (town, biller) = owing(&oldest_first()).await;
+    let who = town.rich("13800000001", 50_000).await;
+    let price = arrears(&town, biller).await;
+    let request = wish(&town, price.bills[0].bill.id).await;
+    let paid = bill::pay(&town.city, &who, request.clone()).await.unwrap();
+    let older = format!(
+        "户号|账单号|户名|账期|金额|缴费截止日\n{}|B0|王小明|202512|30.00|2025-12-31\nTOTAL|1|30.00\n",
+        POWER[0]
+    );
+    import(&town, biller, older.as_bytes()).await.unwrap();
+    let again = bill::pay(&town.city, &who, request).await.unwrap();
+    assert_eq!((again.settled, again.repeated), (paid.settled, true));
+    let next = wish(&town, price.bills[1].bill.id).await;
+    assert_eq!(code(bill::pay(&town.city, &who, next).await), "older_bill_open");
+}
+
+#[tokio::test]
 async fn any_order_takes_any_bill() {
     let (town, biller) = owing(&shipped("330100/hz-power").text).await;
     let who = town.rich("13800000001", 50_000).await;
