@@ -69,6 +69,9 @@ pub mod transfer_code {
     pub const BILL_SETTLEMENT: u16 = 21;
     /// Biller → fees: what the biller pays for collection.
     pub const BILL_FEE: u16 = 22;
+    /// Marker beside the claim of a part of a bill: the day of its price (`user_data_64`, `20260331`), and whether it pays
+    /// all that was due (`user_data_32`).
+    pub const BILL_PART: u16 = 24;
     /// Merchant → bank clearing: paid out.
     pub const MERCHANT_SETTLEMENT: u16 = 23;
     /// Bank clearing → campaign: its budget.

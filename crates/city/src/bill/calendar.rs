@@ -21,7 +21,7 @@ pub enum Calendar {
 }
 
 /// How far ahead or back days are counted; beyond it a count stands still.
-const DAYS_MAX: u32 = 20 * 366;
+pub(super) const DAYS_MAX: u32 = 20 * 366;
 
 impl Calendar {
     /// Whether the day counts.
@@ -59,13 +59,24 @@ pub fn tomorrow(day: Date) -> Date {
     day.tomorrow().unwrap_or(day)
 }
 
-fn is_workday(day: Date) -> bool {
+fn exceptions() -> &'static [(Date, bool)] {
     static EXCEPTIONS: OnceLock<Vec<(Date, bool)>> = OnceLock::new();
-    let exceptions = EXCEPTIONS.get_or_init(|| {
+    EXCEPTIONS.get_or_init(|| {
         let mut days: Vec<_> = CN.lines().filter_map(exception).collect();
         days.sort_unstable();
         days
-    });
+    })
+}
+
+/// Whether the notice of this day's year is in the data.
+pub(super) fn knows(day: Date) -> bool {
+    let year = |known: Option<&(Date, bool)>| known.map(|(day, _)| day.year());
+    let (first, last) = (year(exceptions().first()), year(exceptions().last()));
+    first.is_some_and(|first| first <= day.year()) && last.is_some_and(|last| day.year() <= last)
+}
+
+fn is_workday(day: Date) -> bool {
+    let exceptions = exceptions();
     match exceptions.binary_search_by_key(&day, |(d, _)| *d) {
         Ok(at) => exceptions[at].1,
         Err(_) => day.weekday().to_monday_one_offset() <= 5,

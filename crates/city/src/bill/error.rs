@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use kernel::ids::BillId;
+
 use super::account::AccountFault;
 use super::import::FileFault;
 use super::layout::LineFault;
@@ -40,6 +42,10 @@ pub enum BillError {
     QuoteChanged,
     /// The biller does not take this amount for this bill.
     AmountUnacceptable,
+    /// A bill of the account that is due before must be paid first: which.
+    OlderBillOpen(BillId),
+    /// Nothing is owed on the account.
+    NothingOpen,
     /// The client's own payment id is 1 to 64 visible ASCII characters.
     RequestIdMalformed,
     /// The bill is paid.
@@ -86,6 +92,7 @@ impl fmt::Display for BillError {
             Self::File(e) => return e.fmt(f),
             Self::Fault(e) => return e.fmt(f),
             Self::AccountMalformed(fault) => return write!(f, "the account number: {fault}"),
+            Self::OlderBillOpen(bill) => return write!(f, "{bill}, due before, must be paid first"),
             Self::BillerRefused(why) => return write!(f, "the biller refuses the payment: {why}"),
             Self::ReturnedLine(line, fault) => return write!(f, "line {line}: {fault}"),
             Self::BillerUnknown => "no such biller",
@@ -97,6 +104,7 @@ impl fmt::Display for BillError {
             Self::QuoteExpired => "the quote has expired; ask for a new one",
             Self::QuoteChanged => "what is due has changed since the quote; ask for a new one",
             Self::AmountUnacceptable => "the biller does not take this amount for this bill",
+            Self::NothingOpen => "nothing is owed on this account",
             Self::RequestIdMalformed => {
                 "an idempotency key or request id is 1 to 64 visible ASCII characters"
             }
@@ -142,6 +150,8 @@ impl Refusal for BillError {
             Self::QuoteExpired => "quote_expired",
             Self::QuoteChanged => "quote_changed",
             Self::AmountUnacceptable => "amount_unacceptable",
+            Self::OlderBillOpen(_) => "older_bill_open",
+            Self::NothingOpen => "nothing_open",
             Self::RequestIdMalformed => "request_id_malformed",
             Self::AlreadySettled => "bill_already_settled",
             Self::Claimed => "bill_claimed",
@@ -185,6 +195,8 @@ impl Refusal for BillError {
             | Self::AmountUnacceptable => 422,
             Self::QuoteExpired
             | Self::QuoteChanged
+            | Self::OlderBillOpen(_)
+            | Self::NothingOpen
             | Self::AlreadySettled
             | Self::Claimed
             | Self::ClaimLapsed

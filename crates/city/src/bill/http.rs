@@ -12,7 +12,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::account::Check;
-use super::pack::{self, AmountRule, Category, Name, Pack};
+use super::fee::{Line, Why};
+use super::pack::{self, AmountRule, Category, FeeOrder, Name, Order, Pack};
+use super::parts::Part;
 pub(crate) use super::upload::http::{
     ImportAnswer, RowErrorsAnswer, pieces_of_file, read_all, row_errors_of,
 };
@@ -31,6 +33,7 @@ pub fn routes() -> OpenApiRouter<City> {
         .routes(routes!(read_bill))
         .routes(routes!(quote))
         .routes(routes!(pay_bill))
+        .merge(super::arrears::http::routes())
         .merge(super::history::http::routes())
         .merge(super::saved::http::routes())
         .merge(super::upload::http::routes())
@@ -71,6 +74,10 @@ pub(crate) struct BillerAnswer {
     account_pattern: String,
     account: AccountAnswer,
     amount_rule: AmountRule,
+    /// Whether a bill may be paid in parts.
+    parts: bool,
+    /// Whether a bill may be paid before those due before it.
+    order: Order,
     /// SHA-256 of the pack: the version of its rules.
     rule_version: String,
 }
@@ -93,6 +100,8 @@ impl From<&Pack> for BillerAnswer {
                 check_digit: spec.account.check != Check::None,
             },
             amount_rule: spec.bills.amount_rule,
+            parts: spec.bills.parts,
+            order: spec.bills.order,
             rule_version: pack.hash.clone(),
         }
     }
@@ -149,14 +158,66 @@ async fn read_biller(State(city): State<City>, Path(id): Path<String>) -> Answer
     Ok(Json(BillerAnswer::from(&*super::biller(&city, biller_named(&id)?).await?)))
 }
 
+/// One line of a late fee.
+#[derive(Debug, Serialize, ToSchema)]
+struct LateFeeLineAnswer {
+    /// The first day in it that counts.
+    #[schema(example = "2026-03-26")]
+    from: String,
+    /// The last.
+    #[schema(example = "2026-04-24")]
+    to: String,
+    /// How many days count.
+    days: u32,
+    /// What of the bill was open on them, minor units.
+    base_minor: i64,
+    /// Basis points of it a day; 0 where the rule is an amount once.
+    bps: u32,
+    /// What they cost, minor units: the rounded running total after them less that before them. Negative where `paid`.
+    amount_minor: i64,
+    /// The first day of the version of the rule; absent for one in force ever since.
+    #[schema(example = "2026-07-01")]
+    rule_version: Option<String>,
+    /// The yearly notice by which workdays were counted, `cn-2026`, or `cn-2031-assumed` where that is not known yet;
+    /// absent where every day counts.
+    #[schema(example = "cn-2026")]
+    calendar_version: Option<String>,
+    /// `grace` (costs nothing), `daily`, `fixed` (an amount, once), `cap` (the rest up to the cap, then nothing), `paid`
+    /// (late fee paid before, taken off).
+    why: Why,
+}
+
+impl From<&Line> for LateFeeLineAnswer {
+    fn from(line: &Line) -> LateFeeLineAnswer {
+        LateFeeLineAnswer {
+            from: line.from.to_string(),
+            to: line.to.to_string(),
+            days: line.days,
+            base_minor: line.base_minor,
+            bps: line.bps,
+            amount_minor: line.amount_minor,
+            rule_version: line.version.map(|from| from.to_string()),
+            calendar_version: line.notice.map(super::fee::Notice::name),
+            why: line.why,
+        }
+    }
+}
+
 /// A price that stands.
 #[derive(Debug, Serialize, ToSchema)]
 struct QuoteAnswer {
     /// Send it with the payment.
     id: String,
-    /// The bill's own amount.
+    /// What is open of the bill's own amount.
     amount: Amount,
+    /// The late fee that is open.
     late_fee: Amount,
+    /// How the late fee comes about, line by line; they sum to it.
+    late_fee_lines: Vec<LateFeeLineAnswer>,
+    /// What a payment of less than the total pays first.
+    late_fee_order: FeeOrder,
+    /// The least payment, unless the total is less.
+    least: Amount,
     /// Both together.
     total: Amount,
     /// What a payment may be.
@@ -174,6 +235,9 @@ impl QuoteAnswer {
             id: quote.id,
             amount: amount(quote.amount_minor),
             late_fee: amount(quote.late_fee_minor),
+            late_fee_lines: quote.late_fee_lines.iter().map(LateFeeLineAnswer::from).collect(),
+            late_fee_order: quote.fee_order,
+            least: amount(quote.least_minor.min(quote.total_minor)),
             total: amount(quote.total_minor),
             amount_rule: quote.amount_rule,
             rule_version: quote.rule_version,
@@ -191,9 +255,45 @@ enum BillState {
     Settled,
 }
 
+/// A part of a bill that is paid.
+#[derive(Debug, Serialize, ToSchema)]
+struct PartAnswer {
+    amount: Amount,
+    /// The late fee within it.
+    late_fee: Amount,
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+}
+
+/// What is paid of a bill that is not paid as a whole.
+#[derive(Debug, Serialize, ToSchema)]
+struct PartlyPaidAnswer {
+    /// What is paid, late fees included.
+    paid: Amount,
+    /// What is open now, late fee included.
+    open: Amount,
+    parts: Vec<PartAnswer>,
+}
+
+impl PartlyPaidAnswer {
+    fn of(parts: &[Part], open_minor: i64, currency: Currency) -> PartlyPaidAnswer {
+        let amount = |minor| Amount { minor, currency };
+        let part = |part: &Part| PartAnswer {
+            amount: amount(part.settled.amount_minor),
+            late_fee: amount(part.settled.late_fee_minor),
+            at: part.settled.at,
+        };
+        PartlyPaidAnswer {
+            paid: amount(parts.iter().map(|part| part.settled.amount_minor).sum()),
+            open: amount(open_minor),
+            parts: parts.iter().map(part).collect(),
+        }
+    }
+}
+
 /// A bill.
 #[derive(Debug, Serialize, ToSchema)]
-struct BillAnswer {
+pub(super) struct BillAnswer {
     #[schema(value_type = String, example = "bil_01h2xcejqtf2nbrexx3vqjhp41")]
     id: BillId,
     #[schema(value_type = String, example = "blr_01h2xcejqtf2nbrexx3vqjhp41")]
@@ -211,6 +311,8 @@ struct BillAnswer {
     due: String,
     /// `open`, `claimed` (somebody is paying it) or `settled`.
     state: BillState,
+    /// What is paid of it, while some of it is open; absent before the first part and once it is settled.
+    partly_paid: Option<PartlyPaidAnswer>,
     /// What paying it costs now; absent once it is settled.
     quote: Option<QuoteAnswer>,
     /// When it was settled.
@@ -219,12 +321,14 @@ struct BillAnswer {
 }
 
 impl BillAnswer {
-    fn of(view: BillView, currency: Currency) -> BillAnswer {
+    pub(super) fn of(view: BillView, currency: Currency) -> BillAnswer {
         let (state, settled_at) = match &view.standing {
             Standing::Open => (BillState::Open, None),
             Standing::Claimed { .. } => (BillState::Claimed, None),
             Standing::Settled(settled) => (BillState::Settled, Some(settled.at)),
         };
+        let partly = settled_at.is_none() && !view.parts.is_empty();
+        let partly_paid = partly.then(|| PartlyPaidAnswer::of(&view.parts, view.quote.total_minor, currency));
         let quote = settled_at.is_none().then(|| QuoteAnswer::of(view.quote, currency));
         let bill = &view.bill;
         BillAnswer {
@@ -236,6 +340,7 @@ impl BillAnswer {
             period: period(bill.period),
             due: bill.due.to_string(),
             state,
+            partly_paid,
             quote,
             settled_at,
         }
@@ -257,9 +362,9 @@ struct BillsAnswer {
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-struct AccountQuery {
+pub(super) struct AccountQuery {
     /// The number on the biller's paper.
-    account_no: String,
+    pub(super) account_no: String,
 }
 
 /// Find the bills of an account

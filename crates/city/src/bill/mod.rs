@@ -2,12 +2,15 @@
 //!
 //! A biller is a [`pack`]: one text file that says how its account numbers, bill files, prices and
 //! settlement work. Its bills are imported ([`import_path`], [`receive`]), found by account number
-//! ([`fetch`]), priced ([`quote`]), paid ([`pay`]) and, day by day, settled and matched ([`reconcile`]).
+//! ([`fetch`]), priced ([`quote`](quote()), [`fee`]), paid ([`pay`](pay()), [`pay_account`]) and, day by day, settled and
+//! matched ([`reconcile`]).
 //!
 //! Invariants:
 //! - A bill is a row that never changes. Whether it is paid is read from the ledger ([`standing`]).
 //! - The claim IS the pending transfer, and its id is derived from the bill: of any number of people
 //!   and channels that pay a bill, one succeeds. Nothing in SQL is written on the way.
+//! - A bill takes one payment or, where its pack says so, one after another; the parts that are paid, and so what is
+//!   left, are read from the ledger ([`Part`]).
 //! - No payer can spoil a bill for others: only a biller's refusal uses an attempt at it up, and there
 //!   are millions.
 //! - A price is computed, never stored; a payment names its quote, and the price of that instant holds.
@@ -23,15 +26,18 @@
 //! Billers who hand over files need no asking: claim and settlement are then one chain.
 
 pub mod account;
+pub mod arrears;
 pub mod calendar;
 pub mod connector;
 mod error;
+pub mod fee;
 mod follow;
 pub mod history;
 pub mod http;
 mod import;
 pub mod layout;
 pub mod pack;
+mod parts;
 mod pay;
 mod query;
 mod receipt;
@@ -51,11 +57,13 @@ use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use kernel::Timestamp;
 use kernel::ids::{BillId, BillerId, ImportId};
 
+pub use arrears::{Arrears, PaidAccount, PayAccount, arrears, pay_account};
 pub use error::BillError;
 pub use follow::{position, settle_pending, start};
 pub use history::{HistoryEntry, HistoryFilter, history};
 pub use import::{FileFault, Import, ROW_ERRORS_KEPT, RowError, import_id, import_path, lookup, survey};
 pub use pack::{Category, Pack, PackError};
+pub use parts::Part;
 pub use pay::{Paid, PayBill, PayState, pay};
 pub use query::{
     BillView, BillerFilter, all_imports, bill, biller, billers, fetch, imports, quote, row_errors,

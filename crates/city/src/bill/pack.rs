@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use kernel::Date;
 use kernel::ids::BillerId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -12,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::account::AccountRule;
 use super::calendar::Calendar;
+use super::fee;
 use super::layout::{Field, Layout};
 use super::route::spec::{self as channels, Channel};
 
@@ -46,8 +48,9 @@ pub struct Spec {
     pub account: AccountRule,
     /// How bills come and what may be paid.
     pub bills: Bills,
-    /// What lateness costs; nothing when absent.
-    pub late_fee: Option<LateFee>,
+    /// What lateness costs, by version; nothing when there is none.
+    #[serde(default, deserialize_with = "fee::versions")]
+    pub late_fee: Vec<LateFee>,
     /// The ways to it, where it is asked; see [`super::route`].
     #[serde(default)]
     pub channels: Vec<Channel>,
@@ -146,8 +149,30 @@ pub struct Bills {
     /// How long a claim holds the bill at most, in seconds.
     #[serde(default = "default_claim_s")]
     pub claim_timeout_s: u32,
+    /// Whether a bill may be paid in parts.
+    #[serde(default)]
+    pub parts: bool,
+    /// The least part, minor units; [`PART_MIN_MINOR`] when absent.
+    pub part_min_minor: Option<i64>,
+    /// Which of an account's bills may be paid first.
+    #[serde(default)]
+    pub order: Order,
     /// The layout of bill files, where bills come by file.
     pub file: Option<Layout>,
+}
+
+/// The least part of a bill where its pack says nothing, minor units.
+pub const PART_MIN_MINOR: i64 = 100;
+
+/// Which of an account's bills may be paid first.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// Whichever the payer likes.
+    #[default]
+    Any,
+    /// None before those due before it.
+    OldestFirst,
 }
 
 fn default_quote_s() -> u32 {
@@ -168,8 +193,8 @@ pub enum Source {
     Live,
 }
 
-/// What amounts a payment may have. A bill takes one payment; what it leaves open comes with the
-/// biller's next bill, what it overpays is the biller's to credit.
+/// What amounts a payment may have. A bill takes one payment, or several where [`Bills::parts`] says so; what one payment
+/// leaves open comes with the biller's next bill, what it overpays is the biller's to credit.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AmountRule {
@@ -187,6 +212,9 @@ pub enum AmountRule {
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct LateFee {
+    /// In force from this day on; ever since when absent.
+    #[serde(default, deserialize_with = "fee::first_day")]
+    pub from: Option<Date>,
     /// Basis points of the bill's amount for each day charged.
     pub bps_per_day: Option<u32>,
     /// Minor units, once.
@@ -199,6 +227,20 @@ pub struct LateFee {
     /// Which days count; with `workdays` a due date on a day of rest moves to the next workday.
     #[serde(default)]
     pub calendar: Calendar,
+    /// What a payment that does not cover all pays first.
+    #[serde(default)]
+    pub order: FeeOrder,
+}
+
+/// What a payment that does not cover all pays first.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FeeOrder {
+    /// The bill itself.
+    #[default]
+    PrincipalFirst,
+    /// The late fee.
+    FeeFirst,
 }
 
 /// How the biller gets the money.
@@ -341,9 +383,7 @@ impl Spec {
         self.account.validate()?;
         self.bills.validate()?;
         channels::validate(&self.channels, self.bills.source == Source::Live)?;
-        if let Some(fee) = &self.late_fee {
-            fee.validate()?;
-        }
+        fee::validate(&self.late_fee)?;
         self.settlement.validate()
     }
 }
@@ -357,6 +397,7 @@ impl Bills {
         if !(30..=86_400).contains(&self.claim_timeout_s) {
             return invalid("bills.claim_timeout_s", "30 to 86400");
         }
+        self.validate_parts()?;
         let file = match (&self.file, self.source) {
             (Some(file), Source::File) => file,
             (None, Source::Live) => return self.validate_live(),
@@ -385,6 +426,22 @@ impl Bills {
 }
 
 impl Bills {
+    fn validate_parts(&self) -> Result<(), PackError> {
+        let invalid = |key: &str, why: &str| Err(PackError::invalid(key, why));
+        match (self.parts, self.part_min_minor) {
+            (true, _) if self.amount_rule != AmountRule::UpTo => {
+                invalid("bills.parts", "needs amount_rule = \"up_to\"")
+            }
+            // One that is asked tells itself what a payment has left.
+            (true, _) if self.source == Source::Live => invalid("bills.parts", "needs source = \"file\""),
+            (false, Some(_)) => invalid("bills.part_min_minor", "has no meaning without parts"),
+            (true, Some(least)) if !(1..=10_000_000).contains(&least) => {
+                invalid("bills.part_min_minor", "1 to 10000000 minor units")
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn validate_live(&self) -> Result<(), PackError> {
         match self.due_days_after_period {
             Some(days) if days > 366 => Err(PackError::invalid("bills.due_days_after_period", "0 to 366")),
@@ -394,19 +451,22 @@ impl Bills {
 }
 
 impl LateFee {
-    fn validate(&self) -> Result<(), PackError> {
-        let invalid = |key: &str, why: &str| Err(PackError::invalid(key, why));
+    pub(super) fn validate(&self, of: &str) -> Result<(), PackError> {
+        let invalid = |key: &str, why: &str| {
+            let key = if key.is_empty() { of.to_owned() } else { format!("{of}.{key}") };
+            Err(PackError::invalid(&key, why))
+        };
         match (self.bps_per_day, self.fixed_minor) {
             (Some(bps), None) if !(1..=1_000).contains(&bps) => {
-                invalid("late_fee.bps_per_day", "1 to 1000 basis points")
+                invalid("bps_per_day", "1 to 1000 basis points")
             }
             (None, Some(fixed)) if !(1..=10_000_000).contains(&fixed) => {
-                invalid("late_fee.fixed_minor", "1 to 10000000 minor units")
+                invalid("fixed_minor", "1 to 10000000 minor units")
             }
-            (Some(_), Some(_)) | (None, None) => invalid("late_fee", "either bps_per_day or fixed_minor"),
-            _ if self.grace_days > 366 => invalid("late_fee.grace_days", "0 to 366"),
+            (Some(_), Some(_)) | (None, None) => invalid("", "either bps_per_day or fixed_minor"),
+            _ if self.grace_days > 366 => invalid("grace_days", "0 to 366"),
             _ if self.cap_bps.is_some_and(|c| !(1..=100_000).contains(&c)) => {
-                invalid("late_fee.cap_bps", "1 to 100000 basis points")
+                invalid("cap_bps", "1 to 100000 basis points")
             }
             _ => Ok(()),
         }

@@ -9,10 +9,12 @@ use kernel::ids::{BillId, PaymentId};
 use ledger::{CreateTransferStatus, EngineError, Transfer, TransferFlags};
 
 use super::connector::{Claim, Outcome};
+use super::fee::Portion;
 use super::pack::Pack;
+use super::parts::{self, same_payment};
 use super::rules::{self, Bill, Quote, ids};
 use super::standing::{self, Attempt, LAST_ATTEMPT, Resolve, Resolved, Settled};
-use super::{BillError, bill_row, connector, pack};
+use super::{BillError, arrears, bill_row, connector, pack};
 use crate::books::{self, attempt_id, transfer_code};
 use crate::identity::{self, Resident};
 use crate::{City, Fault};
@@ -60,31 +62,80 @@ const CONFIRM_WITHIN: Duration = Duration::from_secs(10);
 pub async fn pay(city: &City, who: &Resident, request: PayBill) -> Result<Paid, BillError> {
     let bill = bill_row(city, request.bill).await?;
     let pack = pack(city, bill.biller).await?;
-    let own_id = request.request_id.as_deref().unwrap_or(&request.quote);
+    let own_id = ids::request(own_id(request.request_id.as_deref(), &request.quote)?);
+    let same = (who, own_id, request.amount_minor);
+    let quoted = match quoted(city, &pack, &bill, &request.quote, same).await? {
+        Priced::Quote(quoted) => quoted,
+        Priced::Repeated(paid) => return Ok(paid),
+    };
+    let amount = request.amount_minor.unwrap_or(quoted.total_minor);
+    if !rules::amount_accepted(&quoted, amount) {
+        return Err(BillError::AmountUnacceptable);
+    }
+    if let Err(why) = arrears::require_order(city, &pack, &bill).await {
+        // It may have been in order when it was paid.
+        let progress = parts::progress_of(city, bill.id).await?;
+        let done = progress.payment_of(bill.id, who, own_id, Some(amount));
+        return done.map(|(_, paid)| paid).ok_or(why);
+    }
+    identity::require_pin(city, who, amount, request.pin.as_deref()).await?;
+    Intent { city, who, bill: &bill, pack: &pack, quoted: &quoted, amount, own_id }.pay().await
+}
+
+/// The client's own id of a payment: the one given, or else the quote's.
+pub(super) fn own_id<'a>(given: Option<&'a str>, quote: &'a str) -> Result<&'a str, BillError> {
+    let own_id = given.unwrap_or(quote);
     if !(1..=64).contains(&own_id.len()) || !own_id.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(BillError::RequestIdMalformed);
     }
-    let own_id = ids::request(own_id);
-    let quoted = match pinned(city, &pack, &bill, &request.quote) {
-        Ok(quoted) => quoted,
-        // A repeated request may come after its quote has run out: the payment still is what it was.
-        Err(refusal) => {
-            return repeated(city, who, &bill, own_id, request.amount_minor).await?.ok_or(refusal);
+    Ok(own_id)
+}
+
+/// What a request names.
+enum Priced {
+    /// A quote that holds.
+    Quote(Quote),
+    /// A payment that was made before.
+    Repeated(Paid),
+}
+
+/// The quote that the id names, if it still holds; or else the payment that the request is a repetition of.
+async fn quoted(
+    city: &City,
+    pack: &Pack,
+    bill: &Bill,
+    id: &str,
+    (who, own_id, amount): (&Resident, u64, Option<i64>),
+) -> Result<Priced, BillError> {
+    let mut refusal = BillError::QuoteChanged;
+    // Where a bill takes one payment, its claim says whether it was made: nothing is read before.
+    if !pack.spec.bills.parts {
+        match pinned(city, pack, bill, &[], id) {
+            Ok(quoted) => return Ok(Priced::Quote(quoted)),
+            Err(why) => refusal = why,
         }
-    };
-    let amount = request.amount_minor.unwrap_or(quoted.total_minor);
-    if !rules::amount_accepted(quoted.amount_rule, quoted.total_minor, amount) {
-        return Err(BillError::AmountUnacceptable);
     }
-    identity::require_pin(city, who, amount, request.pin.as_deref()).await?;
-    let intent = Intent { city, who, bill: &bill, pack: &pack, quoted: &quoted, amount, own_id };
-    intent.pay().await
+    // A repeated request may come after its quote has run out: the payment still is what it was.
+    let progress = parts::progress_of(city, bill.id).await?;
+    if let Some((_, paid)) = progress.payment_of(bill.id, who, own_id, amount) {
+        return Ok(Priced::Repeated(paid));
+    }
+    if pack.spec.bills.parts || !progress.posted.is_empty() {
+        return match pinned(city, pack, bill, &progress.portions(), id) {
+            // New rules may ask for no more than what is paid.
+            Ok(quoted) if !progress.is_settled() && quoted.total_minor > 0 => Ok(Priced::Quote(quoted)),
+            Ok(_) => Err(BillError::AlreadySettled),
+            Err(BillError::QuoteChanged) if progress.is_settled() => Err(BillError::AlreadySettled),
+            Err(why) => Err(why),
+        };
+    }
+    Err(refusal)
 }
 
 /// The quote that the id names, if it still holds.
-fn pinned(city: &City, pack: &Pack, bill: &Bill, id: &str) -> Result<Quote, BillError> {
+fn pinned(city: &City, pack: &Pack, bill: &Bill, paid: &[Portion], id: &str) -> Result<Quote, BillError> {
     let issued = rules::quote_issued(id).ok_or(BillError::QuoteMalformed)?;
-    let quote = rules::quote(pack, bill, issued, issued.date(city.settings.offset));
+    let quote = rules::quote(pack, bill, paid, issued, issued.date(city.settings.offset));
     let now = city.now();
     if now >= quote.valid_until {
         return Err(BillError::QuoteExpired);
@@ -96,43 +147,15 @@ fn pinned(city: &City, pack: &Pack, bill: &Bill, id: &str) -> Result<Quote, Bill
     Ok(quote)
 }
 
-/// The payment that this request is a repetition of, if it is one.
-async fn repeated(
-    city: &City,
-    who: &Resident,
-    bill: &Bill,
-    own_id: u64,
-    amount: Option<i64>,
-) -> Result<Option<Paid>, BillError> {
-    let (number, attempt) = standing::newest(city, bill.id).await?;
-    let (settled, state) = match attempt {
-        Attempt::Posted(settled) => (settled, PayState::Settled),
-        // What may have run out says nothing; the claim of a biller that is asked never does.
-        Attempt::Pending(claim) if claim.expires_at().is_none() => {
-            let payment = PaymentId::from_u128(attempt_id(bill.id.as_u128(), number));
-            (Settled { payment, ..Settled::of(&claim) }, PayState::Pending)
-        }
-        _ => return Ok(None),
-    };
-    let same = same_payment(&settled, who, own_id, amount);
-    Ok(same.then_some(Paid { settled, state, repeated: true }))
-}
-
-fn same_payment(settled: &Settled, who: &Resident, own_id: u64, amount: Option<i64>) -> bool {
-    settled.payer == who.id
-        && settled.request == own_id
-        && amount.is_none_or(|amount| amount == settled.amount_minor)
-}
-
 /// A payment under way.
-struct Intent<'a> {
-    city: &'a City,
-    who: &'a Resident,
-    bill: &'a Bill,
-    pack: &'a Pack,
-    quoted: &'a Quote,
-    amount: i64,
-    own_id: u64,
+pub(super) struct Intent<'a> {
+    pub city: &'a City,
+    pub who: &'a Resident,
+    pub bill: &'a Bill,
+    pub pack: &'a Pack,
+    pub quoted: &'a Quote,
+    pub amount: i64,
+    pub own_id: u64,
 }
 
 /// How a chain begins: probe, void of the probe, claim, draw; then, with a local biller, post of the
@@ -171,13 +194,18 @@ enum Tried {
 }
 
 impl Intent<'_> {
-    async fn pay(&self) -> Result<Paid, BillError> {
+    /// What is paid: the bill, or the part of it that comes next.
+    fn base(&self) -> u128 {
+        ids::part(self.bill.id.as_u128(), self.quoted.parts_paid as usize)
+    }
+
+    pub(super) async fn pay(&self) -> Result<Paid, BillError> {
         let (mut k, mut tried) = (0, Vec::new());
         for _ in 0..MOVES_MAX {
-            match self.attempt(attempt_id(self.bill.id.as_u128(), k), &mut tried).await? {
+            match self.attempt(attempt_id(self.base(), k), &mut tried).await? {
                 Tried::Paid(paid) => return Ok(paid),
                 Tried::Dead => {
-                    let (newest, attempt) = standing::newest(self.city, self.bill.id).await?;
+                    let (newest, attempt) = standing::newest(self.city, self.base()).await?;
                     k = (k + 1).max(if attempt == Attempt::Voided { newest + 1 } else { newest });
                 }
             }
@@ -201,6 +229,7 @@ impl Intent<'_> {
         if local {
             chain.extend(standing::resolving(id, &[draw], Resolve::Post));
         }
+        chain.extend(parts::mark(self.pack, self.bill.id, self.quoted, self.amount, id));
         let timestamps = match submit(self.city, chain).await? {
             Ok(timestamps) => timestamps,
             Err((PROBE, S::ExceedsCredits)) => {
@@ -291,11 +320,9 @@ impl Intent<'_> {
 
     /// It cannot be tried; but if the bill is taken, that comes first.
     async fn unless_taken(&self, refusal: BillError) -> Result<Tried, BillError> {
-        let (k, attempt) = standing::newest(self.city, self.bill.id).await?;
+        let (k, attempt) = standing::newest(self.city, self.base()).await?;
         let taken = match attempt {
-            Attempt::Posted(_) | Attempt::Pending(_) => {
-                self.taken(attempt_id(self.bill.id.as_u128(), k)).await?
-            }
+            Attempt::Posted(_) | Attempt::Pending(_) => self.taken(attempt_id(self.base(), k)).await?,
             Attempt::None | Attempt::Voided => Tried::Dead,
         };
         match taken {
@@ -312,7 +339,8 @@ impl Intent<'_> {
                 if same_payment(&settled, self.who, self.own_id, Some(self.amount)) {
                     return Ok(Tried::Paid(Paid { settled, state: PayState::Settled, repeated: true }));
                 }
-                Err(BillError::AlreadySettled)
+                let left = parts::left_some(city, id).await?;
+                Err(if left { BillError::QuoteChanged } else { BillError::AlreadySettled })
             }
             [Attempt::Voided] => Ok(Tried::Dead),
             [Attempt::Pending(t)] => {

@@ -8,8 +8,9 @@ use channel::{Meaning, Reply};
 
 use super::import::{self, Import, RowError};
 use super::pack::{Category, Pack, Source};
+use super::parts::{self, Part, Progress};
 use super::rules::{self, Bill, Quote};
-use super::standing::{Standing, standing};
+use super::standing::{Standing, standing_of};
 use super::{BillError, bill_row, pack, refresh, routes, store};
 use crate::{City, Fault};
 use kernel::Timestamp;
@@ -66,6 +67,8 @@ pub struct BillView {
     pub standing: Standing,
     /// What is due now; also for a bill that is paid, where it means nothing any more.
     pub quote: Quote,
+    /// What is paid of it, part by part; one that is paid at once is one part.
+    pub parts: Vec<Part>,
 }
 
 /// The bills of an account, newest due date first. Anyone who knows the number may ask, as for paying
@@ -139,14 +142,19 @@ pub async fn bill(city: &City, id: BillId) -> Result<BillView, BillError> {
 
 async fn views(city: &City, pack: &Pack, bills: Vec<Arc<Bill>>) -> Result<Vec<BillView>, BillError> {
     let ids: Vec<BillId> = bills.iter().map(|bill| bill.id).collect();
-    let standings = standing(city, &ids).await?;
+    let found = parts::progress(city, &ids).await?;
     let now = city.now();
     let today = now.date(city.settings.offset);
-    let view = |(bill, standing): (Arc<Bill>, Standing)| {
-        let quote = rules::quote(pack, &bill, now, today);
-        BillView { bill, standing, quote }
+    let view = |(bill, progress): (Arc<Bill>, Progress)| {
+        let quote = rules::quote(pack, &bill, &progress.portions(), now, today);
+        let standing = match progress.posted.last() {
+            // New rules ask for no more than what is paid.
+            Some(part) if quote.total_minor == 0 => Standing::Settled(part.settled),
+            _ => standing_of(&progress, now),
+        };
+        BillView { bill, standing, quote, parts: progress.posted }
     };
-    Ok(bills.into_iter().zip(standings).map(view).collect())
+    Ok(bills.into_iter().zip(found).map(view).collect())
 }
 
 /// What paying a bill costs now; the price stands until the quote runs out. A bill that is paid has

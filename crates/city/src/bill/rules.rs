@@ -8,8 +8,9 @@ use sha2::{Digest, Sha256};
 
 use super::account::{AccountFault, NUMBER_MAX};
 use super::calendar::{Calendar, tomorrow};
+use super::fee::{self, Line, Portion};
 use super::layout::{Field, Layout, LineFault};
-use super::pack::{AmountRule, LateFee, Method, Pack, Spec};
+use super::pack::{AmountRule, FeeOrder, Method, PART_MIN_MINOR, Pack, Spec};
 
 /// A bill as its biller handed it over. Never changed once imported.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -227,63 +228,72 @@ fn due_after(period: u32, days: u32) -> Date {
     (0..days).fold(end, |day, _| tomorrow(day))
 }
 
-/// The late fee of a bill of `amount` minor units due on `due`, paid on `today`; rounded half up.
-pub fn late_fee(rule: Option<&LateFee>, amount: i64, due: Date, today: Date) -> i64 {
-    let Some(rule) = rule else { return 0 };
-    let due = rule.calendar.on_or_after(due);
-    let days = rule.calendar.days_between(due, today).saturating_sub(rule.grace_days);
-    if days == 0 {
-        return 0;
-    }
-    let share = |bps: i128| (i128::from(amount) * bps * 2 + 10_000) / 20_000;
-    let fee = match (rule.bps_per_day, rule.fixed_minor) {
-        (Some(bps), _) => share(i128::from(bps) * i128::from(days)),
-        (None, fixed) => i128::from(fixed.unwrap_or(0)),
-    };
-    let cap = rule.cap_bps.map_or(i128::MAX, |bps| share(bps.into()));
-    i64::try_from(fee.min(cap)).unwrap_or(AMOUNT_MAX)
-}
-
 /// A price that stands until [`Quote::valid_until`], whatever midnight or a new pack brings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quote {
     /// To be sent with the payment.
     pub id: String,
-    /// The bill's own amount, minor units.
+    /// What is open of the bill's own amount, minor units.
     pub amount_minor: i64,
-    /// The late fee on the day of the quote, minor units.
+    /// The late fee that is open on the day of the quote, minor units.
     pub late_fee_minor: i64,
     /// Both together.
     pub total_minor: i64,
+    /// How the late fee comes about; sums to it.
+    pub late_fee_lines: Vec<Line>,
+    /// What a payment of less than the total pays first.
+    pub fee_order: FeeOrder,
+    /// How many parts of the bill are paid.
+    pub parts_paid: u32,
     /// What a payment may be.
     pub amount_rule: AmountRule,
+    /// The least payment, unless the total is less; minor units.
+    pub least_minor: i64,
     /// SHA-256 of the pack whose rules made the price.
     pub rule_version: String,
+    /// The day whose late fee it has.
+    pub day: Date,
     /// Until then it is good.
     pub valid_until: Timestamp,
 }
 
-/// The quote of a bill at `at` (whole seconds count). The same arguments give the same quote, so
-/// nothing is stored: a payment names the instant, and the price is computed again.
-pub fn quote(pack: &Pack, bill: &Bill, at: Timestamp, today: Date) -> Quote {
+/// The quote of a bill, of which `paid` is paid, at `at` (whole seconds count). The same arguments give the same
+/// quote, so nothing is stored: a payment names the instant, and the price is computed again.
+pub fn quote(pack: &Pack, bill: &Bill, paid: &[Portion], at: Timestamp, today: Date) -> Quote {
     let issued_s = at.as_secs();
-    let late_fee_minor = late_fee(pack.spec.late_fee.as_ref(), bill.amount_minor, bill.due, today);
-    let total_minor = bill.amount_minor.saturating_add(late_fee_minor);
-    let seal = derive_u128(
-        "quote",
-        &[&bill.id.to_bytes(), &issued_s.to_be_bytes(), &total_minor.to_be_bytes(), pack.hash.as_bytes()],
-    );
-    let valid = std::time::Duration::from_secs(pack.spec.bills.quote_valid_s.into());
+    let (versions, bills) = (&pack.spec.late_fee, &pack.spec.bills);
+    let late_fee_lines = fee::assess(versions, bill.amount_minor, bill.due, paid, today);
+    let late_fee_minor = fee::rules::total(&late_fee_lines);
+    let principal: i64 = paid.iter().map(|part| part.principal_minor).sum();
+    let amount_minor = (bill.amount_minor - principal).max(0);
+    let total_minor = amount_minor.saturating_add(late_fee_minor);
+    let parts_paid = u32::try_from(paid.len()).unwrap_or(u32::MAX);
+    let mut sealed: Vec<[u8; 8]> = vec![issued_s.to_be_bytes(), total_minor.to_be_bytes()];
+    for part in paid {
+        sealed.extend([part.principal_minor.to_be_bytes(), part.fee_minor.to_be_bytes()]);
+    }
+    let seal = derive_u128("quote", &[&bill.id.to_bytes(), sealed.as_flattened(), pack.hash.as_bytes()]);
+    let valid = std::time::Duration::from_secs(bills.quote_valid_s.into());
+    let whole = !bills.parts || parts_paid + 1 >= PARTS_MAX;
     Quote {
         id: format!("q1-{issued_s:x}-{}", hex(&seal.to_be_bytes())),
-        amount_minor: bill.amount_minor,
+        amount_minor,
         late_fee_minor,
         total_minor,
-        amount_rule: pack.spec.bills.amount_rule,
+        late_fee_lines,
+        fee_order: fee::rules::order(versions, today),
+        parts_paid,
+        // The last part that a bill may have pays it.
+        amount_rule: if bills.parts && whole { AmountRule::Exact } else { bills.amount_rule },
+        least_minor: if whole { 1 } else { bills.part_min_minor.unwrap_or(PART_MIN_MINOR) },
         rule_version: pack.hash.clone(),
+        day: today,
         valid_until: Timestamp::from_secs(issued_s).plus(valid),
     }
 }
+
+/// In how many parts a bill may be paid at most.
+pub const PARTS_MAX: u32 = 24;
 
 /// The instant that a quote id names.
 pub fn quote_issued(id: &str) -> Option<Timestamp> {
@@ -292,10 +302,11 @@ pub fn quote_issued(id: &str) -> Option<Timestamp> {
     (seal.len() == 32).then(|| Timestamp::from_secs(seconds))
 }
 
-/// Whether a payment of `paid` may settle what is due.
-pub fn amount_accepted(rule: AmountRule, due: i64, paid: i64) -> bool {
-    (1..=AMOUNT_MAX).contains(&paid)
-        && match rule {
+/// Whether the biller takes a payment of `paid`.
+pub fn amount_accepted(quote: &Quote, paid: i64) -> bool {
+    let due = quote.total_minor;
+    (quote.least_minor.min(due).max(1)..=AMOUNT_MAX).contains(&paid)
+        && match quote.amount_rule {
             AmountRule::Exact => paid == due,
             AmountRule::UpTo => paid <= due,
             AmountRule::AtLeast => paid >= due,
@@ -303,9 +314,12 @@ pub fn amount_accepted(rule: AmountRule, due: i64, paid: i64) -> bool {
         }
 }
 
-/// How much of a payment is late fee: the bill itself is paid first.
+/// How much of a payment is late fee.
 pub fn late_fee_within(quote: &Quote, paid: i64) -> i64 {
-    (paid - quote.amount_minor).clamp(0, quote.late_fee_minor)
+    match quote.fee_order {
+        FeeOrder::PrincipalFirst => (paid - quote.amount_minor).clamp(0, quote.late_fee_minor),
+        FeeOrder::FeeFirst => paid.clamp(0, quote.late_fee_minor),
+    }
 }
 
 /// What the biller pays for collecting `amount`, minor units, rounded half up.
@@ -336,6 +350,25 @@ pub mod ids {
     /// The transfer that voids the pending transfer `pending`.
     pub fn void(pending: u128) -> u128 {
         derive_u128("void", &[&pending.to_be_bytes()])
+    }
+
+    /// What part `number` of a bill (the first is 0) is paid as; its attempts are derived from that.
+    pub fn part(bill: u128, number: usize) -> u128 {
+        match u32::try_from(number).unwrap_or(u32::MAX) {
+            0 => bill,
+            number => derive_u128("bill_part", &[&bill.to_be_bytes(), &number.to_be_bytes()]),
+        }
+    }
+
+    /// The marker beside the claim `pending` of a part.
+    pub fn part_mark(pending: u128) -> u128 {
+        derive_u128("bill_part_mark", &[&pending.to_be_bytes()])
+    }
+
+    /// What a client's own id of a payment of several bills leaves in the transfer of one of them.
+    pub fn account_request(request: &str, bill: u128) -> u64 {
+        let id = derive_u128("bill_account_request", &[request.as_bytes(), &bill.to_be_bytes()]);
+        u64::try_from(id >> 64).unwrap_or(0)
     }
 
     /// What a client's own payment id leaves in the transfer (`user_data_64`).

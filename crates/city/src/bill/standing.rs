@@ -5,6 +5,7 @@ use kernel::Timestamp;
 use kernel::ids::{BillId, BillerId, PaymentId, ResidentId};
 use ledger::{AccountFilter, CreateTransferStatus, QueryFilter, Transfer, TransferFlags};
 
+use super::parts::{self, Progress};
 use super::rules::ids;
 use crate::books::{self, attempt_id, shadow, transfer_code};
 use crate::wallet::instant;
@@ -13,7 +14,7 @@ use crate::{City, Fault};
 /// How a bill stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Nobody has paid it.
+    /// Nobody has paid it, or not all of it.
     Open,
     /// A payment is under way.
     Claimed {
@@ -24,7 +25,7 @@ pub enum Standing {
     Settled(Settled),
 }
 
-/// The payment that settled a bill.
+/// The payment that settled a bill, or a part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settled {
     /// The id of the payment: that of the claim.
@@ -103,26 +104,37 @@ pub(super) const LAST_ATTEMPT: u32 = (1 << 24) - 1;
 /// How many attempts at a bill are looked at in one go; few bills have more.
 const FIRST_LOOK: u32 = 4;
 
-fn attempt_ids(bill: BillId, numbers: impl Iterator<Item = u32>) -> impl Iterator<Item = u128> {
-    numbers.map(move |k| attempt_id(bill.as_u128(), k))
+fn attempt_ids(base: u128, numbers: impl Iterator<Item = u32>) -> impl Iterator<Item = u128> {
+    numbers.map(move |k| attempt_id(base, k))
 }
 
-/// The newest attempt at a bill and its number: all before it are dead, for an attempt is made only
-/// when the one before is. (0, none) when nobody has tried.
-pub(super) async fn newest(city: &City, bill: BillId) -> Result<(u32, Attempt), Fault> {
-    let ids: Vec<u128> = attempt_ids(bill, 0..FIRST_LOOK).collect();
-    newest_from(city, bill, &attempts(city, &ids).await?).await
+/// The newest attempt at what `base` names (see [`ids::part`]) and its number: all before it are dead, for an attempt
+/// is made only when the one before is. (0, none) when nobody has tried.
+pub(super) async fn newest(city: &City, base: u128) -> Result<(u32, Attempt), Fault> {
+    let ids: Vec<u128> = attempt_ids(base, 0..FIRST_LOOK).collect();
+    newest_from(city, base, &attempts(city, &ids).await?).await
+}
+
+/// [`newest`] of each.
+pub(super) async fn newest_each(city: &City, bases: &[u128]) -> Result<Vec<(u32, Attempt)>, Fault> {
+    let ids: Vec<u128> = bases.iter().flat_map(|base| attempt_ids(*base, 0..FIRST_LOOK)).collect();
+    let first = attempts(city, &ids).await?;
+    let mut newest = Vec::with_capacity(bases.len());
+    for (base, first) in bases.iter().zip(first.chunks(FIRST_LOOK as usize)) {
+        newest.push(newest_from(city, *base, first).await?);
+    }
+    Ok(newest)
 }
 
 /// [`newest`], the first [`FIRST_LOOK`] attempts being known. Doubling, then halving: a bill that was
 /// refused a million times costs twenty looks.
-async fn newest_from(city: &City, bill: BillId, first: &[Attempt]) -> Result<(u32, Attempt), Fault> {
+async fn newest_from(city: &City, base: u128, first: &[Attempt]) -> Result<(u32, Attempt), Fault> {
     let last = first.iter().rposition(|attempt| *attempt != Attempt::None).unwrap_or(0);
     if last + 1 < first.len() {
         return Ok((u32::try_from(last).unwrap_or(0), first[last]));
     }
     let doubled: Vec<u32> = (FIRST_LOOK.ilog2()..24).map(|bits| (2 << bits) - 1).collect();
-    let ids: Vec<u128> = attempt_ids(bill, doubled.iter().copied()).collect();
+    let ids: Vec<u128> = attempt_ids(base, doubled.iter().copied()).collect();
     let found = attempts(city, &ids).await?;
     let (mut made, mut newest) = (FIRST_LOOK - 1, first[last]);
     let mut free = LAST_ATTEMPT + 1;
@@ -135,7 +147,7 @@ async fn newest_from(city: &City, bill: BillId, first: &[Attempt]) -> Result<(u3
     }
     while made + 1 < free {
         let middle = made.midpoint(free);
-        match attempts(city, &[attempt_id(bill.as_u128(), middle)]).await?[0] {
+        match attempts(city, &[attempt_id(base, middle)]).await?[0] {
             Attempt::None => free = middle,
             attempt => (made, newest) = (middle, attempt),
         }
@@ -143,16 +155,19 @@ async fn newest_from(city: &City, bill: BillId, first: &[Attempt]) -> Result<(u3
     Ok((made, newest))
 }
 
-/// How bills stand, in the order asked for.
+/// How bills stand, in the order asked for. One of which a part is paid is open.
 pub async fn standing(city: &City, bills: &[BillId]) -> Result<Vec<Standing>, Fault> {
-    let ids: Vec<u128> = bills.iter().flat_map(|bill| attempt_ids(*bill, 0..FIRST_LOOK)).collect();
-    let first = attempts(city, &ids).await?;
     let now = city.now();
-    let mut standings = Vec::with_capacity(bills.len());
-    for (bill, first) in bills.iter().zip(first.chunks(FIRST_LOOK as usize)) {
-        standings.push(judge(&newest_from(city, *bill, first).await?.1, now));
+    let found = parts::progress(city, bills).await?;
+    Ok(found.iter().map(|progress| standing_of(progress, now)).collect())
+}
+
+/// How a bill stands that is paid so far.
+pub(super) fn standing_of(progress: &Progress, now: Timestamp) -> Standing {
+    match progress.posted.last() {
+        Some(part) if part.last => Standing::Settled(part.settled),
+        _ => judge(&progress.attempt, now),
     }
-    Ok(standings)
 }
 
 fn judge(newest: &Attempt, now: Timestamp) -> Standing {

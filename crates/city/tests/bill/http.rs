@@ -11,7 +11,7 @@ fn router(town: &Town) -> axum::Router {
 }
 
 /// The session token of a resident of tier I with this much.
-async fn token(town: &Town, phone: &str, minor: i64) -> String {
+pub async fn token(town: &Town, phone: &str, minor: i64) -> String {
     identity::request_code(&town.city, phone).await.unwrap();
     let code = town.code_sent_to(phone);
     let signed = identity::sign_in(&town.city, phone, &code, Some("王小明")).await.unwrap();

@@ -1,14 +1,17 @@
 //! The bill slice through its verbs and routes, one file per verb.
 
+mod arrears;
 mod bank;
 #[path = "../common/mod.rs"]
 mod common;
+mod fee;
 mod history;
 mod http;
 mod import;
 mod layout;
 mod live;
 mod packs;
+mod parts;
 mod pay;
 mod reconcile;
 mod saved;

@@ -2,8 +2,8 @@
 
 use city::bill::account::{AccountFault, AccountRule};
 use city::bill::calendar::Calendar;
-use city::bill::pack::LateFee;
-use city::bill::rules::late_fee;
+use city::bill::fee::{self, assess};
+use city::bill::pack::{FeeOrder, LateFee};
 use city::bill::{self, BillerFilter, Category, Pack};
 
 use crate::common::{Town, call, code};
@@ -186,6 +186,8 @@ async fn a_client_learns_how_an_account_number_is_written() {
 #[test]
 fn late_fees_follow_the_calendar() {
     let rate = |bps| LateFee {
+        from: None,
+        order: FeeOrder::default(),
         bps_per_day: Some(bps),
         fixed_minor: None,
         grace_days: 0,
@@ -217,7 +219,9 @@ fn late_fees_follow_the_calendar() {
         (Some(fixed), 10_000, "2026-03-10", "2028-03-21", 500),
     ];
     for (rule, amount, due, today, fee) in rows {
-        let found = late_fee(rule.as_ref(), amount, due.parse().unwrap(), today.parse().unwrap());
+        let rule = rule.as_slice();
+        let lines = assess(rule, amount, due.parse().unwrap(), &[], today.parse().unwrap());
+        let found = fee::rules::total(&lines);
         assert_eq!(found, fee, "{amount} due {due} paid {today}: {rule:?}");
     }
 }

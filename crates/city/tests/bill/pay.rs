@@ -261,17 +261,17 @@ async fn a_bill_that_was_refused_a_hundred_times_can_be_paid() {
 
 /// A biller that answers as the test says, and counts what it took.
 #[derive(Default)]
-struct Scripted {
+pub struct Scripted {
     confirm: std::sync::Mutex<Option<Outcome>>,
     inquire: std::sync::Mutex<Option<Outcome>>,
     asked: AtomicUsize,
 }
 
 impl Scripted {
-    fn new(confirm: Outcome) -> Arc<Scripted> {
+    pub fn new(confirm: Outcome) -> Arc<Scripted> {
         Arc::new(Scripted { confirm: std::sync::Mutex::new(Some(confirm)), ..Scripted::default() })
     }
-    fn answers(&self, outcome: Outcome) {
+    pub fn answers(&self, outcome: Outcome) {
         *self.inquire.lock().unwrap() = Some(outcome);
     }
 }

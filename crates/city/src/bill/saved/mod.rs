@@ -16,7 +16,7 @@ use kernel::ids::{BillerId, ResidentId};
 use kernel::{Date, Timestamp};
 
 use super::query::{BillView, fetch};
-use super::{BillError, Pack, Standing, pack};
+use super::{BillError, Pack, Standing, fee, pack};
 use crate::City;
 use crate::identity::Resident;
 
@@ -137,9 +137,8 @@ pub async fn due(city: &City, who: &Resident) -> Result<Vec<Due>, BillError> {
             Err(BillError::AccountUnknown | BillError::AccountMalformed(_)) => continue,
             views => views?,
         };
-        let calendar = pack.spec.late_fee.as_ref().map(|fee| fee.calendar).unwrap_or_default();
         for view in views.into_iter().filter(|view| view.standing == Standing::Open) {
-            let due_on = calendar.on_or_after(view.bill.due);
+            let due_on = fee::due_on(&pack.spec.late_fee, view.bill.due);
             let (saved, pack) = (saved.clone(), pack.clone());
             due.push(Due { saved, pack, view, due_on, overdue: today > due_on });
         }
