@@ -51,6 +51,9 @@ pub struct Spec {
     /// The ways to it, where it is asked; see [`super::route`].
     #[serde(default)]
     pub channels: Vec<Channel>,
+    /// When a cut account is ordered to be restored.
+    #[serde(default)]
+    pub supply: super::restore::Terms,
     /// How the biller gets the money.
     pub settlement: Settlement,
 }
@@ -344,6 +347,7 @@ impl Spec {
         if let Some(fee) = &self.late_fee {
             fee.validate()?;
         }
+        self.supply.validate()?;
         self.settlement.validate()
     }
 }
