@@ -12,6 +12,7 @@ use crate::{Debt, Meaning, Payment};
 pub struct Book {
     owed: HashMap<(String, String), Vec<Debt>>,
     taken: HashMap<String, Entry>,
+    restored: HashMap<String, (String, String)>,
 }
 
 /// A payment that the institution has heard of.
@@ -128,6 +129,27 @@ impl Book {
                 Meaning::Ok
             }
         }
+    }
+
+    /// Takes the order to restore supply to an account, once.
+    pub fn restore(&mut self, order: &str, institution: &str, account_no: &str) -> Meaning {
+        let key = (institution.to_owned(), account_no.to_owned());
+        if !self.owed.contains_key(&key) {
+            return Meaning::AccountUnknown;
+        }
+        match self.restored.get(order) {
+            Some(before) if *before == key => Meaning::Duplicate,
+            Some(_) => Meaning::Refused,
+            None => {
+                self.restored.insert(order.to_owned(), key);
+                Meaning::Ok
+            }
+        }
+    }
+
+    /// The accounts that were ordered to be restored, by order.
+    pub fn restored(&self) -> &HashMap<String, (String, String)> {
+        &self.restored
     }
 
     /// Gives a part of a payment back, once for each reference.

@@ -114,6 +114,17 @@ pub trait Door: Send + Sync + 'static {
         reference: &'a str,
         amount_minor: i64,
     ) -> BoxFuture<'a, Reply>;
+    /// Orders that supply to an account be restored; `order` is its own idempotency key. `Meant(Unknown)` where the
+    /// institution takes no such orders.
+    fn restore<'a>(
+        &'a self,
+        order: &'a str,
+        institution: &'a str,
+        account_no: &'a str,
+    ) -> BoxFuture<'a, Reply> {
+        let _ = (order, institution, account_no);
+        Box::pin(std::future::ready(Reply::Meant(Meaning::Unknown)))
+    }
     /// Whether anybody is there.
     fn probe(&self) -> BoxFuture<'_, Reply>;
 }

@@ -16,6 +16,7 @@ pub mod merchant;
 pub mod operator;
 mod pdf;
 pub mod session;
+pub mod supply;
 pub mod trade;
 pub mod wallet;
 
@@ -161,6 +162,7 @@ impl City {
         let mut tasks = identity::start(self, stop);
         tasks.extend(event::start(self, stop));
         tasks.extend(bill::start(self, stop));
+        tasks.extend(supply::start(self, stop));
         tasks.extend(operator::start(self, stop));
         tasks
     }

@@ -34,6 +34,8 @@ pub mod ids {
     pub type PaymentId = Id<kinds::Payment>;
     /// A refund of a trade, `rfd_…`.
     pub type RefundId = Id<kinds::Refund>;
+    /// An order to a biller to restore supply, `rst_…`.
+    pub type RestoreOrderId = Id<kinds::RestoreOrder>;
     /// A city operator, `opr_…`.
     pub type OperatorId = Id<kinds::Operator>;
     /// A resident's phone, `dev_…`.

@@ -41,6 +41,7 @@ fn routes() -> OpenApiRouter<City> {
         .merge(city::coupon::http::routes())
         .merge(city::event::http::routes())
         .merge(city::bill::http::routes())
+        .merge(city::supply::http::routes())
         .merge(city::operator::http::routes())
 }
 

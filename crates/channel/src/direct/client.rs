@@ -261,6 +261,19 @@ impl Door for HttpDoor {
         })
     }
 
+    fn restore<'a>(
+        &'a self,
+        order: &'a str,
+        institution: &'a str,
+        account_no: &'a str,
+    ) -> BoxFuture<'a, Reply> {
+        Box::pin(async move {
+            let Some(call) = &self.spec.restore else { return Reply::Meant(Meaning::Unknown) };
+            let about = HttpDoor::about(institution, account_no, self.set.clock.now());
+            done(self.ask(call, &Payment { id: order.to_owned(), ..about }, "").await)
+        })
+    }
+
     fn probe(&self) -> BoxFuture<'_, Reply> {
         Box::pin(async move {
             let about = HttpDoor::about(&self.set.institution, "0", self.set.clock.now());

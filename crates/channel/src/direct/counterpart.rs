@@ -172,6 +172,7 @@ impl Side {
             ("inquire", Some(&spec.inquire)),
             ("reverse", Some(&spec.reverse)),
             ("refund", spec.refund.as_ref()),
+            ("restore", spec.restore.as_ref()),
             ("probe", spec.probe.as_ref()),
         ];
         calls.into_iter().find_map(|(kind, call)| {
@@ -256,6 +257,7 @@ impl Side {
                 places.get("reason").map_or("", String::as_str),
                 payment.amount_minor,
             ),
+            "restore" => book.restore(&payment.id, &payment.institution, &payment.account_no),
             _ => Meaning::Ok,
         };
         (meaning, Vec::new())

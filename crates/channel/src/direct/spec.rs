@@ -51,6 +51,8 @@ pub struct Spec {
     pub reverse: Call,
     /// Gives money back.
     pub refund: Option<Call>,
+    /// Orders that supply be restored: `{payment}` is the order's id.
+    pub restore: Option<Call>,
     /// Whether anybody is there; the query of an account that does not exist when absent.
     pub probe: Option<Call>,
 }
@@ -229,6 +231,7 @@ impl Spec {
             ("inquire", Some(&self.inquire)),
             ("reverse", Some(&self.reverse)),
             ("refund", self.refund.as_ref()),
+            ("restore", self.restore.as_ref()),
             ("probe", self.probe.as_ref()),
         ];
         for (key, call) in calls {

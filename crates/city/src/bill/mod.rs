@@ -43,6 +43,7 @@ mod query;
 mod receipt;
 pub mod reconcile;
 mod resolve;
+pub mod restore;
 pub mod route;
 pub mod rules;
 pub mod saved;

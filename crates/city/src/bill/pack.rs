@@ -54,6 +54,9 @@ pub struct Spec {
     /// The ways to it, where it is asked; see [`super::route`].
     #[serde(default)]
     pub channels: Vec<Channel>,
+    /// When a cut account is ordered to be restored.
+    #[serde(default)]
+    pub supply: super::restore::Terms,
     /// How the biller gets the money.
     pub settlement: Settlement,
 }
@@ -384,6 +387,7 @@ impl Spec {
         self.bills.validate()?;
         channels::validate(&self.channels, self.bills.source == Source::Live)?;
         fee::validate(&self.late_fee)?;
+        self.supply.validate()?;
         self.settlement.validate()
     }
 }

@@ -211,6 +211,21 @@ impl Routes {
         self.lanes.iter().find(|lane| lane.channel.number() == number)
     }
 
+    /// Orders that supply be restored, by the first way that takes such orders; a way that is closed now, or silent, is
+    /// asked again later, not replaced: two ways may lead to two desks.
+    pub(super) async fn restore(&self, order: &str, account_no: &str) -> Option<Reply> {
+        let takes = |c: &Channel| c.direct.as_ref().is_some_and(|direct| direct.restore.is_some());
+        if !self.lanes.iter().any(|lane| takes(&lane.channel)) {
+            return None;
+        }
+        let Some(lane) = self.choose(0, takes) else {
+            return Some(Reply::NotSent("no way is open now".to_owned()));
+        };
+        let reply = lane.door.restore(order, lane.channel.institution(), account_no).await;
+        lane.note(&reply, self.clock.now());
+        Some(reply)
+    }
+
     /// What is owed on an account, by the way that is best for it. `None` when no way is open.
     pub(super) async fn query(&self, account_no: &str) -> Option<Reply<Vec<Debt>>> {
         let mut tried = Vec::new();

@@ -14,7 +14,7 @@ use crate::operator::OperatorError;
 use crate::operator::approval::{self, ApprovalState};
 use crate::operator::check::{self, CheckOutcome};
 use crate::operator::desk;
-use crate::{City, bill, event};
+use crate::{City, bill, event, supply};
 
 /// How urgent an alert is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
@@ -31,7 +31,7 @@ pub enum Severity {
 pub struct Alert {
     /// Stable: `database_down`, `ledger_down`, `ledger_no_space`, `feed_lag`, `books_check_failed`,
     /// `books_check_old`, `import_failed`, `import_stuck`, `breaks_open`, `webhook_disabled`, `approval_waiting`,
-    /// `biller_silent`.
+    /// `biller_silent`, `restore_overdue`.
     #[schema(example = "approval_waiting")]
     pub code: &'static str,
     /// `critical` or `warning`.
@@ -96,6 +96,7 @@ pub(super) async fn alerts(city: &City, health: Health, feed: &Feed) -> Result<V
         breaks(city, &mut found).await?;
         billers(city, &mut found);
         billers(city, &mut found);
+        restores(city, &mut found).await?;
         webhooks(city, &mut found).await?;
         approvals(city, &mut found).await?;
     }
@@ -201,6 +202,14 @@ fn billers(city: &City, found: &mut Vec<Alert>) {
             found.push(alert("biller_silent", Severity::Warning, way.last_answer, pack.biller, detail));
         }
     }
+}
+
+async fn restores(city: &City, found: &mut Vec<Alert>) -> Result<(), OperatorError> {
+    for order in supply::late_orders(city, u32::try_from(TOLD).unwrap_or(u32::MAX)).await? {
+        let detail = "a biller was told to restore supply and has not confirmed in time";
+        found.push(alert("restore_overdue", Severity::Warning, Some(order.confirm_by), order.id, detail));
+    }
+    Ok(())
 }
 
 async fn webhooks(city: &City, found: &mut Vec<Alert>) -> Result<(), OperatorError> {
