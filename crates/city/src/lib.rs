@@ -9,6 +9,7 @@ pub mod bill;
 pub mod books;
 pub mod coupon;
 pub mod event;
+pub mod family;
 mod fault;
 pub mod http;
 pub mod identity;

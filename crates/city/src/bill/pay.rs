@@ -13,7 +13,7 @@ use super::pack::Pack;
 use super::rules::{self, Bill, Quote, ids};
 use super::standing::{self, Attempt, LAST_ATTEMPT, Resolve, Resolved, Settled};
 use super::{BillError, bill_row, connector, pack};
-use crate::books::{self, attempt_id, transfer_code};
+use crate::books::{self, attempt_id, shadow, transfer_code};
 use crate::identity::{self, Resident};
 use crate::{City, Fault};
 
@@ -58,6 +58,22 @@ const CONFIRM_WITHIN: Duration = Duration::from_secs(10);
 
 /// Pays a bill.
 pub async fn pay(city: &City, who: &Resident, request: PayBill) -> Result<Paid, BillError> {
+    pay_by(city, who, request, None).await
+}
+
+/// Pays a bill without asking for a PIN, for which it draws the amount from `cap` in the same chain: an account on
+/// the mandates' shadow ledger that the resident's PIN has filled. Refused as `mandate_cap_reached` when it does
+/// not cover the amount.
+pub async fn pay_within(city: &City, who: &Resident, request: PayBill, cap: u128) -> Result<Paid, BillError> {
+    pay_by(city, who, request, Some(cap)).await
+}
+
+async fn pay_by(
+    city: &City,
+    who: &Resident,
+    request: PayBill,
+    mandate_cap: Option<u128>,
+) -> Result<Paid, BillError> {
     let bill = bill_row(city, request.bill).await?;
     let pack = pack(city, bill.biller).await?;
     let own_id = request.request_id.as_deref().unwrap_or(&request.quote);
@@ -76,8 +92,10 @@ pub async fn pay(city: &City, who: &Resident, request: PayBill) -> Result<Paid, 
     if !rules::amount_accepted(quoted.amount_rule, quoted.total_minor, amount) {
         return Err(BillError::AmountUnacceptable);
     }
-    identity::require_pin(city, who, amount, request.pin.as_deref()).await?;
-    let intent = Intent { city, who, bill: &bill, pack: &pack, quoted: &quoted, amount, own_id };
+    if mandate_cap.is_none() {
+        identity::require_pin(city, who, amount, request.pin.as_deref()).await?;
+    }
+    let intent = Intent { city, who, bill: &bill, pack: &pack, quoted: &quoted, amount, own_id, mandate_cap };
     intent.pay().await
 }
 
@@ -133,14 +151,16 @@ struct Intent<'a> {
     quoted: &'a Quote,
     amount: i64,
     own_id: u64,
+    /// The account that a mandate's payment draws from besides.
+    mandate_cap: Option<u128>,
 }
 
-/// How a chain begins: probe, void of the probe, claim, draw; then, with a local biller, post of the
-/// claim and post of the draw.
+/// How a chain begins: probe, void of the probe, claim, draw of the allowance, where a mandate pays its draw; then,
+/// with a local biller, post of the claim and posts of the draws.
 const PROBE: usize = 0;
 const CLAIM: usize = 2;
 const DRAW: usize = 3;
-const POST: usize = 4;
+const MANDATE_DRAW: usize = 4;
 
 /// How often a payment moves on to another attempt before it leaves the bill to those it races.
 const MOVES_MAX: usize = 64;
@@ -197,9 +217,10 @@ impl Intent<'_> {
             return self.unless_taken(BillError::BillerUnreachable).await;
         };
         let mut chain = self.claim(id, local, way).await?;
-        let draw = chain[DRAW].id;
+        let draws: Vec<u128> = chain[DRAW..].iter().map(|draw| draw.id).collect();
+        let post = chain.len();
         if local {
-            chain.extend(standing::resolving(id, &[draw], Resolve::Post));
+            chain.extend(standing::resolving(id, &draws, Resolve::Post));
         }
         let timestamps = match submit(self.city, chain).await? {
             Ok(timestamps) => timestamps,
@@ -209,6 +230,7 @@ impl Intent<'_> {
             Err((CLAIM, S::IdAlreadyFailed)) => return Ok(Tried::Dead),
             Err((CLAIM, status)) if books::is_exists(status) => return self.taken(id).await,
             Err((DRAW, S::ExceedsCredits)) => return Err(BillError::CapReached),
+            Err((MANDATE_DRAW, S::ExceedsCredits)) => return Err(BillError::MandateCapReached),
             Err((at, status)) => {
                 return Err(Fault::Books(format!("bill payment, event {at}: {status:?}")).into());
             }
@@ -228,7 +250,7 @@ impl Intent<'_> {
             Ok(Tried::Paid(Paid { settled, state, repeated: false }))
         };
         if local {
-            return done(PayState::Settled, timestamps[POST]);
+            return done(PayState::Settled, timestamps[post]);
         }
         let asked = Claim {
             payment: PaymentId::from_u128(id),
@@ -248,7 +270,7 @@ impl Intent<'_> {
             Outcome::Confirmed => Resolve::Post,
             Outcome::Refused(_) | Outcome::NotSent => Resolve::Void,
         };
-        let resolved = match standing::resolve(self.city, id, &[draw], how).await {
+        let resolved = match standing::resolve(self.city, id, &draws, how).await {
             // The claim stands, whatever the biller said: it is followed up when there is room.
             Err(Fault::Ledger(EngineError::NoSpace)) => return done(PayState::Pending, timestamps[CLAIM]),
             other => other?,
@@ -286,7 +308,20 @@ impl Intent<'_> {
         let draw = identity::cap_transfer(self.city, self.who, self.amount, id).await?;
         let draw = Transfer { flags: TransferFlags::Pending, timeout, user_data_32: way, ..draw };
         let [probe, release] = books::funds_probe(&*self.city.rng, &payment);
-        Ok(vec![probe, release, payment, draw])
+        let mut chain = vec![probe, release, payment, draw];
+        if let Some(cap) = self.mandate_cap {
+            let (ledger, code) = (shadow::mandate(currency), transfer_code::MANDATE_DRAW);
+            let (draw, pool) = (self.city.rng.u128(), books::pool(ledger));
+            chain.push(Transfer {
+                flags: TransferFlags::Pending,
+                timeout,
+                ledger,
+                user_data_128: id,
+                user_data_32: way,
+                ..books::transfer(draw, cap, pool, self.amount, currency, code)
+            });
+        }
+        Ok(chain)
     }
 
     /// It cannot be tried; but if the bill is taken, that comes first.
