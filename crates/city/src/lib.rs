@@ -16,6 +16,7 @@ pub mod identity;
 pub mod merchant;
 pub mod operator;
 mod pdf;
+pub mod remind;
 pub mod session;
 pub mod trade;
 pub mod wallet;
@@ -163,6 +164,7 @@ impl City {
         tasks.extend(event::start(self, stop));
         tasks.extend(bill::start(self, stop));
         tasks.extend(operator::start(self, stop));
+        tasks.extend(remind::start(self, stop));
         tasks
     }
 }
