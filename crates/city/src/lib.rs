@@ -13,6 +13,7 @@ pub mod family;
 mod fault;
 pub mod http;
 pub mod identity;
+pub mod mandate;
 pub mod merchant;
 pub mod operator;
 mod pdf;
@@ -165,6 +166,7 @@ impl City {
         tasks.extend(bill::start(self, stop));
         tasks.extend(operator::start(self, stop));
         tasks.extend(remind::start(self, stop));
+        tasks.extend(mandate::start(self, stop));
         tasks
     }
 }
