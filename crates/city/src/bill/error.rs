@@ -108,7 +108,9 @@ impl fmt::Display for BillError {
             Self::BillerUnreachable => "the biller cannot be reached now; try again later",
             Self::InsufficientBalance => "the balance does not cover the amount",
             Self::CapReached => "the allowance of this account's tier does not cover the amount",
-            Self::MandateCapReached => "what the mandate may still debit this month does not cover the amount",
+            Self::MandateCapReached => {
+                "what the mandate may still debit this month does not cover the amount"
+            }
             Self::AttemptsExhausted => "payments of this bill failed too often; pay it at the biller",
             Self::PaymentUnknown => "no such payment",
             Self::ReferenceMalformed => "a reference is 1 to 64 visible ASCII characters",

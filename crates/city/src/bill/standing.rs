@@ -247,8 +247,7 @@ pub(super) async fn draws_of(city: &City, pending: u128) -> Result<Vec<Transfer>
     ];
     let mut found = Vec::new();
     for (ledger, code) in kinds {
-        let filter =
-            QueryFilter { user_data_128: pending, ledger, code, limit: 8, ..QueryFilter::default() };
+        let filter = QueryFilter { user_data_128: pending, ledger, code, limit: 8, ..QueryFilter::default() };
         found.extend(city.ledger.query_transfers(filter).await?);
     }
     found.retain(|t| t.flags.contains(TransferFlags::Pending));

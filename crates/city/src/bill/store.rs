@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use kernel::ids::{BillId, BillerId, ImportId};
 use kernel::Timestamp;
+use kernel::ids::{BillId, BillerId, ImportId};
 use store::{AnyRow, AssertSqlSafe, Conn, Row, StoreError, one_row};
 
 use super::import::{Import, Survey};

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Link, May, rules};
+use super::{FamilyMay, Link, rules};
 use crate::City;
 use crate::bill::http::period;
 use crate::bill::pack::{Category, Name};
@@ -52,10 +52,10 @@ struct FamilyLinkAnswer {
     /// What the helper calls the owner; for the helper only.
     label: Option<String>,
     /// What was asked for.
-    asked: May,
+    asked: FamilyMay,
     /// What the owner consented to; counts while `state` is `active`.
-    granted: Option<May>,
-    state: rules::State,
+    granted: Option<FamilyMay>,
+    state: rules::FamilyState,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     /// An invitation nobody answers ends then.
@@ -120,7 +120,7 @@ struct FamilyInviteRequest {
     #[schema(example = "13800000001")]
     phone: String,
     /// `watch`: see the open bills and be reminded; `pay`: also pay them by a mandate, from my wallet.
-    may: May,
+    may: FamilyMay,
     /// What I call the other, 1 to 20 characters.
     #[schema(example = "妈妈")]
     label: Option<String>,
@@ -190,7 +190,7 @@ async fn family_link(
 #[serde(deny_unknown_fields)]
 struct FamilyConsentRequest {
     /// At most what was asked for.
-    may: May,
+    may: FamilyMay,
     /// My PIN.
     #[schema(example = "135790")]
     pin: Option<String>,

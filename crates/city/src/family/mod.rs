@@ -16,7 +16,7 @@ use kernel::Timestamp;
 use kernel::ids::{FamilyId, ResidentId};
 
 pub use error::FamilyError;
-pub use rules::{May, State};
+pub use rules::{FamilyMay, FamilyState};
 
 use crate::City;
 use crate::bill::saved::{self, Due};
@@ -37,13 +37,13 @@ pub struct Link {
     /// Whose accounts they are.
     pub owner: ResidentId,
     /// What was asked for.
-    pub asked: May,
+    pub asked: FamilyMay,
     /// What the owner consented to.
-    pub granted: Option<May>,
+    pub granted: Option<FamilyMay>,
     /// What the helper calls the owner.
     pub label: Option<String>,
     /// How it stands.
-    pub state: State,
+    pub state: FamilyState,
     /// When it was asked for.
     pub created_at: Timestamp,
     /// When the owner consented.
@@ -72,7 +72,7 @@ pub async fn invite(
     who: &Resident,
     key: &str,
     phone: &str,
-    asked: May,
+    asked: FamilyMay,
     label: Option<String>,
 ) -> Result<Link, FamilyError> {
     if !label.as_deref().is_none_or(rules::label_acceptable) {
@@ -90,7 +90,7 @@ pub async fn invite(
         asked,
         granted: None,
         label,
-        state: State::Invited,
+        state: FamilyState::Invited,
         created_at: now,
         consented_at: None,
         ended_at: None,
@@ -101,7 +101,8 @@ pub async fn invite(
             let link = link.clone();
             Box::pin(async move {
                 if let Some(there) = store::get(conn, link.id).await? {
-                    let same = there.owner == link.owner && there.asked == link.asked && there.label == link.label;
+                    let same =
+                        there.owner == link.owner && there.asked == link.asked && there.label == link.label;
                     return if same { Ok(there) } else { Err(FamilyError::KeyUsedDifferently) };
                 }
                 store::lapse(conn, link.helper, link.owner, rules::lapsed_before(now), now).await?;
@@ -124,7 +125,7 @@ pub async fn consent(
     city: &City,
     who: &Resident,
     id: FamilyId,
-    may: May,
+    may: FamilyMay,
     pin: Option<&str>,
 ) -> Result<Link, FamilyError> {
     let found = link(city, who, id).await?;
@@ -134,7 +135,7 @@ pub async fn consent(
     if may > found.asked {
         return Err(FamilyError::MoreThanAsked);
     }
-    if found.state == State::Active && found.granted == Some(may) {
+    if found.state == FamilyState::Active && found.granted == Some(may) {
         return Ok(found);
     }
     identity::require_pin_always(city, who, pin).await?;
@@ -146,7 +147,7 @@ pub async fn consent(
                 if !store::consent(conn, id, may, now, rules::lapsed_before(now)).await? {
                     return Ok(false);
                 }
-                let what = if may == May::Pay { "consented_pay" } else { "consented_watch" };
+                let what = if may == FamilyMay::Pay { "consented_pay" } else { "consented_watch" };
                 store::note(conn, id, now, what, Some(owner)).await?;
                 Ok(true)
             })
@@ -164,10 +165,12 @@ pub async fn end(city: &City, who: &Resident, id: FamilyId) -> Result<Link, Fami
         .store
         .write(move |conn| {
             Box::pin(async move {
-                let what = if is_owner && store::end(conn, id, State::Invited, State::Declined, by, now).await? {
+                let what = if is_owner
+                    && store::end(conn, id, FamilyState::Invited, FamilyState::Declined, by, now).await?
+                {
                     Some("declined")
-                } else if store::end(conn, id, State::Invited, State::Ended, by, now).await?
-                    || store::end(conn, id, State::Active, State::Ended, by, now).await?
+                } else if store::end(conn, id, FamilyState::Invited, FamilyState::Ended, by, now).await?
+                    || store::end(conn, id, FamilyState::Active, FamilyState::Ended, by, now).await?
                 {
                     Some("ended")
                 } else {
@@ -208,7 +211,7 @@ pub async fn history(city: &City, who: &Resident, id: FamilyId) -> Result<Vec<Ev
 /// The open bills on the accounts that the owner keeps, for the helper to see.
 pub async fn due(city: &City, who: &Resident, id: FamilyId) -> Result<Vec<Due>, FamilyError> {
     let link = link(city, who, id).await?;
-    if link.helper != who.id || !allows(city, who.id, link.owner, May::Watch).await? {
+    if link.helper != who.id || !allows(city, who.id, link.owner, FamilyMay::Watch).await? {
         return Err(FamilyError::NoConsent);
     }
     Ok(saved::due_on(city, saved::saved_by(city, link.owner).await?).await?)
@@ -219,7 +222,7 @@ pub async fn allows(
     city: &City,
     helper: ResidentId,
     owner: ResidentId,
-    may: May,
+    may: FamilyMay,
 ) -> Result<bool, FamilyError> {
     let mut conn = city.store.read().await?;
     Ok(store::granted(&mut conn, helper, owner).await?.is_some_and(|granted| granted >= may))
@@ -234,8 +237,8 @@ pub async fn watchers(city: &City, owner: ResidentId) -> Result<Vec<ResidentId>,
 impl Link {
     /// As it stands at `now`: an invitation nobody answered has lapsed.
     fn at(mut self, now: Timestamp) -> Link {
-        if self.state == State::Invited && self.created_at < rules::lapsed_before(now) {
-            self.state = State::Lapsed;
+        if self.state == FamilyState::Invited && self.created_at < rules::lapsed_before(now) {
+            self.state = FamilyState::Lapsed;
         }
         self
     }

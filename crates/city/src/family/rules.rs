@@ -12,33 +12,32 @@ pub const INVITATION: Duration = Duration::from_hours(7 * 24);
 /// What a helper may; each includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum May {
+pub enum FamilyMay {
     /// See the open bills, and be reminded of them.
     Watch,
     /// Also pay them by a mandate, from the helper's own wallet.
     Pay,
 }
 
-impl May {
+impl FamilyMay {
     /// In tables.
     pub fn name(self) -> &'static str {
         match self {
-            May::Watch => "watch",
-            May::Pay => "pay",
+            FamilyMay::Watch => "watch",
+            FamilyMay::Pay => "pay",
         }
     }
 
     /// From a table.
-    pub fn from_name(name: &str) -> Option<May> {
-        [May::Watch, May::Pay].into_iter().find(|may| may.name() == name)
+    pub fn from_name(name: &str) -> Option<FamilyMay> {
+        [FamilyMay::Watch, FamilyMay::Pay].into_iter().find(|may| may.name() == name)
     }
 }
 
 /// How a link stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[schema(as = FamilyState)]
-pub enum State {
+pub enum FamilyState {
     /// Waits for the owner's consent.
     Invited,
     /// The owner has consented.
@@ -51,21 +50,21 @@ pub enum State {
     Lapsed,
 }
 
-impl State {
+impl FamilyState {
     /// In tables.
     pub fn name(self) -> &'static str {
         match self {
-            State::Invited => "invited",
-            State::Active => "active",
-            State::Declined => "declined",
-            State::Ended => "ended",
-            State::Lapsed => "lapsed",
+            FamilyState::Invited => "invited",
+            FamilyState::Active => "active",
+            FamilyState::Declined => "declined",
+            FamilyState::Ended => "ended",
+            FamilyState::Lapsed => "lapsed",
         }
     }
 
     /// From a table.
-    pub fn from_name(name: &str) -> Option<State> {
-        use State::{Active, Declined, Ended, Invited, Lapsed};
+    pub fn from_name(name: &str) -> Option<FamilyState> {
+        use FamilyState::{Active, Declined, Ended, Invited, Lapsed};
         [Invited, Active, Declined, Ended, Lapsed].into_iter().find(|state| state.name() == name)
     }
 }
@@ -77,7 +76,5 @@ pub fn lapsed_before(now: Timestamp) -> Timestamp {
 
 /// Whether a helper may call the owner so: 1 to 20 characters, none of them a control character.
 pub fn label_acceptable(label: &str) -> bool {
-    (1..=20).contains(&label.chars().count())
-        && label.trim() == label
-        && !label.chars().any(char::is_control)
+    (1..=20).contains(&label.chars().count()) && label.trim() == label && !label.chars().any(char::is_control)
 }

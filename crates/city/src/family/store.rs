@@ -4,26 +4,25 @@ use kernel::Timestamp;
 use kernel::ids::{FamilyId, ResidentId};
 use store::{AnyRow, Conn, Row as _, StoreError, id, id_opt, query, query_scalar};
 
-use super::rules::{May, State};
+use super::rules::{FamilyMay, FamilyState};
 use super::{Event, Link};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
 fn link(row: &AnyRow) -> Result<Link> {
     let time = |column| Ok::<_, StoreError>(Timestamp::from_millis(row.try_get(column)?));
-    let time_opt = |column| {
-        Ok::<_, StoreError>(row.try_get::<Option<i64>, _>(column)?.map(Timestamp::from_millis))
-    };
+    let time_opt =
+        |column| Ok::<_, StoreError>(row.try_get::<Option<i64>, _>(column)?.map(Timestamp::from_millis));
     let (asked, state): (String, String) = (row.try_get("asked")?, row.try_get("state")?);
     let granted: Option<String> = row.try_get("granted")?;
     Ok(Link {
         id: id(row, "id")?,
         helper: id(row, "helper")?,
         owner: id(row, "owner")?,
-        asked: May::from_name(&asked).ok_or(StoreError::Corrupt("family_link.asked"))?,
-        granted: granted.as_deref().and_then(May::from_name),
+        asked: FamilyMay::from_name(&asked).ok_or(StoreError::Corrupt("family_link.asked"))?,
+        granted: granted.as_deref().and_then(FamilyMay::from_name),
         label: row.try_get("label")?,
-        state: State::from_name(&state).ok_or(StoreError::Corrupt("family_link.state"))?,
+        state: FamilyState::from_name(&state).ok_or(StoreError::Corrupt("family_link.state"))?,
         created_at: time("created_at")?,
         consented_at: time_opt("consented_at")?,
         ended_at: time_opt("ended_at")?,
@@ -37,7 +36,8 @@ fn pair(helper: ResidentId, owner: ResidentId) -> Vec<u8> {
 
 /// The link of this id.
 pub async fn get(conn: &mut Conn, id: FamilyId) -> Result<Option<Link>> {
-    let row = query("SELECT * FROM family_link WHERE id = $1").bind(id.to_bytes()).fetch_optional(conn).await?;
+    let row =
+        query("SELECT * FROM family_link WHERE id = $1").bind(id.to_bytes()).fetch_optional(conn).await?;
     row.as_ref().map(link).transpose()
 }
 
@@ -113,7 +113,7 @@ pub async fn note(
 pub async fn consent(
     conn: &mut Conn,
     id: FamilyId,
-    may: May,
+    may: FamilyMay,
     now: Timestamp,
     lapsed: Timestamp,
 ) -> Result<bool> {
@@ -134,8 +134,8 @@ pub async fn consent(
 pub async fn end(
     conn: &mut Conn,
     id: FamilyId,
-    from: State,
-    to: State,
+    from: FamilyState,
+    to: FamilyState,
     by: ResidentId,
     now: Timestamp,
 ) -> Result<bool> {
@@ -179,13 +179,13 @@ pub async fn events(conn: &mut Conn, link: FamilyId) -> Result<Vec<Event>> {
 }
 
 /// What the owner lets the helper do now.
-pub async fn granted(conn: &mut Conn, helper: ResidentId, owner: ResidentId) -> Result<Option<May>> {
+pub async fn granted(conn: &mut Conn, helper: ResidentId, owner: ResidentId) -> Result<Option<FamilyMay>> {
     let found: Option<String> =
         query_scalar("SELECT granted FROM family_link WHERE live = $1 AND state = 'active'")
             .bind(pair(helper, owner))
             .fetch_optional(conn)
             .await?;
-    Ok(found.as_deref().and_then(May::from_name))
+    Ok(found.as_deref().and_then(FamilyMay::from_name))
 }
 
 /// Whose watch the owner has consented to.

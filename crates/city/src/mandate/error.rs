@@ -50,7 +50,9 @@ impl fmt::Display for MandateError {
             Self::Remind(e) => return e.fmt(f),
             Self::Fault(e) => return e.fmt(f),
             Self::Malformed("cap_bill") => "`cap_bill` is positive, below a billion, in the city's currency",
-            Self::Malformed("cap_month") => "`cap_month` is at least `cap_bill`, below a billion, in the city's currency",
+            Self::Malformed("cap_month") => {
+                "`cap_month` is at least `cap_bill`, below a billion, in the city's currency"
+            }
             Self::Malformed("valid_from") => "`valid_from` is today or within a year",
             Self::Malformed("valid_until") => "`valid_until` is not before today and not before `valid_from`",
             Self::Malformed("notice_days") => "`notice_days` is 0 to 14",

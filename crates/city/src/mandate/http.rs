@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::rules::{self, RunState, Target, Terms, When};
+use super::rules::{self, MandateRunState, Target, Terms, When};
 use super::{Change, Mandate, MandateError, Run};
 use crate::City;
 use crate::bill::http::biller_named;
@@ -78,7 +78,7 @@ struct MandateAnswer {
     #[schema(value_type = String, example = "mdt_01h2xcejqtf2nbrexx3vqjhp41")]
     id: MandateId,
     /// `active` also before `valid_from` and after `valid_until`.
-    state: rules::State,
+    state: rules::MandateState,
     /// The account, where it is for one.
     account: Option<MandateAccount>,
     /// The biller's name, where it is for one account.
@@ -374,7 +374,7 @@ struct MandateRunAnswer {
     /// The day of the debit, as told.
     #[schema(example = "2026-03-22")]
     debit_on: String,
-    state: RunState,
+    state: MandateRunState,
     /// Whether it can be skipped now.
     can_be_skipped: bool,
     /// How often it was refused.
@@ -393,7 +393,7 @@ struct MandateRunAnswer {
 
 impl MandateRunAnswer {
     async fn of(city: &City, run: Run) -> Answer<MandateRunAnswer> {
-        let under_way = matches!(run.state, RunState::Debiting | RunState::Pending);
+        let under_way = matches!(run.state, MandateRunState::Debiting | MandateRunState::Pending);
         Ok(MandateRunAnswer {
             bill: run.bill,
             biller: run.biller,
@@ -446,7 +446,7 @@ async fn mandate_runs(
 /// The bill to let be.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct SkipRequest {
+struct MandateSkipRequest {
     #[schema(value_type = String, example = "bil_01h2xcejqtf2nbrexx3vqjhp41")]
     bill: BillId,
 }
@@ -456,13 +456,13 @@ struct SkipRequest {
 /// This once: the mandate does not debit it. Safe to repeat. Errors: `mandate_run_unknown`, `mandate_run_under_way`,
 /// `mandate_run_final`.
 #[utoipa::path(post, path = "/v1/mandates/{id}/skip", tag = "mandate", security(("bearer" = [])),
-    params(("id" = String, Path)), request_body = SkipRequest,
+    params(("id" = String, Path)), request_body = MandateSkipRequest,
     responses((status = 200, body = MandateRunAnswer), (status = "default", body = Problem)))]
 async fn skip_bill(
     State(city): State<City>,
     who: Resident,
     Path(id): Path<MandateId>,
-    Json(request): Json<SkipRequest>,
+    Json(request): Json<MandateSkipRequest>,
 ) -> Answer<Json<MandateRunAnswer>> {
     let run = super::skip(&city, &who, id, request.bill).await?;
     Ok(Json(MandateRunAnswer::of(&city, run).await?))

@@ -30,11 +30,11 @@ use kernel::ids::{BillId, BillerId, MandateId, PaymentId, ResidentId};
 use kernel::{Date, Timestamp};
 
 pub use error::MandateError;
-pub use rules::{RunState, State, Target, Terms, When};
+pub use rules::{MandateRunState, MandateRunState as RunState, MandateState, Target, Terms, When};
 pub use run::{start, work};
 
 use crate::bill;
-use crate::family::{self, FamilyError, May};
+use crate::family::{self, FamilyError, FamilyMay};
 use crate::identity::{self, Resident};
 use crate::{City, Fault};
 
@@ -51,7 +51,7 @@ pub struct Mandate {
     /// What it allows.
     pub terms: Terms,
     /// Whether it debits.
-    pub state: State,
+    pub state: MandateState,
     /// Counts the changes that needed the PIN.
     pub version: i64,
     /// When it was made.
@@ -85,7 +85,7 @@ pub struct Run {
     /// The day of the debit.
     pub debit_on: Date,
     /// How it stands.
-    pub state: RunState,
+    pub state: MandateRunState,
     /// How often it was refused.
     pub tries: i64,
     /// The code of the last refusal.
@@ -139,7 +139,7 @@ pub async fn create(
         pack.spec.account.check(account_no).map_err(bill::BillError::AccountMalformed)?;
     }
     if let Some(member) = terms.member
-        && !family::allows(city, who.id, member, May::Pay).await?
+        && !family::allows(city, who.id, member, FamilyMay::Pay).await?
     {
         return Err(FamilyError::NoConsent.into());
     }
@@ -148,7 +148,7 @@ pub async fn create(
         id,
         resident: who.id,
         terms,
-        state: State::Active,
+        state: MandateState::Active,
         version: 1,
         created_at: now,
         changed_at: now,
@@ -211,7 +211,7 @@ pub async fn change(
     pin: Option<&str>,
 ) -> Result<Mandate, MandateError> {
     let there = find(city, who, id).await?;
-    if there.state == State::Revoked {
+    if there.state == MandateState::Revoked {
         return Err(MandateError::Revoked);
     }
     let today = city.now().date(city.settings.offset);
@@ -255,22 +255,22 @@ pub async fn change(
 
 /// Lets a mandate rest; what it would have debited waits.
 pub async fn pause(city: &City, who: &Resident, id: MandateId) -> Result<Mandate, MandateError> {
-    turn(city, who, id, State::Active, State::Paused).await
+    turn(city, who, id, MandateState::Active, MandateState::Paused).await
 }
 
 /// Lets a mandate debit again. The caps are those that the PIN was given for.
 pub async fn resume(city: &City, who: &Resident, id: MandateId) -> Result<Mandate, MandateError> {
-    turn(city, who, id, State::Paused, State::Active).await
+    turn(city, who, id, MandateState::Paused, MandateState::Active).await
 }
 
 async fn turn(
     city: &City,
     who: &Resident,
     id: MandateId,
-    from: State,
-    to: State,
+    from: MandateState,
+    to: MandateState,
 ) -> Result<Mandate, MandateError> {
-    if find(city, who, id).await?.state == State::Revoked {
+    if find(city, who, id).await?.state == MandateState::Revoked {
         return Err(MandateError::Revoked);
     }
     let now = city.now();
@@ -298,8 +298,8 @@ pub async fn revoke(city: &City, who: &Resident, id: MandateId) -> Result<Mandat
         .store
         .write(move |conn| {
             Box::pin(async move {
-                for from in [State::Active, State::Paused] {
-                    store::turn(conn, id, from, State::Revoked, now).await?;
+                for from in [MandateState::Active, MandateState::Paused] {
+                    store::turn(conn, id, from, MandateState::Revoked, now).await?;
                 }
                 store::end_waiting(conn, id, "mandate_revoked", now).await?;
                 Ok(())
@@ -325,8 +325,8 @@ pub async fn skip(city: &City, who: &Resident, id: MandateId, bill: BillId) -> R
         .await;
     let run = run?.ok_or(MandateError::RunUnknown)?;
     match run.state {
-        RunState::Skipped => Ok(run),
-        RunState::Debiting | RunState::Pending => Err(MandateError::RunUnderWay),
+        MandateRunState::Skipped => Ok(run),
+        MandateRunState::Debiting | MandateRunState::Pending => Err(MandateError::RunUnderWay),
         _ => Err(MandateError::RunFinal),
     }
 }

@@ -71,8 +71,7 @@ pub struct Terms {
 /// Whether a mandate debits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[schema(as = MandateState)]
-pub enum State {
+pub enum MandateState {
     /// It does.
     Active,
     /// It rests.
@@ -81,27 +80,28 @@ pub enum State {
     Revoked,
 }
 
-impl State {
+impl MandateState {
     /// In tables.
     pub fn name(self) -> &'static str {
         match self {
-            State::Active => "active",
-            State::Paused => "paused",
-            State::Revoked => "revoked",
+            MandateState::Active => "active",
+            MandateState::Paused => "paused",
+            MandateState::Revoked => "revoked",
         }
     }
 
     /// From a table.
-    pub fn from_name(name: &str) -> Option<State> {
-        [State::Active, State::Paused, State::Revoked].into_iter().find(|state| state.name() == name)
+    pub fn from_name(name: &str) -> Option<MandateState> {
+        [MandateState::Active, MandateState::Paused, MandateState::Revoked]
+            .into_iter()
+            .find(|state| state.name() == name)
     }
 }
 
 /// How a mandate stands to a bill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[schema(as = MandateRunState)]
-pub enum RunState {
+pub enum MandateRunState {
     /// Found; the notice is being written.
     Found,
     /// Told of; waits for its day.
@@ -124,26 +124,26 @@ pub enum RunState {
     Ended,
 }
 
-impl RunState {
+impl MandateRunState {
     /// In tables.
     pub fn name(self) -> &'static str {
         match self {
-            RunState::Found => "found",
-            RunState::Noticed => "noticed",
-            RunState::Debiting => "debiting",
-            RunState::Pending => "pending",
-            RunState::Refused => "refused",
-            RunState::Debited => "debited",
-            RunState::Skipped => "skipped",
-            RunState::PaidOtherwise => "paid_otherwise",
-            RunState::GivenUp => "given_up",
-            RunState::Ended => "ended",
+            MandateRunState::Found => "found",
+            MandateRunState::Noticed => "noticed",
+            MandateRunState::Debiting => "debiting",
+            MandateRunState::Pending => "pending",
+            MandateRunState::Refused => "refused",
+            MandateRunState::Debited => "debited",
+            MandateRunState::Skipped => "skipped",
+            MandateRunState::PaidOtherwise => "paid_otherwise",
+            MandateRunState::GivenUp => "given_up",
+            MandateRunState::Ended => "ended",
         }
     }
 
     /// From a table.
-    pub fn from_name(name: &str) -> Option<RunState> {
-        use RunState as S;
+    pub fn from_name(name: &str) -> Option<MandateRunState> {
+        use MandateRunState as S;
         let all = [
             S::Found,
             S::Noticed,
@@ -161,7 +161,7 @@ impl RunState {
 
     /// Whether nothing more will happen.
     pub fn is_final(self) -> bool {
-        use RunState as S;
+        use MandateRunState as S;
         matches!(self, S::Debited | S::Skipped | S::PaidOtherwise | S::GivenUp | S::Ended)
     }
 }

@@ -13,14 +13,14 @@ use kernel::{Date, Timestamp};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::rules::{self, RunState, State, Target};
+use super::rules::{self, MandateRunState, MandateState, Target};
 use super::store::Looked;
 use super::{Mandate, MandateError, Run, cap, request_id, store};
 use crate::bill::saved::{self, Due, Saved};
 use crate::bill::{self, BillError, PayBill, PayState, Standing};
-use crate::family::{self, May};
+use crate::family::{self, FamilyMay};
 use crate::identity::{self, Resident};
-use crate::remind::{self, Kind, Tell};
+use crate::remind::{self, NoteKind, Tell};
 use crate::{City, Fault, Refusal as _};
 
 const LOOK: &str = "mandate_look";
@@ -151,7 +151,7 @@ async fn mandate_of(city: &City, id: MandateId) -> Result<Option<Mandate>, Manda
 
 async fn consented(city: &City, mandate: &Mandate) -> Result<bool, MandateError> {
     match mandate.terms.member {
-        Some(member) => Ok(family::allows(city, mandate.resident, member, May::Pay).await?),
+        Some(member) => Ok(family::allows(city, mandate.resident, member, FamilyMay::Pay).await?),
         None => Ok(true),
     }
 }
@@ -161,11 +161,11 @@ async fn look(city: &City, id: MandateId) -> Result<Option<Timestamp>, MandateEr
     let Some(mandate) = mandate_of(city, id).await? else { return Ok(None) };
     let today = today(city);
     let over = mandate.terms.valid_until.is_some_and(|until| today > until);
-    if mandate.state == State::Revoked || over {
+    if mandate.state == MandateState::Revoked || over {
         return Ok(None);
     }
     let next = Some(local(city, rules::days_after(today, 1), rules::LOOK_HOUR));
-    let rests = mandate.state == State::Paused || today < mandate.terms.valid_from;
+    let rests = mandate.state == MandateState::Paused || today < mandate.terms.valid_from;
     if rests || !consented(city, &mandate).await? {
         return Ok(next);
     }
@@ -234,7 +234,7 @@ async fn found(city: &City, mandate: &Mandate, due: &Due, today: Date) -> Result
         amount_minor: due.view.quote.total_minor,
         due: due.due_on,
         debit_on,
-        state: RunState::Found,
+        state: MandateRunState::Found,
         tries: 0,
         reason: None,
         payment: None,
@@ -258,7 +258,7 @@ async fn found(city: &City, mandate: &Mandate, due: &Due, today: Date) -> Result
         .await;
     match there? {
         // Also where a crash came between the row and its notice.
-        Some(run) if run.state == RunState::Found => notice(city, mandate, &run).await,
+        Some(run) if run.state == MandateRunState::Found => notice(city, mandate, &run).await,
         _ => Ok(()),
     }
 }
@@ -266,7 +266,7 @@ async fn found(city: &City, mandate: &Mandate, due: &Due, today: Date) -> Result
 /// Tells of the debit; from then on the run waits for its day.
 async fn notice(city: &City, mandate: &Mandate, run: &Run) -> Result<(), MandateError> {
     let step = bill::rules::day_number(run.debit_on);
-    remind::tell(city, tell(mandate, run, Kind::AutopayNotice, step, Some(run.debit_on), None)).await?;
+    remind::tell(city, tell(mandate, run, NoteKind::AutopayNotice, step, Some(run.debit_on), None)).await?;
     let (run, now) = (run.clone(), city.now());
     city.store
         .write(move |conn| {
@@ -280,7 +280,7 @@ async fn notice(city: &City, mandate: &Mandate, run: &Run) -> Result<(), Mandate
 fn tell(
     mandate: &Mandate,
     run: &Run,
-    kind: Kind,
+    kind: NoteKind,
     step: i64,
     on: Option<Date>,
     reason: Option<String>,
@@ -320,7 +320,7 @@ async fn debit(city: &City, id: MandateId, bill: BillId) -> Result<Option<Timest
     if run.state.is_final() {
         return Ok(None);
     }
-    if run.state == RunState::Found {
+    if run.state == MandateRunState::Found {
         // The notice was not written in time: it gets its days now.
         run.debit_on = run.debit_on.max(rules::debit_day(&mandate.terms, run.due, today(city)));
         run.next_at = Some(local(city, run.debit_on, rules::DEBIT_HOUR).max(city.now()));
@@ -345,8 +345,8 @@ async fn attempt(city: &City, mandate: &Mandate, run: &mut Run) -> Result<Came, 
     let own_id = request_id(mandate.id, run.bill);
     match view.standing {
         Standing::Settled(settled) => {
-            let ours = settled.payer == mandate.resident
-                && settled.request == bill::rules::ids::request(&own_id);
+            let ours =
+                settled.payer == mandate.resident && settled.request == bill::rules::ids::request(&own_id);
             if ours {
                 run.amount_minor = settled.amount_minor;
                 return Ok(Came::Debited(settled.payment));
@@ -358,7 +358,7 @@ async fn attempt(city: &City, mandate: &Mandate, run: &mut Run) -> Result<Came, 
         Standing::Open => {}
     }
     // What was held is free again: the biller said no after all.
-    if run.state == RunState::Pending {
+    if run.state == MandateRunState::Pending {
         return may_go_on(city, mandate, run, Came::Refused("biller_refused")).await;
     }
     match may_go_on(city, mandate, run, Came::Wait(now)).await? {
@@ -377,18 +377,13 @@ async fn attempt(city: &City, mandate: &Mandate, run: &mut Run) -> Result<Came, 
         // Skipped, paused or revoked just now: the next look says which.
         return Ok(Came::Wait(now.plus(BROKEN)));
     }
-    let before = std::mem::replace(&mut run.state, RunState::Debiting);
+    let before = std::mem::replace(&mut run.state, MandateRunState::Debiting);
     let (_, tier) = identity::name_and_tier(city, mandate.resident).await?;
     let nobody = kernel::ids::SessionId::from_u128(0);
     let who = Resident { id: mandate.resident, tier, session: nobody };
     let account = cap::bring(city, mandate.id, rules::month(today(city))).await?;
-    let wish = PayBill {
-        bill,
-        quote: view.quote.id,
-        amount_minor: None,
-        pin: None,
-        request_id: Some(own_id),
-    };
+    let wish =
+        PayBill { bill, quote: view.quote.id, amount_minor: None, pin: None, request_id: Some(own_id) };
     match bill::pay_within(city, &who, wish, account).await {
         Ok(paid) if paid.state == PayState::Settled => Ok(Came::Debited(paid.settled.payment)),
         Ok(paid) => Ok(Came::Pending(paid.settled.payment)),
@@ -409,14 +404,9 @@ async fn attempt(city: &City, mandate: &Mandate, run: &mut Run) -> Result<Came, 
 }
 
 /// `else_what`, unless the mandate or the consent it stands on does not allow to go on.
-async fn may_go_on(
-    city: &City,
-    mandate: &Mandate,
-    run: &Run,
-    else_what: Came,
-) -> Result<Came, MandateError> {
+async fn may_go_on(city: &City, mandate: &Mandate, run: &Run, else_what: Came) -> Result<Came, MandateError> {
     let today = today(city);
-    if mandate.state == State::Revoked {
+    if mandate.state == MandateState::Revoked {
         return Ok(Came::Ended("mandate_revoked"));
     }
     if mandate.terms.valid_until.is_some_and(|until| today > until) {
@@ -426,7 +416,7 @@ async fn may_go_on(
         return Ok(Came::Ended("family_no_consent"));
     }
     // One that was begun before the pause is finished.
-    if mandate.state == State::Paused && run.state != RunState::Debiting {
+    if mandate.state == MandateState::Paused && run.state != MandateRunState::Debiting {
         return Ok(Came::Wait(local(city, rules::days_after(today, 1), rules::DEBIT_HOUR)));
     }
     Ok(else_what)
@@ -450,20 +440,22 @@ async fn write_down(
     };
     let to = match came {
         Came::Wait(at) => Looked { next_at: Some(at), ..same },
-        Came::Debited(payment) => Looked { state: RunState::Debited, payment: Some(payment), ..same },
+        Came::Debited(payment) => Looked { state: MandateRunState::Debited, payment: Some(payment), ..same },
         Came::Pending(payment) => {
             let next_at = Some(now.plus(PAYING));
-            Looked { state: RunState::Pending, payment: Some(payment), next_at, ..same }
+            Looked { state: MandateRunState::Pending, payment: Some(payment), next_at, ..same }
         }
-        Came::PaidOtherwise => Looked { state: RunState::PaidOtherwise, ..same },
-        Came::Ended(reason) => Looked { state: RunState::Ended, reason: Some(reason.to_owned()), ..same },
+        Came::PaidOtherwise => Looked { state: MandateRunState::PaidOtherwise, ..same },
+        Came::Ended(reason) => {
+            Looked { state: MandateRunState::Ended, reason: Some(reason.to_owned()), ..same }
+        }
         Came::Refused(code) => {
             let (tries, reason) = (run.tries + 1, Some(code.to_owned()));
             let again = rules::retry_day(today(city), tries);
             // Told before it is written: what is told twice is told once.
-            let note = tell(mandate, run, Kind::AutopayFailed, tries, again, reason.clone());
+            let note = tell(mandate, run, NoteKind::AutopayFailed, tries, again, reason.clone());
             remind::tell(city, note).await?;
-            let state = if again.is_some() { RunState::Refused } else { RunState::GivenUp };
+            let state = if again.is_some() { MandateRunState::Refused } else { MandateRunState::GivenUp };
             let next_at = again.map(|day| local(city, day, rules::DEBIT_HOUR));
             Looked { state, tries, reason, next_at, ..same }
         }

@@ -5,7 +5,7 @@ use kernel::Timestamp;
 use kernel::ids::{BillId, MandateId, PaymentId, ResidentId};
 use store::{AnyRow, Conn, Row as _, StoreError, id, id_opt, one_row, query, query_scalar};
 
-use super::rules::{RunState, State, Step, Target, Terms, When};
+use super::rules::{MandateRunState, MandateState, Step, Target, Terms, When};
 use super::{Mandate, Run};
 use crate::bill::pack::Category;
 use crate::bill::rules::{day_number, day_of};
@@ -39,12 +39,13 @@ fn mandate(row: &AnyRow) -> Result<Mandate> {
             target,
             cap_bill: row.try_get("cap_bill")?,
             cap_month: row.try_get("cap_month")?,
-            valid_from: day_of(row.try_get("valid_from")?).ok_or(StoreError::Corrupt("mandate.valid_from"))?,
+            valid_from: day_of(row.try_get("valid_from")?)
+                .ok_or(StoreError::Corrupt("mandate.valid_from"))?,
             valid_until: row.try_get::<Option<i64>, _>("valid_until")?.and_then(day_of),
             notice_days: number(row, "notice_days")?,
             pay: before_due.map_or(When::AtOnce, |days| When::BeforeDue(u32::try_from(days).unwrap_or(0))),
         },
-        state: State::from_name(&state).ok_or(StoreError::Corrupt("mandate.state"))?,
+        state: MandateState::from_name(&state).ok_or(StoreError::Corrupt("mandate.state"))?,
         version: row.try_get("version")?,
         created_at: time("created_at")?,
         changed_at: time("changed_at")?,
@@ -62,7 +63,9 @@ fn before_due(pay: When) -> Option<i64> {
 pub async fn add(conn: &mut Conn, new: &Mandate) -> Result<bool> {
     let terms = &new.terms;
     let (biller, account_no, categories) = match &terms.target {
-        Target::Account { biller, account_no } => (Some(biller.to_bytes()), Some(account_no.as_str()), String::new()),
+        Target::Account { biller, account_no } => {
+            (Some(biller.to_bytes()), Some(account_no.as_str()), String::new())
+        }
         Target::Kept { categories } => {
             let names: Vec<&str> = categories.iter().map(|category| category.name()).collect();
             (None, None, names.join(","))
@@ -140,7 +143,8 @@ pub async fn list(
     before: Option<(Timestamp, MandateId)>,
     limit: u32,
 ) -> Result<Vec<Mandate>> {
-    let (at, mandate_id) = before.map_or((i64::MAX, vec![0xff; 16]), |(at, id)| (at.as_millis(), id.to_bytes()));
+    let (at, mandate_id) =
+        before.map_or((i64::MAX, vec![0xff; 16]), |(at, id)| (at.as_millis(), id.to_bytes()));
     let rows = query(
         "SELECT * FROM mandate WHERE resident_id = $1 AND (created_at, id) < ($2, $3)
          ORDER BY created_at DESC, id DESC LIMIT $4",
@@ -180,7 +184,13 @@ pub async fn change(
 }
 
 /// Turns a mandate from one state to another; `false` when it is in neither or in that one.
-pub async fn turn(conn: &mut Conn, id: MandateId, from: State, to: State, now: Timestamp) -> Result<bool> {
+pub async fn turn(
+    conn: &mut Conn,
+    id: MandateId,
+    from: MandateState,
+    to: MandateState,
+    now: Timestamp,
+) -> Result<bool> {
     let done = query("UPDATE mandate SET state = $3, changed_at = $4 WHERE id = $1 AND state = $2")
         .bind(id.to_bytes())
         .bind(from.name())
@@ -213,7 +223,7 @@ fn run_of(row: &AnyRow) -> Result<Run> {
         amount_minor: row.try_get("amount")?,
         due: day("due")?,
         debit_on: day("debit_on")?,
-        state: RunState::from_name(&state).ok_or(StoreError::Corrupt("mandate_run.state"))?,
+        state: MandateRunState::from_name(&state).ok_or(StoreError::Corrupt("mandate_run.state"))?,
         tries: row.try_get("tries")?,
         reason: row.try_get("reason")?,
         payment: id_opt(row, "payment")?,
@@ -316,7 +326,7 @@ pub async fn begin(conn: &mut Conn, mandate: MandateId, bill: BillId, now: Times
 #[derive(Clone, Debug)]
 pub struct Looked {
     /// How it stands now.
-    pub state: RunState,
+    pub state: MandateRunState,
     /// How often it was refused.
     pub tries: i64,
     /// Why.

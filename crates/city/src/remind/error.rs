@@ -29,7 +29,9 @@ impl fmt::Display for RemindError {
             Self::Family(e) => e.fmt(f),
             Self::Bill(e) => e.fmt(f),
             Self::Fault(e) => e.fmt(f),
-            Self::Malformed("quiet") => f.write_str("`quiet` has `from` and `to`, two different times like 21:30"),
+            Self::Malformed("quiet") => {
+                f.write_str("`quiet` has `from` and `to`, two different times like 21:30")
+            }
             Self::Malformed("due_days") => f.write_str("`due_days` is 1 to 15"),
             Self::Malformed("muted") => f.write_str("notes of what auto-pay does cannot be muted"),
             Self::Malformed(field) => write!(f, "`{field}` cannot be so"),

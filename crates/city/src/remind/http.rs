@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::rules::{Kind, Language, Preferences, Quiet, clock, minutes};
+use super::rules::{NoteKind, NoteLanguage, Preferences, Quiet, clock, minutes};
 use super::{Note, RemindError, send};
 use crate::City;
 use crate::bill::pack::Name;
@@ -28,7 +28,7 @@ pub fn routes() -> OpenApiRouter<City> {
 struct NoteAnswer {
     #[schema(value_type = String, example = "nte_01h2xcejqtf2nbrexx3vqjhp41")]
     id: NoteId,
-    kind: Kind,
+    kind: NoteKind,
     /// What it says, in both languages.
     text: Name,
     #[schema(value_type = String, example = "blr_01h2xcejqtf2nbrexx3vqjhp41")]
@@ -101,7 +101,11 @@ fn place(page: &Page) -> Answer<Option<(Timestamp, NoteId)>> {
 /// What I was reminded of and what auto-pay did, newest first. A bill that was paid before its note went out has none.
 #[utoipa::path(get, path = "/v1/inbox", tag = "remind", security(("bearer" = [])), params(Page),
     responses((status = 200, body = InboxAnswer), (status = "default", body = Problem)))]
-async fn inbox(State(city): State<City>, who: Resident, Query(page): Query<Page>) -> Answer<Json<InboxAnswer>> {
+async fn inbox(
+    State(city): State<City>,
+    who: Resident,
+    Query(page): Query<Page>,
+) -> Answer<Json<InboxAnswer>> {
     let (notes, unread) = super::inbox(&city, &who, place(&page)?, page.limit()).await?;
     let full = notes.len() == page.limit() as usize;
     let last = notes.last().and_then(|note| Some((note.sent_at?, note.id)));
@@ -116,7 +120,7 @@ async fn inbox(State(city): State<City>, who: Resident, Query(page): Query<Page>
 /// Which notes I have read.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct ReadRequest {
+struct InboxReadRequest {
     /// At most 200; all of the inbox when absent.
     #[schema(value_type = Option<Vec<String>>)]
     ids: Option<Vec<NoteId>>,
@@ -124,7 +128,7 @@ struct ReadRequest {
 
 /// How many are unread now.
 #[derive(Debug, Serialize, ToSchema)]
-struct ReadAnswer {
+struct InboxReadAnswer {
     unread: i64,
 }
 
@@ -132,17 +136,17 @@ struct ReadAnswer {
 ///
 /// These, or all. What is not mine, or read already, stays as it is.
 #[utoipa::path(post, path = "/v1/inbox/read", tag = "remind", security(("bearer" = [])),
-    request_body = ReadRequest,
-    responses((status = 200, body = ReadAnswer), (status = "default", body = Problem)))]
+    request_body = InboxReadRequest,
+    responses((status = 200, body = InboxReadAnswer), (status = "default", body = Problem)))]
 async fn inbox_read(
     State(city): State<City>,
     who: Resident,
-    Json(request): Json<ReadRequest>,
-) -> Answer<Json<ReadAnswer>> {
+    Json(request): Json<InboxReadRequest>,
+) -> Answer<Json<InboxReadAnswer>> {
     if request.ids.as_ref().is_some_and(|ids| ids.len() > 200) {
         return Err(Problem::new(400, "malformed_body", "`ids` has at most 200 entries"));
     }
-    Ok(Json(ReadAnswer { unread: super::read(&city, &who, request.ids).await? }))
+    Ok(Json(InboxReadAnswer { unread: super::read(&city, &who, request.ids).await? }))
 }
 
 /// Hours in which nothing is sent; over midnight where `from` is the later.
@@ -166,12 +170,12 @@ struct ReminderPreferences {
     /// Absent: never quiet.
     quiet: Option<QuietHours>,
     /// The language of SMS.
-    language: Language,
+    language: NoteLanguage,
     /// `due_soon` comes so many days before, 1 to 15, and on the day itself.
     #[schema(example = 3)]
     due_days: u32,
     /// Kinds I do not want; not those of auto-pay.
-    muted: Vec<Kind>,
+    muted: Vec<NoteKind>,
 }
 
 impl From<Preferences> for ReminderPreferences {

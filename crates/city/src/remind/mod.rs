@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use error::RemindError;
-pub use rules::{Kind, Language, Preferences};
+pub use rules::{NoteKind, NoteLanguage, Preferences};
 
 use crate::bill::{self, saved};
 use crate::identity::Resident;
@@ -40,7 +40,7 @@ pub struct Tell {
     /// Whose account it is about.
     pub owner: ResidentId,
     /// What kind of note.
-    pub kind: Kind,
+    pub kind: NoteKind,
     /// Whose bill.
     pub biller: BillerId,
     /// On which account.
@@ -145,7 +145,7 @@ pub async fn supply_will_be_cut(
             notes.push(Tell {
                 resident,
                 owner,
-                kind: Kind::SupplyCutSoon,
+                kind: NoteKind::SupplyCutSoon,
                 biller,
                 account_no: account_no.to_owned(),
                 bill: None,

@@ -11,8 +11,7 @@ use crate::bill::pack::Name;
 /// What a note is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[schema(as = NoteKind)]
-pub enum Kind {
+pub enum NoteKind {
     /// A bill has come.
     NewBill,
     /// A bill is due in a few days, or today.
@@ -27,44 +26,44 @@ pub enum Kind {
     AutopayFailed,
 }
 
-impl Kind {
+impl NoteKind {
     /// Every kind.
-    pub const ALL: [Kind; 6] = [
-        Kind::NewBill,
-        Kind::DueSoon,
-        Kind::Overdue,
-        Kind::SupplyCutSoon,
-        Kind::AutopayNotice,
-        Kind::AutopayFailed,
+    pub const ALL: [NoteKind; 6] = [
+        NoteKind::NewBill,
+        NoteKind::DueSoon,
+        NoteKind::Overdue,
+        NoteKind::SupplyCutSoon,
+        NoteKind::AutopayNotice,
+        NoteKind::AutopayFailed,
     ];
 
     /// In tables and for gateways.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::NewBill => "new_bill",
-            Kind::DueSoon => "due_soon",
-            Kind::Overdue => "overdue",
-            Kind::SupplyCutSoon => "supply_cut_soon",
-            Kind::AutopayNotice => "autopay_notice",
-            Kind::AutopayFailed => "autopay_failed",
+            NoteKind::NewBill => "new_bill",
+            NoteKind::DueSoon => "due_soon",
+            NoteKind::Overdue => "overdue",
+            NoteKind::SupplyCutSoon => "supply_cut_soon",
+            NoteKind::AutopayNotice => "autopay_notice",
+            NoteKind::AutopayFailed => "autopay_failed",
         }
     }
 
     /// From a table.
-    pub fn from_name(name: &str) -> Option<Kind> {
-        Kind::ALL.into_iter().find(|kind| kind.name() == name)
+    pub fn from_name(name: &str) -> Option<NoteKind> {
+        NoteKind::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
     /// Whether a resident may do without: not of what moves the resident's own money.
     pub fn can_be_muted(self) -> bool {
-        !matches!(self, Kind::AutopayNotice | Kind::AutopayFailed)
+        !matches!(self, NoteKind::AutopayNotice | NoteKind::AutopayFailed)
     }
 }
 
 /// In which language an SMS is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Language {
+pub enum NoteLanguage {
     /// Chinese.
     Zh,
     /// English.
@@ -88,18 +87,18 @@ pub struct Preferences {
     /// When nothing is sent.
     pub quiet: Option<Quiet>,
     /// The language of SMS.
-    pub language: Language,
+    pub language: NoteLanguage,
     /// `due_soon` comes so many days before.
     pub due_days: u32,
     /// Kinds not wanted.
-    pub muted: Vec<Kind>,
+    pub muted: Vec<NoteKind>,
 }
 
 impl Default for Preferences {
     /// Inbox only, quiet from 21:30 to 08:00, Chinese, three days before, everything.
     fn default() -> Preferences {
         let quiet = Some(Quiet { from: 21 * 60 + 30, to: 8 * 60 });
-        Preferences { sms: false, quiet, language: Language::Zh, due_days: 3, muted: Vec::new() }
+        Preferences { sms: false, quiet, language: NoteLanguage::Zh, due_days: 3, muted: Vec::new() }
     }
 }
 
@@ -140,18 +139,18 @@ const OVERDUE: [i64; 4] = [1, 7, 15, 30];
 
 /// The note that an open bill deserves on `today`, and its step. Told once each: `new_bill` while there is time,
 /// `due_soon` within `due_days` of the day and on the day itself, `overdue` after 1, 7, 15 and 30 days.
-pub fn step(due_on: Date, today: Date, due_days: u32) -> Option<(Kind, i64)> {
+pub fn step(due_on: Date, today: Date, due_days: u32) -> Option<(NoteKind, i64)> {
     let left = days_between(today, due_on);
     if left > i64::from(due_days) {
-        return Some((Kind::NewBill, 0));
+        return Some((NoteKind::NewBill, 0));
     }
     if left > 0 {
-        return Some((Kind::DueSoon, 1));
+        return Some((NoteKind::DueSoon, 1));
     }
     if left == 0 {
-        return Some((Kind::DueSoon, 0));
+        return Some((NoteKind::DueSoon, 0));
     }
-    OVERDUE.into_iter().rev().find(|late| -left >= *late).map(|late| (Kind::Overdue, late))
+    OVERDUE.into_iter().rev().find(|late| -left >= *late).map(|late| (NoteKind::Overdue, late))
 }
 
 /// The days from one to the other.
@@ -178,7 +177,7 @@ pub fn send_at(now: Timestamp, quiet: Option<Quiet>, offset: UtcOffset) -> Times
 
 /// What a note says. Account numbers show their last four characters: an SMS is read by whoever holds the phone.
 pub fn text(
-    kind: Kind,
+    kind: NoteKind,
     biller: &Name,
     account_no: &str,
     amount: Option<&str>,
@@ -189,31 +188,30 @@ pub fn text(
     let (amount, on) = (amount.unwrap_or_default(), on.map(|on| on.to_string()).unwrap_or_default());
     let whose = if another { ("家人的", " of your family") } else { ("", "") };
     let (zh, en) = match kind {
-        Kind::NewBill => (
-            format!("新账单：{amount}，{on} 前缴纳。"),
-            format!("a new bill of {amount}, due on {on}."),
-        ),
-        Kind::DueSoon => (
+        NoteKind::NewBill => {
+            (format!("新账单：{amount}，{on} 前缴纳。"), format!("a new bill of {amount}, due on {on}."))
+        }
+        NoteKind::DueSoon => (
             format!("账单 {amount} 将于 {on} 到期，请及时缴纳。"),
             format!("a bill of {amount} is due on {on}."),
         ),
-        Kind::Overdue => (
+        NoteKind::Overdue => (
             format!("账单已于 {on} 到期，现应缴 {amount}。"),
             format!("a bill was due on {on}; {amount} is owed now."),
         ),
-        Kind::SupplyCutSoon => (
+        NoteKind::SupplyCutSoon => (
             format!("因欠费将于 {on} 停供，缴清后即恢复。"),
             format!("supply will be cut on {on} unless what is owed is paid."),
         ),
-        Kind::AutopayNotice => (
+        NoteKind::AutopayNotice => (
             format!("将于 {on} 自动代扣 {amount}；如需跳过，请在应用“自动缴费”中操作。"),
             format!("{amount} will be paid by itself on {on}. To skip it, open Auto-pay in the app."),
         ),
-        Kind::AutopayFailed if on.is_empty() => (
+        NoteKind::AutopayFailed if on.is_empty() => (
             format!("自动代扣 {amount} 未成功，不再重试，请自行缴纳。"),
             format!("auto-pay of {amount} failed and is not tried again: please pay it yourself."),
         ),
-        Kind::AutopayFailed => (
+        NoteKind::AutopayFailed => (
             format!("自动代扣 {amount} 未成功，将于 {on} 重试。"),
             format!("auto-pay of {amount} failed; it is tried again on {on}."),
         ),
@@ -235,16 +233,16 @@ mod tests {
     #[test]
     fn which_note_on_which_day() {
         for (today, wanted) in [
-            (day(1), Some((Kind::NewBill, 0))),
-            (day(6), Some((Kind::NewBill, 0))),
-            (day(7), Some((Kind::DueSoon, 1))),
-            (day(9), Some((Kind::DueSoon, 1))),
-            (day(10), Some((Kind::DueSoon, 0))),
-            (day(11), Some((Kind::Overdue, 1))),
-            (day(16), Some((Kind::Overdue, 1))),
-            (day(17), Some((Kind::Overdue, 7))),
-            (day(25), Some((Kind::Overdue, 15))),
-            (Date::constant(2027, 3, 1), Some((Kind::Overdue, 30))),
+            (day(1), Some((NoteKind::NewBill, 0))),
+            (day(6), Some((NoteKind::NewBill, 0))),
+            (day(7), Some((NoteKind::DueSoon, 1))),
+            (day(9), Some((NoteKind::DueSoon, 1))),
+            (day(10), Some((NoteKind::DueSoon, 0))),
+            (day(11), Some((NoteKind::Overdue, 1))),
+            (day(16), Some((NoteKind::Overdue, 1))),
+            (day(17), Some((NoteKind::Overdue, 7))),
+            (day(25), Some((NoteKind::Overdue, 15))),
+            (Date::constant(2027, 3, 1), Some((NoteKind::Overdue, 30))),
         ] {
             assert_eq!(step(day(10), today, 3), wanted, "{today}");
         }
@@ -271,9 +269,14 @@ mod tests {
 
     #[test]
     fn times_of_day() {
-        for (text, wanted) in
-            [("21:30", Some(1_290)), ("00:00", Some(0)), ("24:00", None), ("7:30", None), ("07:60", None), ("x", None)]
-        {
+        for (text, wanted) in [
+            ("21:30", Some(1_290)),
+            ("00:00", Some(0)),
+            ("24:00", None),
+            ("7:30", None),
+            ("07:60", None),
+            ("x", None),
+        ] {
             assert_eq!(minutes(text), wanted, "{text}");
         }
         assert_eq!(clock(1_290), "21:30");
@@ -287,7 +290,7 @@ mod tests {
             (Preferences { quiet: Some(Quiet { from: 5, to: 5 }), ..good.clone() }, "quiet"),
             (Preferences { due_days: 0, ..good.clone() }, "due_days"),
             (Preferences { due_days: 16, ..good.clone() }, "due_days"),
-            (Preferences { muted: vec![Kind::AutopayNotice], ..good.clone() }, "muted"),
+            (Preferences { muted: vec![NoteKind::AutopayNotice], ..good.clone() }, "muted"),
         ] {
             assert_eq!(check(&bad), Err(field));
         }
@@ -296,7 +299,7 @@ mod tests {
     #[test]
     fn a_text_holds_no_whole_account_number() {
         let biller = Name { zh: "杭州供电".to_owned(), en: "Hangzhou Power".to_owned() };
-        for kind in Kind::ALL {
+        for kind in NoteKind::ALL {
             for on in [None, Some(day(10))] {
                 let said = text(kind, &biller, "3339522520", Some("¥100.00"), on, true);
                 for line in [said.zh, said.en] {

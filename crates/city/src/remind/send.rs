@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use kernel::{Money, Timestamp};
 
-use super::rules::{self, Kind, Language, Preferences};
+use super::rules::{self, NoteKind, NoteLanguage, Preferences};
 use super::{Note, NoteState, RemindError, preferences, store};
 use crate::bill::pack::Name;
 use crate::bill::{self, BillError, Standing, saved};
-use crate::family::{self, May};
+use crate::family::{self, FamilyMay};
 use crate::{City, Fault, identity};
 
 /// How many notes a node takes at a time.
@@ -30,9 +30,7 @@ pub async fn due(city: &City) -> Result<usize, Fault> {
     let now = city.now();
     let taken: Result<Vec<Note>, Fault> = city
         .store
-        .write(move |conn| {
-            Box::pin(async move { Ok(store::take(conn, now, now.plus(LEASE), BATCH).await?) })
-        })
+        .write(move |conn| Box::pin(async move { Ok(store::take(conn, now, now.plus(LEASE), BATCH).await?) }))
         .await;
     let taken = taken?;
     let count = taken.len();
@@ -61,7 +59,7 @@ async fn one(city: &City, note: &Note, now: Timestamp) -> Result<(), RemindError
                 return Ok(());
             }
             let text = text(city, note, amount).await?;
-            let text = if wanted.language == Language::En { text.en } else { text.zh };
+            let text = if wanted.language == NoteLanguage::En { text.en } else { text.zh };
             let text = format!("【一码】{text}");
             let sent = identity::send_note(city, note.tell.resident, note.tell.kind.name(), text).await;
             let state = if sent.is_ok() { "sent" } else { "failed" };
@@ -91,11 +89,13 @@ async fn judge(city: &City, note: &Note, wanted: &Preferences, now: Timestamp) -
     if wanted.muted.contains(&tell.kind) {
         return Ok(Now::End(NoteState::Unwanted));
     }
-    if tell.resident != tell.owner && !family::allows(city, tell.resident, tell.owner, May::Watch).await? {
+    if tell.resident != tell.owner
+        && !family::allows(city, tell.resident, tell.owner, FamilyMay::Watch).await?
+    {
         return Ok(Now::End(NoteState::ConsentEnded));
     }
     // What auto-pay does is told of whether or not the account is kept.
-    let is_autopay = matches!(tell.kind, Kind::AutopayNotice | Kind::AutopayFailed);
+    let is_autopay = matches!(tell.kind, NoteKind::AutopayNotice | NoteKind::AutopayFailed);
     if !is_autopay {
         let kept = saved::saved_by(city, tell.owner).await?;
         let same = |s: &saved::Saved| s.biller == tell.biller && s.account_no == tell.account_no && s.remind;
@@ -115,8 +115,7 @@ async fn judge(city: &City, note: &Note, wanted: &Preferences, now: Timestamp) -
             Err(why) => return Err(why.into()),
         },
     };
-    let open: i64 =
-        views.iter().filter(|v| v.standing == Standing::Open).map(|v| v.quote.total_minor).sum();
+    let open: i64 = views.iter().filter(|v| v.standing == Standing::Open).map(|v| v.quote.total_minor).sum();
     if open > 0 {
         return Ok(Now::Send(Some(open)));
     }
@@ -128,9 +127,9 @@ async fn judge(city: &City, note: &Note, wanted: &Preferences, now: Timestamp) -
 pub async fn text(city: &City, note: &Note, amount: Option<i64>) -> Result<Name, RemindError> {
     let tell = &note.tell;
     let pack = bill::biller(city, tell.biller).await?;
-    let amount = amount
-        .or(tell.amount_minor)
-        .map(|minor| format!("{} {}", Money::new(minor, city.settings.currency).amount(), city.settings.currency));
+    let amount = amount.or(tell.amount_minor).map(|minor| {
+        format!("{} {}", Money::new(minor, city.settings.currency).amount(), city.settings.currency)
+    });
     let another = tell.resident != tell.owner;
     Ok(rules::text(tell.kind, &pack.spec.name, &tell.account_no, amount.as_deref(), tell.on, another))
 }

@@ -4,7 +4,7 @@ use kernel::ids::{BillerId, NoteId, ResidentId};
 use kernel::{Date, Timestamp};
 use store::{AnyRow, Conn, Row as _, StoreError, id, id_opt, one_row, query, query_scalar};
 
-use super::rules::{Kind, Language, Preferences, Quiet};
+use super::rules::{NoteKind, NoteLanguage, Preferences, Quiet};
 use super::{Note, NoteState, Tell};
 use crate::bill::rules::{day_number, day_of};
 
@@ -26,16 +26,15 @@ fn state_of(name: &str) -> Option<NoteState> {
 }
 
 fn note(row: &AnyRow) -> Result<Note> {
-    let time_opt = |column| {
-        Ok::<_, StoreError>(row.try_get::<Option<i64>, _>(column)?.map(Timestamp::from_millis))
-    };
+    let time_opt =
+        |column| Ok::<_, StoreError>(row.try_get::<Option<i64>, _>(column)?.map(Timestamp::from_millis));
     let (kind, state): (String, String) = (row.try_get("kind")?, row.try_get("state")?);
     Ok(Note {
         id: id(row, "id")?,
         tell: Tell {
             resident: id(row, "resident_id")?,
             owner: id(row, "owner")?,
-            kind: Kind::from_name(&kind).ok_or(StoreError::Corrupt("remind_note.kind"))?,
+            kind: NoteKind::from_name(&kind).ok_or(StoreError::Corrupt("remind_note.kind"))?,
             biller: id(row, "biller")?,
             account_no: row.try_get("account_no")?,
             bill: id_opt(row, "bill")?,
@@ -196,9 +195,9 @@ pub async fn preferences(conn: &mut Conn, who: ResidentId) -> Result<Option<Pref
         Ok(Preferences {
             sms: row.try_get::<i64, _>("sms")? != 0,
             quiet: minute("quiet_from")?.zip(minute("quiet_to")?).map(|(from, to)| Quiet { from, to }),
-            language: if language == "en" { Language::En } else { Language::Zh },
+            language: if language == "en" { NoteLanguage::En } else { NoteLanguage::Zh },
             due_days: u32::try_from(days).map_err(|_| StoreError::Corrupt("remind_preference.due_days"))?,
-            muted: muted.split(',').filter_map(Kind::from_name).collect(),
+            muted: muted.split(',').filter_map(NoteKind::from_name).collect(),
         })
     };
     row.as_ref().map(read).transpose()
@@ -221,7 +220,7 @@ pub async fn put_preferences(
     .bind(i64::from(wanted.sms))
     .bind(wanted.quiet.map(|quiet| i64::from(quiet.from)))
     .bind(wanted.quiet.map(|quiet| i64::from(quiet.to)))
-    .bind(if wanted.language == Language::En { "en" } else { "zh" })
+    .bind(if wanted.language == NoteLanguage::En { "en" } else { "zh" })
     .bind(i64::from(wanted.due_days))
     .bind(muted.join(","))
     .bind(now.as_millis())
@@ -254,7 +253,13 @@ pub async fn place(conn: &mut Conn, day: Date) -> Result<Option<Place>> {
 }
 
 /// Moves a day's planning on, in the transaction of what it planned; `Guard` when another node has.
-pub async fn advance(conn: &mut Conn, day: Date, from: &Place, to: &Place, end: Option<Timestamp>) -> Result<()> {
+pub async fn advance(
+    conn: &mut Conn,
+    day: Date,
+    from: &Place,
+    to: &Place,
+    end: Option<Timestamp>,
+) -> Result<()> {
     let key = |place: &Place| {
         place.as_ref().map_or((Vec::new(), Vec::new(), String::new()), |(resident, biller, account)| {
             (resident.to_bytes(), biller.to_bytes(), account.clone())

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ::store::{StoreError, jobs};
 use kernel::{Date, Timestamp};
 
-use super::{Kind, RemindError, Tell, preferences, recipients, rules, store};
+use super::{NoteKind, RemindError, Tell, preferences, recipients, rules, store};
 use crate::bill::saved::{self, Saved};
 use crate::{City, Fault};
 
@@ -65,10 +65,8 @@ async fn plan(city: &City, job: u128, now: Timestamp) -> Result<(), RemindError>
     let today = now.date(offset);
     let tomorrow = today.tomorrow().unwrap_or(today);
     let next_day = Timestamp::start_of(tomorrow, offset).plus(Duration::from_hours(HOUR));
-    let place: Result<Option<store::Place>, RemindError> = city
-        .store
-        .write(move |conn| Box::pin(async move { Ok(store::place(conn, today).await?) }))
-        .await;
+    let place: Result<Option<store::Place>, RemindError> =
+        city.store.write(move |conn| Box::pin(async move { Ok(store::place(conn, today).await?) })).await;
     let Some(from) = place? else { return again(city, job, next_day).await };
     let accounts = saved::reminded(city, from.clone(), PAGE).await?;
     let last = accounts.last().map(|s| (s.resident, s.biller, s.account_no.clone()));
@@ -91,9 +89,7 @@ async fn plan(city: &City, job: u128, now: Timestamp) -> Result<(), RemindError>
 }
 
 async fn again(city: &City, job: u128, at: Timestamp) -> Result<(), RemindError> {
-    city.store
-        .write(move |conn| Box::pin(async move { Ok(jobs::retry(conn, job, at, "").await?) }))
-        .await
+    city.store.write(move |conn| Box::pin(async move { Ok(jobs::retry(conn, job, at, "").await?) })).await
 }
 
 /// What is to be told of these accounts today.
@@ -137,7 +133,7 @@ fn is_biller(why: &crate::bill::BillError) -> bool {
     matches!(why, crate::bill::BillError::BillerUnreachable)
 }
 
-fn tell(resident: kernel::ids::ResidentId, due: &saved::Due, kind: Kind, step: i64) -> Tell {
+fn tell(resident: kernel::ids::ResidentId, due: &saved::Due, kind: NoteKind, step: i64) -> Tell {
     Tell {
         resident,
         owner: due.saved.resident,

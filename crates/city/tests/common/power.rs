@@ -1,6 +1,6 @@
 //! Bills of `hz-power` for the slices that stand on bills.
 
-use city::bill::{self, BillError, BillView, PayBill, Paid};
+use city::bill::{self, BillError, BillView, Paid, PayBill};
 use city::identity::Resident;
 use kernel::Timestamp;
 use kernel::ids::{BillId, BillerId};

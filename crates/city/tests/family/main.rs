@@ -5,7 +5,7 @@ mod common;
 #[path = "../common/power.rs"]
 mod power_bills;
 
-use city::family::{self, May, State};
+use city::family::{self, FamilyMay, FamilyState};
 use common::{PIN, Town, call, call_raw, code, race};
 use power_bills::{POWER, bills, power, token};
 use serde_json::{Value, json};
@@ -68,7 +68,10 @@ async fn asked_consented_seen_and_ended() {
     assert_eq!((status, &active["state"], &active["granted"]), (200, &json!("active"), &json!("watch")));
     assert_eq!(active["label"], Value::Null, "what the helper calls her is the helper's");
     let (_, seen) = call(&router, "GET", &due, &helper, ()).await;
-    assert_eq!((&seen["items"][0]["bill_no"], &seen["items"][0]["amount"]["minor"]), (&json!("B1"), &json!(10_000)));
+    assert_eq!(
+        (&seen["items"][0]["bill_no"], &seen["items"][0]["amount"]["minor"]),
+        (&json!("B1"), &json!(10_000))
+    );
     assert!(!seen.to_string().contains('家'), "her labels are hers");
     assert_eq!(call(&router, "GET", &due, &owner, ()).await.1["code"], "family_no_consent", "one way only");
     let (_, wider) = call(&router, "POST", &to_consent, &owner, consent("pay")).await;
@@ -85,7 +88,10 @@ async fn asked_consented_seen_and_ended() {
     assert_eq!(what.len(), 4, "{what:?}");
     assert!(what.contains(&"consented_watch") && what.contains(&"consented_pay") && what.contains(&"ended"));
     let (_, list) = call(&router, "GET", "/v1/family", &owner, ()).await;
-    assert_eq!((list["items"].as_array().map(Vec::len), &list["items"][0]["role"]), (Some(1), &json!("owner")));
+    assert_eq!(
+        (list["items"].as_array().map(Vec::len), &list["items"][0]["role"]),
+        (Some(1), &json!("owner"))
+    );
     assert_eq!(call(&router, "GET", "/v1/family", &third, ()).await.1["items"], json!([]));
     assert_eq!(call(&router, "GET", &at, &third, ()).await.1["code"], "family_unknown");
     assert_eq!(call(&router, "GET", "/v1/family", "", ()).await.0, 401);
@@ -96,22 +102,27 @@ async fn declined_lapsed_and_no_more_than_asked() {
     let town = Town::new().await;
     let (helper, owner) = (town.resident("13800000001").await, town.resident("13800000002").await);
     town.pin(&owner).await;
-    let ask = async |key: &str| family::invite(&town.city, &helper, key, "13800000002", May::Watch, None).await;
+    let ask = async |key: &str| {
+        family::invite(&town.city, &helper, key, "13800000002", FamilyMay::Watch, None).await
+    };
     let first = ask("a").await.expect("invited");
-    let more = family::consent(&town.city, &owner, first.id, May::Pay, Some(PIN)).await;
+    let more = family::consent(&town.city, &owner, first.id, FamilyMay::Pay, Some(PIN)).await;
     assert_eq!(code(more), "family_more_than_asked");
     let declined = family::end(&town.city, &owner, first.id).await.expect("declined");
-    assert_eq!((declined.state, declined.ended_by), (State::Declined, Some(owner.id)));
+    assert_eq!((declined.state, declined.ended_by), (FamilyState::Declined, Some(owner.id)));
     let second = ask("b").await.expect("a declined one does not stand in the way");
     town.pass(7 * 24 * 3600 + 1);
-    assert_eq!(family::link(&town.city, &owner, second.id).await.map(|l| l.state), Ok(State::Lapsed));
-    assert_eq!(code(family::consent(&town.city, &owner, second.id, May::Watch, Some(PIN)).await), "family_over");
+    assert_eq!(family::link(&town.city, &owner, second.id).await.map(|l| l.state), Ok(FamilyState::Lapsed));
+    assert_eq!(
+        code(family::consent(&town.city, &owner, second.id, FamilyMay::Watch, Some(PIN)).await),
+        "family_over"
+    );
     let third = ask("c").await.expect("nor does a lapsed one");
-    assert_eq!(family::allows(&town.city, helper.id, owner.id, May::Watch).await, Ok(false));
-    family::consent(&town.city, &owner, third.id, May::Watch, Some(PIN)).await.expect("consented");
-    assert_eq!(family::allows(&town.city, helper.id, owner.id, May::Watch).await, Ok(true));
-    assert_eq!(family::allows(&town.city, helper.id, owner.id, May::Pay).await, Ok(false));
-    assert_eq!(family::allows(&town.city, owner.id, helper.id, May::Watch).await, Ok(false));
+    assert_eq!(family::allows(&town.city, helper.id, owner.id, FamilyMay::Watch).await, Ok(false));
+    family::consent(&town.city, &owner, third.id, FamilyMay::Watch, Some(PIN)).await.expect("consented");
+    assert_eq!(family::allows(&town.city, helper.id, owner.id, FamilyMay::Watch).await, Ok(true));
+    assert_eq!(family::allows(&town.city, helper.id, owner.id, FamilyMay::Pay).await, Ok(false));
+    assert_eq!(family::allows(&town.city, owner.id, helper.id, FamilyMay::Watch).await, Ok(false));
 }
 
 /// Eight invitations of the same two at once: one link.
@@ -121,7 +132,9 @@ async fn one_link_whatever_comes_at_once() {
     let (helper, owner) = (town.resident("13800000001").await, town.resident("13800000002").await);
     let made = race(8, |i| {
         let city = town.city.clone();
-        async move { family::invite(&city, &helper, &format!("k{i}"), "13800000002", May::Watch, None).await }
+        async move {
+            family::invite(&city, &helper, &format!("k{i}"), "13800000002", FamilyMay::Watch, None).await
+        }
     })
     .await;
     assert_eq!(made.iter().filter(|link| link.is_ok()).count(), 1);

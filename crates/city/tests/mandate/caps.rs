@@ -46,12 +46,9 @@ async fn raised_and_lowered_in_its_midst() {
         let change = Change { cap_bill: Some(cap_bill), cap_month: Some(cap_month), ..Change::default() };
         mandate::change(&town.city, &who, mandate.id, change, Some(PIN)).await.expect("changed")
     };
-    for (cap_bill, cap_month, left) in [
-        (10_000, 40_000, 10_000),
-        (10_000, 20_000, 0),
-        (10_000, 35_000, 5_000),
-        (30_000, 60_000, 30_000),
-    ] {
+    for (cap_bill, cap_month, left) in
+        [(10_000, 40_000, 10_000), (10_000, 20_000, 0), (10_000, 35_000, 5_000), (30_000, 60_000, 30_000)]
+    {
         let changed = set(cap_bill, cap_month).await;
         assert_eq!(mandate::left(&town.city, &changed).await, Ok(left), "of {cap_month}, 30000 are drawn");
         let other = town.node().await;

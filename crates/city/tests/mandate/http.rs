@@ -52,9 +52,15 @@ async fn made_listed_changed_and_skipped() {
     }
     let (status, made) = post(&router, &ming, "k", &good).await;
     assert_eq!(status, 200, "{made}");
-    assert_eq!((&made["state"], &made["left"], &made["notice_days"]), (&json!("active"), &cny(50_000), &json!(2)));
+    assert_eq!(
+        (&made["state"], &made["left"], &made["notice_days"]),
+        (&json!("active"), &cny(50_000), &json!(2))
+    );
     assert_eq!(post(&router, &ming, "k", &good).await.1["id"], made["id"], "the same again");
-    assert_eq!(post(&router, &ming, "k", &with("notice_days", json!(5))).await.1["code"], "idempotency_key_used");
+    assert_eq!(
+        post(&router, &ming, "k", &with("notice_days", json!(5))).await.1["code"],
+        "idempotency_key_used"
+    );
     let (_, list) = call(&router, "GET", "/v1/mandates", &ming, ()).await;
     assert_eq!(list["items"], json!([made]));
     assert_eq!(call(&router, "GET", "/v1/mandates", &hua, ()).await.1["items"], json!([]));
@@ -73,7 +79,9 @@ async fn made_listed_changed_and_skipped() {
     assert_eq!((status, &changed["left"], &changed["days_before_due"]), (200, &cny(60_000), &Value::Null));
     let (_, skipped) = call(&router, "POST", &format!("{at}/skip"), &ming, json!({"bill": bill})).await;
     assert_eq!(skipped["state"], "skipped");
-    for (verb, state) in [("pause", "paused"), ("resume", "active"), ("revoke", "revoked"), ("revoke", "revoked")] {
+    for (verb, state) in
+        [("pause", "paused"), ("resume", "active"), ("revoke", "revoked"), ("revoke", "revoked")]
+    {
         let (_, answer) = call(&router, "POST", &format!("{at}/{verb}"), &ming, ()).await;
         assert_eq!(answer["state"], state);
     }

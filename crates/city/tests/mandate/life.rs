@@ -1,9 +1,9 @@
 //! A bill is found, told of, debited on its day; or skipped, paid otherwise, refused, given up.
 
 use city::books;
-use city::family::{self, May};
+use city::family::{self, FamilyMay};
 use city::mandate::{self, RunState, Target, Terms, When};
-use city::remind::Kind;
+use city::remind::NoteKind;
 
 use crate::common::{PIN, Town, code};
 use crate::power_bills::{POWER, bills, march, pay, power};
@@ -18,7 +18,7 @@ async fn found_told_of_and_debited_on_its_day() {
     work(&town).await;
     let found = run(&town, &who, &mandate, bill).await.expect("a run");
     assert_eq!((found.state, found.debit_on.to_string()), (RunState::Noticed, "2026-03-22".to_owned()));
-    assert_eq!(told(&town, &who).await, [Kind::AutopayNotice]);
+    assert_eq!(told(&town, &who).await, [NoteKind::AutopayNotice]);
     march(&town, 22, 8, 59);
     work(&town).await;
     assert!(!is_paid(&town, bill).await, "not before its hour");
@@ -117,8 +117,8 @@ async fn refused_retried_given_up() {
     let tries: Vec<i64> = seen.iter().map(|(_, tries, _)| *tries).collect();
     assert_eq!(tries, [1, 2, 2, 3, 3, 3, 3, 4, 4], "3, 4, 6 and 10 March");
     assert_eq!(seen[8].2, RunState::GivenUp);
-    let failed = [Kind::AutopayFailed; 4];
-    assert_eq!(told(&town, &who).await, [&[Kind::AutopayNotice][..], &failed].concat());
+    let failed = [NoteKind::AutopayFailed; 4];
+    assert_eq!(told(&town, &who).await, [&[NoteKind::AutopayNotice][..], &failed].concat());
     assert!(!is_paid(&town, bill).await);
 
     let second = bills(&town, &[(POWER[0], "B2", "200.00")]).await[0].bill.id;
@@ -147,8 +147,8 @@ async fn a_family_members_bills_while_the_consent_holds() {
     let refused = mandate::create(&town.city, &helper, "k", terms.clone(), Some(PIN)).await;
     assert_eq!(code(refused), "family_no_consent");
     let link =
-        family::invite(&town.city, &helper, "f", "13800000002", May::Pay, None).await.expect("invited");
-    family::consent(&town.city, &owner, link.id, May::Pay, Some(PIN)).await.expect("consented");
+        family::invite(&town.city, &helper, "f", "13800000002", FamilyMay::Pay, None).await.expect("invited");
+    family::consent(&town.city, &owner, link.id, FamilyMay::Pay, Some(PIN)).await.expect("consented");
     let mandate = made(&town, &helper, "k", terms).await;
     work(&town).await;
     march(&town, 22, 9, 0);

@@ -65,7 +65,7 @@ pub async fn is_paid(town: &Town, bill: BillId) -> bool {
 }
 
 /// The kinds of the notes in the inbox, oldest first.
-pub async fn told(town: &Town, who: &Resident) -> Vec<remind::Kind> {
+pub async fn told(town: &Town, who: &Resident) -> Vec<remind::NoteKind> {
     let (notes, _) = remind::inbox(&town.city, who, None, 200).await.expect("an inbox");
     notes.into_iter().rev().map(|note| note.tell.kind).collect()
 }

@@ -40,8 +40,10 @@ async fn the_cap_holds_whatever_comes_at_once() {
     let rows: Vec<(&str, &str, &str)> = numbers.iter().map(|n| (POWER[0], n.as_str(), "100.00")).collect();
     bills(&town, &rows).await;
     let now = Terms { notice_days: 0, pay: When::AtOnce, ..terms() };
-    let mandates =
-        [made(&town, &who, "a", now.clone()).await, made(&town, &who, "b", Terms { cap_month: 30_000, ..now }).await];
+    let mandates = [
+        made(&town, &who, "a", now.clone()).await,
+        made(&town, &who, "b", Terms { cap_month: 30_000, ..now }).await,
+    ];
     let nodes = [town.city.clone(), town.node().await];
     race(2, |i| {
         let node = nodes[i].clone();

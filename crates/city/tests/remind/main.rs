@@ -5,10 +5,10 @@ mod common;
 #[path = "../common/power.rs"]
 mod power_bills;
 
-use city::family::{self, May};
+use city::family::{self, FamilyMay};
 use city::identity::Resident;
 use city::remind::rules::Quiet;
-use city::remind::{self, Kind, Language, Preferences};
+use city::remind::{self, NoteKind, NoteLanguage, Preferences};
 use city::{City, bill};
 use common::{PIN, Town, call, race};
 use kernel::Date;
@@ -23,8 +23,8 @@ async fn keep(town: &Town, who: &Resident, account: &str) {
     bill::saved::save(&town.city, who, power(), account, None, true).await.expect("kept");
 }
 
-/// Kind and step of what is in the inbox, oldest first.
-async fn told(city: &City, who: &Resident) -> Vec<(Kind, i64)> {
+/// NoteKind and step of what is in the inbox, oldest first.
+async fn told(city: &City, who: &Resident) -> Vec<(NoteKind, i64)> {
     let (notes, _) = remind::inbox(city, who, None, 200).await.expect("an inbox");
     notes.into_iter().rev().map(|note| (note.tell.kind, note.tell.step)).collect()
 }
@@ -40,7 +40,9 @@ async fn kept_as(town: &Town, state: &str) -> i64 {
 fn texts(town: &Town, phone: &str) -> Vec<String> {
     let all = std::fs::read_to_string(town.dir.path().join("messages.jsonl")).expect("messages");
     let lines = all.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
-    let own = lines.filter(|m| m["template"] != "sign_in_code" && m["phone"].as_str().is_some_and(|p| p.ends_with(phone)));
+    let own = lines.filter(|m| {
+        m["template"] != "sign_in_code" && m["phone"].as_str().is_some_and(|p| p.ends_with(phone))
+    });
     own.map(|m| m["text"].as_str().expect("a text").to_owned()).collect()
 }
 
@@ -64,8 +66,13 @@ async fn from_new_to_overdue_each_once() {
     }
     town.clock.set("2026-04-01T02:00:00Z".parse().expect("a time"));
     work(&town).await;
-    let wanted =
-        [(Kind::NewBill, 0), (Kind::DueSoon, 1), (Kind::DueSoon, 0), (Kind::Overdue, 1), (Kind::Overdue, 7)];
+    let wanted = [
+        (NoteKind::NewBill, 0),
+        (NoteKind::DueSoon, 1),
+        (NoteKind::DueSoon, 0),
+        (NoteKind::Overdue, 1),
+        (NoteKind::Overdue, 7),
+    ];
     assert_eq!(told(&town.city, &who).await, wanted);
     assert!(texts(&town, "13800000001").is_empty(), "no SMS unless wanted");
 }
@@ -83,7 +90,7 @@ async fn never_for_a_bill_that_was_paid_meanwhile() {
     pay(&town, &who, all[0].bill.id).await.expect("paid");
     march(&town, 3, 8, 0);
     work(&town).await;
-    assert_eq!(told(&town.city, &who).await, [(Kind::NewBill, 0)]);
+    assert_eq!(told(&town.city, &who).await, [(NoteKind::NewBill, 0)]);
     assert_eq!((kept_as(&town, "paid_meanwhile").await, kept_as(&town, "planned").await), (1, 0));
     let (notes, unread) = remind::inbox(&town.city, &who, None, 10).await.expect("an inbox");
     assert_eq!((notes[0].tell.bill, unread), (Some(all[1].bill.id), 1));
@@ -119,7 +126,7 @@ async fn page_after_page() {
     bills(&town, &[(POWER[0], "B1", "100.00")]).await;
     work(&town).await;
     for who in [&crowd[0], &crowd[64], &crowd[129]] {
-        assert_eq!(told(&town.city, who).await, [(Kind::NewBill, 0)]);
+        assert_eq!(told(&town.city, who).await, [(NoteKind::NewBill, 0)]);
     }
     assert_eq!(kept_as(&town, "sent").await, 130);
 }
@@ -132,25 +139,31 @@ async fn by_sms_in_ones_language_without_the_whole_number() {
         keep(&town, who, POWER[0]).await;
     }
     prefer(&town, &ming, |p| p.sms = true).await;
-    prefer(&town, &john, |p| (p.sms, p.language) = (true, Language::En)).await;
+    prefer(&town, &john, |p| (p.sms, p.language) = (true, NoteLanguage::En)).await;
     bills(&town, &[(POWER[0], "B1", "100.00")]).await;
     work(&town).await;
     let (zh, en) = (texts(&town, "13800000001"), texts(&town, "13800000002"));
     assert_eq!(zh, ["【一码】杭州供电（尾号 2520）新账单：100.00 CNY，2026-03-25 前缴纳。"]);
-    assert_eq!(en, ["【一码】Hangzhou Power (account ending 2520): a new bill of 100.00 CNY, due on 2026-03-25."]);
+    assert_eq!(
+        en,
+        ["【一码】Hangzhou Power (account ending 2520): a new bill of 100.00 CNY, due on 2026-03-25."]
+    );
 }
 
 #[tokio::test]
 async fn quiet_muted_and_no_longer_kept() {
     let town = Town::new().await;
-    let (quiet, muted, gone) =
-        (town.rich("13800000001", 1).await, town.rich("13800000002", 1).await, town.rich("13800000003", 1).await);
+    let (quiet, muted, gone) = (
+        town.rich("13800000001", 1).await,
+        town.rich("13800000002", 1).await,
+        town.rich("13800000003", 1).await,
+    );
     for who in [&quiet, &muted, &gone] {
         keep(&town, who, POWER[0]).await;
     }
     let noon = Some(Quiet { from: 9 * 60, to: 14 * 60 });
     prefer(&town, &quiet, |p| p.quiet = noon).await;
-    prefer(&town, &muted, |p| p.muted = vec![Kind::NewBill]).await;
+    prefer(&town, &muted, |p| p.muted = vec![NoteKind::NewBill]).await;
     prefer(&town, &gone, |p| p.quiet = noon).await;
     bills(&town, &[(POWER[0], "B1", "100.00")]).await;
     work(&town).await;
@@ -159,7 +172,7 @@ async fn quiet_muted_and_no_longer_kept() {
     assert_eq!(told(&town.city, &quiet).await, []);
     march(&town, 2, 14, 0);
     work(&town).await;
-    assert_eq!(told(&town.city, &quiet).await, [(Kind::NewBill, 0)]);
+    assert_eq!(told(&town.city, &quiet).await, [(NoteKind::NewBill, 0)]);
     assert_eq!(kept_as(&town, "unwanted").await, 2, "and not kept any more");
     assert!(told(&town.city, &muted).await.is_empty() && told(&town.city, &gone).await.is_empty());
 }
@@ -175,7 +188,9 @@ async fn supply_that_will_be_cut() {
         remind::supply_will_be_cut(&town.city, power(), POWER[0], on).await.expect("planned");
     }
     work(&town).await;
-    let cuts = |told: Vec<(Kind, i64)>| told.into_iter().filter(|(kind, _)| *kind == Kind::SupplyCutSoon).count();
+    let cuts = |told: Vec<(NoteKind, i64)>| {
+        told.into_iter().filter(|(kind, _)| *kind == NoteKind::SupplyCutSoon).count()
+    };
     assert_eq!(cuts(told(&town.city, &who).await), 1);
     pay(&town, &who, all[0].bill.id).await.expect("paid");
     let later = Date::constant(2026, 3, 21);
@@ -190,17 +205,18 @@ async fn the_family_that_watches() {
     let town = Town::new().await;
     let (helper, owner) = (town.rich("13800000001", 1).await, town.rich("13800000002", 1).await);
     town.pin(&owner).await;
-    let link =
-        family::invite(&town.city, &helper, "f", "13800000002", May::Watch, None).await.expect("invited");
+    let link = family::invite(&town.city, &helper, "f", "13800000002", FamilyMay::Watch, None)
+        .await
+        .expect("invited");
     keep(&town, &owner, POWER[0]).await;
     bills(&town, &[(POWER[0], "B1", "100.00")]).await;
     work(&town).await;
     assert!(told(&town.city, &helper).await.is_empty(), "not before the consent");
-    family::consent(&town.city, &owner, link.id, May::Watch, Some(PIN)).await.expect("consented");
+    family::consent(&town.city, &owner, link.id, FamilyMay::Watch, Some(PIN)).await.expect("consented");
     march(&town, 3, 10, 0);
     work(&town).await;
-    assert_eq!(told(&town.city, &helper).await, [(Kind::NewBill, 0)]);
-    assert_eq!(told(&town.city, &owner).await, [(Kind::NewBill, 0)]);
+    assert_eq!(told(&town.city, &helper).await, [(NoteKind::NewBill, 0)]);
+    assert_eq!(told(&town.city, &owner).await, [(NoteKind::NewBill, 0)]);
     march(&town, 23, 7, 0);
     work(&town).await;
     family::end(&town.city, &owner, link.id).await.expect("ended");
@@ -223,7 +239,10 @@ async fn the_routes() {
     let (status, page) = call(&router, "GET", "/v1/inbox?limit=1", &ming, ()).await;
     assert_eq!((status, &page["unread"], page["items"].as_array().map(Vec::len)), (200, &json!(2), Some(1)));
     let note = &page["items"][0];
-    assert_eq!((&note["kind"], &note["on"], &note["family"]), (&json!("new_bill"), &json!("2026-03-25"), &json!(false)));
+    assert_eq!(
+        (&note["kind"], &note["on"], &note["family"]),
+        (&json!("new_bill"), &json!("2026-03-25"), &json!(false))
+    );
     let next = page["next"].as_str().expect("a next");
     let (_, rest) = call(&router, "GET", &format!("/v1/inbox?cursor={next}"), &ming, ()).await;
     assert_eq!((rest["items"].as_array().map(Vec::len), &rest["next"]), (Some(1), &Value::Null));
