@@ -39,6 +39,8 @@ pub mod account_code {
     pub const MARKER: u16 = 104;
     /// How often a resident may still use a campaign's coupon (shadow, never overdrawn).
     pub const COUPON_USE: u16 = 105;
+    /// What of a mandate's month may still be debited (shadow, never overdrawn).
+    pub const MANDATE_CAP: u16 = 106;
 }
 
 /// Transfer codes: why money moved.
@@ -98,6 +100,12 @@ pub mod transfer_code {
     pub const FUNDS_PROBE: u16 = 112;
     /// Marker: a trade that was paid with a coupon and refunded so far was refunded further.
     pub const REFUND_STEP: u16 = 116;
+    /// Pool → what a mandate may debit in a month.
+    pub const MANDATE_GRANT: u16 = 117;
+    /// What a mandate may debit in a month → pool: used by a payment (pending, then posted or voided with it).
+    pub const MANDATE_DRAW: u16 = 118;
+    /// What a mandate may debit in a month → pool: its cap was lowered.
+    pub const MANDATE_LOWERED: u16 = 119;
 }
 
 /// The shadow ledgers of a currency. Numbers above every ISO 4217 code.
@@ -113,6 +121,10 @@ pub mod shadow {
     }
     /// Markers: transfers of amount 0 whose id alone matters.
     pub const MARKERS: u32 = 30_000;
+    /// What mandates may debit in a month, in minor units.
+    pub fn mandate(currency: Currency) -> u32 {
+        50_000 + u32::from(currency.numeric())
+    }
     /// Uses of coupons, in pieces.
     pub const COUPON_USES: u32 = 40_000;
 }
@@ -277,7 +289,8 @@ pub fn linked(mut chain: Vec<Transfer>) -> Vec<Transfer> {
 pub async fn open(ledger: &Ledger, currency: Currency) -> Result<(), Fault> {
     let none = AccountFlags::empty();
     let (from, to) = marker_ends();
-    let pools = [shadow::kyc(currency), shadow::refundable(currency), shadow::COUPON_USES];
+    let pools =
+        [shadow::kyc(currency), shadow::refundable(currency), shadow::COUPON_USES, shadow::mandate(currency)];
     let mut accounts = vec![
         account(bank_clearing(currency), money(currency), account_code::BANK_CLEARING, none),
         account(fees(currency), money(currency), account_code::FEES, none),
@@ -504,7 +517,13 @@ mod tests {
     #[test]
     fn ledgers_never_meet() {
         let cny = Currency::CNY;
-        let shadows = [shadow::kyc(cny), shadow::refundable(cny), shadow::MARKERS, shadow::COUPON_USES];
+        let shadows = [
+            shadow::kyc(cny),
+            shadow::refundable(cny),
+            shadow::MARKERS,
+            shadow::COUPON_USES,
+            shadow::mandate(cny),
+        ];
         let ledgers = [&shadows[..], &[money(cny)]].concat();
         let distinct: std::collections::HashSet<_> = ledgers.iter().collect();
         assert_eq!(distinct.len(), ledgers.len());

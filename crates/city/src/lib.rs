@@ -9,12 +9,15 @@ pub mod bill;
 pub mod books;
 pub mod coupon;
 pub mod event;
+pub mod family;
 mod fault;
 pub mod http;
 pub mod identity;
+pub mod mandate;
 pub mod merchant;
 pub mod operator;
 mod pdf;
+pub mod remind;
 pub mod session;
 pub mod supply;
 pub mod trade;
@@ -164,6 +167,8 @@ impl City {
         tasks.extend(bill::start(self, stop));
         tasks.extend(supply::start(self, stop));
         tasks.extend(operator::start(self, stop));
+        tasks.extend(remind::start(self, stop));
+        tasks.extend(mandate::start(self, stop));
         tasks
     }
 }

@@ -60,4 +60,10 @@ pub mod ids {
     pub type PasskeyId = Id<kinds::Passkey>;
     /// A campaign of coupons, `cpn_…`; the same 128 bits are its budget account in the ledger.
     pub type CampaignId = Id<kinds::Campaign>;
+    /// A mandate to pay bills by themselves, `mdt_…`.
+    pub type MandateId = Id<kinds::Mandate>;
+    /// A tie between two residents, `fam_…`.
+    pub type FamilyId = Id<kinds::Family>;
+    /// A note in a resident's inbox, `nte_…`.
+    pub type NoteId = Id<kinds::Note>;
 }

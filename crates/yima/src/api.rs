@@ -24,6 +24,9 @@ HEAD needs the header `yima-csrf`."
         (name = "trade", description = "Paying and being paid by code"),
         (name = "merchant", description = "Shops, tills, posters, statements, events, webhooks"),
         (name = "bill", description = "Billers, bills, payments, receipts"),
+        (name = "mandate", description = "Auto-pay"),
+        (name = "remind", description = "Inbox and reminders"),
+        (name = "family", description = "Looking after each other's bills"),
         (name = "event", description = "Live events and webhooks"),
         (name = "biller", description = "Files in and out, settlement, reconciliation"),
         (name = "operator", description = "What the city's operators do"),
@@ -42,6 +45,9 @@ fn routes() -> OpenApiRouter<City> {
         .merge(city::event::http::routes())
         .merge(city::bill::http::routes())
         .merge(city::supply::http::routes())
+        .merge(city::mandate::http::routes())
+        .merge(city::remind::http::routes())
+        .merge(city::family::http::routes())
         .merge(city::operator::http::routes())
 }
 

@@ -62,6 +62,8 @@ pub enum BillError {
     InsufficientBalance,
     /// The KYC allowance does not cover it.
     CapReached,
+    /// What the mandate may debit in this month does not cover it.
+    MandateCapReached,
     /// The biller refused payments of this bill millions of times; it cannot be paid here any more.
     AttemptsExhausted,
     /// No such payment of this resident.
@@ -114,6 +116,9 @@ impl fmt::Display for BillError {
             Self::BillerUnreachable => "the biller cannot be reached now; try again later",
             Self::InsufficientBalance => "the balance does not cover the amount",
             Self::CapReached => "the allowance of this account's tier does not cover the amount",
+            Self::MandateCapReached => {
+                "what the mandate may still debit this month does not cover the amount"
+            }
             Self::AttemptsExhausted => "payments of this bill failed too often; pay it at the biller",
             Self::PaymentUnknown => "no such payment",
             Self::ReferenceMalformed => "a reference is 1 to 64 visible ASCII characters",
@@ -160,6 +165,7 @@ impl Refusal for BillError {
             Self::BillerRefused(_) => "biller_refused",
             Self::InsufficientBalance => "insufficient_balance",
             Self::CapReached => "cap_reached",
+            Self::MandateCapReached => "mandate_cap_reached",
             Self::AttemptsExhausted => "attempts_exhausted",
             Self::PaymentUnknown => "payment_unknown",
             Self::ReferenceMalformed => "reference_malformed",
@@ -203,6 +209,7 @@ impl Refusal for BillError {
             | Self::BillerRefused(_)
             | Self::InsufficientBalance
             | Self::CapReached
+            | Self::MandateCapReached
             | Self::AttemptsExhausted
             | Self::PaymentFinal
             | Self::TooManySaved

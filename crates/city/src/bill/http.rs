@@ -347,7 +347,7 @@ impl BillAnswer {
     }
 }
 
-pub(super) fn period(period: u32) -> Option<String> {
+pub(crate) fn period(period: u32) -> Option<String> {
     (period > 0).then(|| format!("{:04}-{:02}", period / 100, period % 100))
 }
 

@@ -65,7 +65,7 @@ pub use history::{HistoryEntry, HistoryFilter, history};
 pub use import::{FileFault, Import, ROW_ERRORS_KEPT, RowError, import_id, import_path, lookup, survey};
 pub use pack::{Category, Pack, PackError};
 pub use parts::Part;
-pub use pay::{Paid, PayBill, PayState, pay};
+pub use pay::{Paid, PayBill, PayState, pay, pay_within};
 pub use query::{
     BillView, BillerFilter, all_imports, bill, biller, billers, fetch, imports, quote, row_errors,
     stopped_imports, unfinished_imports,

@@ -15,7 +15,7 @@ use super::parts::{self, same_payment};
 use super::rules::{self, Bill, Quote, ids};
 use super::standing::{self, Attempt, LAST_ATTEMPT, Resolve, Resolved, Settled};
 use super::{BillError, arrears, bill_row, connector, pack};
-use crate::books::{self, attempt_id, transfer_code};
+use crate::books::{self, attempt_id, shadow, transfer_code};
 use crate::identity::{self, Resident};
 use crate::{City, Fault};
 
@@ -60,6 +60,22 @@ const CONFIRM_WITHIN: Duration = Duration::from_secs(10);
 
 /// Pays a bill.
 pub async fn pay(city: &City, who: &Resident, request: PayBill) -> Result<Paid, BillError> {
+    pay_by(city, who, request, None).await
+}
+
+/// Pays a bill without asking for a PIN, for which it draws the amount from `cap` in the same chain: an account on
+/// the mandates' shadow ledger that the resident's PIN has filled. Refused as `mandate_cap_reached` when it does
+/// not cover the amount.
+pub async fn pay_within(city: &City, who: &Resident, request: PayBill, cap: u128) -> Result<Paid, BillError> {
+    pay_by(city, who, request, Some(cap)).await
+}
+
+async fn pay_by(
+    city: &City,
+    who: &Resident,
+    request: PayBill,
+    mandate_cap: Option<u128>,
+) -> Result<Paid, BillError> {
     let bill = bill_row(city, request.bill).await?;
     let pack = pack(city, bill.biller).await?;
     let own_id = ids::request(own_id(request.request_id.as_deref(), &request.quote)?);
@@ -78,8 +94,10 @@ pub async fn pay(city: &City, who: &Resident, request: PayBill) -> Result<Paid, 
         let done = progress.payment_of(bill.id, who, own_id, Some(amount));
         return done.map(|(_, paid)| paid).ok_or(why);
     }
-    identity::require_pin(city, who, amount, request.pin.as_deref()).await?;
-    Intent { city, who, bill: &bill, pack: &pack, quoted: &quoted, amount, own_id }.pay().await
+    if mandate_cap.is_none() {
+        identity::require_pin(city, who, amount, request.pin.as_deref()).await?;
+    }
+    Intent { city, who, bill: &bill, pack: &pack, quoted: &quoted, amount, own_id, mandate_cap }.pay().await
 }
 
 /// The client's own id of a payment: the one given, or else the quote's.
@@ -156,14 +174,16 @@ pub(super) struct Intent<'a> {
     pub quoted: &'a Quote,
     pub amount: i64,
     pub own_id: u64,
+    /// The account that a mandate's payment draws from besides.
+    pub mandate_cap: Option<u128>,
 }
 
-/// How a chain begins: probe, void of the probe, claim, draw; then, with a local biller, post of the
-/// claim and post of the draw.
+/// How a chain begins: probe, void of the probe, claim, draw of the allowance, where a mandate pays its draw; then,
+/// with a local biller, post of the claim and posts of the draws.
 const PROBE: usize = 0;
 const CLAIM: usize = 2;
 const DRAW: usize = 3;
-const POST: usize = 4;
+const MANDATE_DRAW: usize = 4;
 
 /// How often a payment moves on to another attempt before it leaves the bill to those it races.
 const MOVES_MAX: usize = 64;
@@ -225,9 +245,10 @@ impl Intent<'_> {
             return self.unless_taken(BillError::BillerUnreachable).await;
         };
         let mut chain = self.claim(id, local, way).await?;
-        let draw = chain[DRAW].id;
+        let draws: Vec<u128> = chain[DRAW..].iter().map(|draw| draw.id).collect();
+        let post = chain.len();
         if local {
-            chain.extend(standing::resolving(id, &[draw], Resolve::Post));
+            chain.extend(standing::resolving(id, &draws, Resolve::Post));
         }
         chain.extend(parts::mark(self.pack, self.bill.id, self.quoted, self.amount, id));
         let timestamps = match submit(self.city, chain).await? {
@@ -238,6 +259,7 @@ impl Intent<'_> {
             Err((CLAIM, S::IdAlreadyFailed)) => return Ok(Tried::Dead),
             Err((CLAIM, status)) if books::is_exists(status) => return self.taken(id).await,
             Err((DRAW, S::ExceedsCredits)) => return Err(BillError::CapReached),
+            Err((MANDATE_DRAW, S::ExceedsCredits)) => return Err(BillError::MandateCapReached),
             Err((at, status)) => {
                 return Err(Fault::Books(format!("bill payment, event {at}: {status:?}")).into());
             }
@@ -257,7 +279,7 @@ impl Intent<'_> {
             Ok(Tried::Paid(Paid { settled, state, repeated: false }))
         };
         if local {
-            return done(PayState::Settled, timestamps[POST]);
+            return done(PayState::Settled, timestamps[post]);
         }
         let asked = Claim {
             payment: PaymentId::from_u128(id),
@@ -277,7 +299,7 @@ impl Intent<'_> {
             Outcome::Confirmed => Resolve::Post,
             Outcome::Refused(_) | Outcome::NotSent => Resolve::Void,
         };
-        let resolved = match standing::resolve(self.city, id, &[draw], how).await {
+        let resolved = match standing::resolve(self.city, id, &draws, how).await {
             // The claim stands, whatever the biller said: it is followed up when there is room.
             Err(Fault::Ledger(EngineError::NoSpace)) => return done(PayState::Pending, timestamps[CLAIM]),
             other => other?,
@@ -315,7 +337,20 @@ impl Intent<'_> {
         let draw = identity::cap_transfer(self.city, self.who, self.amount, id).await?;
         let draw = Transfer { flags: TransferFlags::Pending, timeout, user_data_32: way, ..draw };
         let [probe, release] = books::funds_probe(&*self.city.rng, &payment);
-        Ok(vec![probe, release, payment, draw])
+        let mut chain = vec![probe, release, payment, draw];
+        if let Some(cap) = self.mandate_cap {
+            let (ledger, code) = (shadow::mandate(currency), transfer_code::MANDATE_DRAW);
+            let (draw, pool) = (self.city.rng.u128(), books::pool(ledger));
+            chain.push(Transfer {
+                flags: TransferFlags::Pending,
+                timeout,
+                ledger,
+                user_data_128: id,
+                user_data_32: way,
+                ..books::transfer(draw, cap, pool, self.amount, currency, code)
+            });
+        }
+        Ok(chain)
     }
 
     /// It cannot be tried; but if the bill is taken, that comes first.

@@ -338,6 +338,18 @@ pub fn payout_day(calendar: Calendar, day: Date, days: u32) -> Date {
     if days == 0 { day } else { calendar.add(day, days) }
 }
 
+/// A day as tables have it, `20260331`.
+pub fn day_number(day: Date) -> i64 {
+    i64::from(day.year()) * 10_000 + i64::from(day.month()) * 100 + i64::from(day.day())
+}
+
+/// The day of `20260331`.
+pub fn day_of(number: i64) -> Option<Date> {
+    let part = |n: i64| i16::try_from(n).ok();
+    let short = |n: i64| i8::try_from(n).ok();
+    Date::new(part(number / 10_000)?, short(number / 100 % 100)?, short(number % 100)?).ok()
+}
+
 /// The ids that a payment attempt has in the ledger, all derived from the attempt's own.
 pub mod ids {
     use kernel::derive_u128;

@@ -247,20 +247,24 @@ pub(super) fn resolving(pending: u128, draws: &[u128], how: Resolve) -> Vec<Tran
         },
     };
     let payment = event(pending, transfer_code::BILL_PAYMENT);
-    let draws = draws.iter().map(|id| event(*id, transfer_code::CAP_DRAW));
+    // Each draw keeps the code it was made with.
+    let draws = draws.iter().map(|id| event(*id, 0));
     std::iter::once(payment).chain(draws).collect()
 }
 
-/// The pending draws of an allowance that belong to a pending payment. Their `user_data_32` is the way the claim goes.
+/// The pending draws that belong to a pending payment: of the payer's allowance and, where a mandate pays, of the
+/// mandate's month. Their `user_data_32` is the way the claim goes.
 pub(super) async fn draws_of(city: &City, pending: u128) -> Result<Vec<Transfer>, Fault> {
-    let filter = QueryFilter {
-        user_data_128: pending,
-        ledger: shadow::kyc(city.settings.currency),
-        code: transfer_code::CAP_DRAW,
-        limit: 8,
-        ..QueryFilter::default()
-    };
-    let mut found = city.ledger.query_transfers(filter).await?;
+    let currency = city.settings.currency;
+    let kinds = [
+        (shadow::kyc(currency), transfer_code::CAP_DRAW),
+        (shadow::mandate(currency), transfer_code::MANDATE_DRAW),
+    ];
+    let mut found = Vec::new();
+    for (ledger, code) in kinds {
+        let filter = QueryFilter { user_data_128: pending, ledger, code, limit: 8, ..QueryFilter::default() };
+        found.extend(city.ledger.query_transfers(filter).await?);
+    }
     found.retain(|t| t.flags.contains(TransferFlags::Pending));
     Ok(found)
 }

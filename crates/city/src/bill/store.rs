@@ -3,25 +3,14 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use kernel::Timestamp;
 use kernel::ids::{BillId, BillerId, ImportId};
-use kernel::{Date, Timestamp};
 use store::{AnyRow, AssertSqlSafe, Conn, Row, StoreError, one_row};
 
 use super::import::{Import, Survey};
 use super::pack::Pack;
 use super::rules::{Bill, RowFault};
-
-/// A date as `20260331`.
-pub fn date_number(date: Date) -> i64 {
-    i64::from(date.year()) * 10_000 + i64::from(date.month()) * 100 + i64::from(date.day())
-}
-
-/// The date of `20260331`.
-pub fn date_of(number: i64) -> Option<Date> {
-    let part = |n: i64| i16::try_from(n).ok();
-    let short = |n: i64| i8::try_from(n).ok();
-    Date::new(part(number / 10_000)?, short(number / 100 % 100)?, short(number % 100)?).ok()
-}
+pub use super::rules::{day_number as date_number, day_of as date_of};
 
 /// Adds a biller or gives it a new pack. Says whether anything changed.
 pub async fn put_biller(conn: &mut Conn, pack: &Pack, now: Timestamp) -> Result<bool, StoreError> {

@@ -43,7 +43,7 @@ pub use key::{
     operators, require_operator, revoke_any_key, revoke_key, revoke_till_keys,
 };
 pub use lookups::{Lookup, may_tell};
-pub use pin::{change_pin, require_pin, reset_pin, set_first_pin};
+pub use pin::{change_pin, require_pin, require_pin_always, reset_pin, set_first_pin};
 pub use rules::Tier;
 pub use sender::{ConsoleSender, FileSender, Message, MessageSender};
 pub use session::sign_out;
@@ -354,7 +354,7 @@ pub async fn request_code(city: &City, phone: &str) -> Result<(), IdentityError>
         let too_soon = sent_at.is_none_or(|sent_at| sent_at > not_after);
         return Err(if too_soon { IdentityError::CodeTooSoon } else { IdentityError::CodeTooMany });
     }
-    let message = Message { phone: phone.clone(), template: "sign_in_code", code };
+    let message = Message { phone: phone.clone(), template: "sign_in_code", code, note: None };
     if let Err(why) = city.identity.sender.send(message).await {
         tracing::error!(%why, "a one-time code could not be sent");
         let forgotten: Result<(), IdentityError> = city
@@ -365,6 +365,22 @@ pub async fn request_code(city: &City, phone: &str) -> Result<(), IdentityError>
         return Err(IdentityError::SenderUnavailable);
     }
     Ok(())
+}
+
+/// Hands a note over for a resident's phone; the text must not hold a secret. An error says that it was not handed
+/// over.
+pub async fn send_note(
+    city: &City,
+    to: ResidentId,
+    template: &'static str,
+    text: String,
+) -> Result<(), IdentityError> {
+    let phone = resident(city, to).await?.phone;
+    let message = Message { phone, template, code: String::new(), note: Some(text) };
+    city.identity.sender.send(message).await.map_err(|why| {
+        tracing::warn!(%why, template, "a note could not be sent");
+        IdentityError::SenderUnavailable
+    })
 }
 
 /// Uses up a one-time code.

@@ -25,6 +25,11 @@ pub async fn require_pin(
     check(city, who, pin).await
 }
 
+/// Refuses unless `pin` is the resident's: for what lets others, or the city, act in the resident's name.
+pub async fn require_pin_always(city: &City, who: &Resident, pin: Option<&str>) -> Result<(), IdentityError> {
+    check(city, who, pin.ok_or(IdentityError::PinRequired)?).await
+}
+
 /// Refuses unless `pin` is the resident's, where one was set: for what opens a door to the account.
 pub async fn require_pin_if_set(city: &City, who: &Resident, pin: Option<&str>) -> Result<(), IdentityError> {
     if !profile(city, who).await?.has_pin {

@@ -13,15 +13,20 @@ use store::BoxFuture;
 pub struct Message {
     /// E.164.
     pub phone: String,
-    /// What it is about, for gateways that want a template: `sign_in_code`.
+    /// What it is about, for gateways that want a template: `sign_in_code`, `due_soon`.
     pub template: &'static str,
-    /// The one-time code.
+    /// The one-time code; empty in a note.
     pub code: String,
+    /// The text of a note; none with a one-time code.
+    pub note: Option<String>,
 }
 
 impl Message {
     /// The text as a person reads it.
     pub fn text(&self) -> String {
+        if let Some(note) = &self.note {
+            return note.clone();
+        }
         format!("【一码】验证码 {}，5 分钟内有效，请勿告诉他人。Your Yima code is {}.", self.code, self.code)
     }
 }

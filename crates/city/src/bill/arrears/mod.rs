@@ -207,7 +207,7 @@ pub async fn pay_account(city: &City, who: &Resident, request: PayAccount) -> Re
             }
             (None, _) => {
                 let (quoted, own_id) = (&step.quote, step.own_id);
-                Intent { city, who, bill, pack: &pack, quoted, amount, own_id }.pay().await
+                Intent { city, who, bill, pack: &pack, quoted, amount, own_id, mandate_cap: None }.pay().await
             }
         };
         match outcome {

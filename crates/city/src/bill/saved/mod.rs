@@ -125,12 +125,43 @@ pub async fn saved(city: &City, who: &Resident) -> Result<Vec<Saved>, BillError>
     Ok(store::of(&mut conn, who.id).await?)
 }
 
+/// The accounts that this resident keeps, for a slice that knows the id only and may see them.
+pub async fn saved_by(city: &City, resident: ResidentId) -> Result<Vec<Saved>, BillError> {
+    let mut conn = city.store.read().await?;
+    Ok(store::of(&mut conn, resident).await?)
+}
+
+/// The next `limit` accounts whose keepers want to be reminded, after `after`, in the order of their keys.
+pub async fn reminded(
+    city: &City,
+    after: Option<(ResidentId, BillerId, String)>,
+    limit: u32,
+) -> Result<Vec<Saved>, BillError> {
+    let mut conn = city.store.read().await?;
+    Ok(store::reminded(&mut conn, after, limit).await?)
+}
+
+/// Who keeps this account and wants to be reminded.
+pub async fn reminded_of(
+    city: &City,
+    biller: BillerId,
+    account_no: &str,
+) -> Result<Vec<ResidentId>, BillError> {
+    let mut conn = city.store.read().await?;
+    Ok(store::reminded_of(&mut conn, biller, account_no).await?)
+}
+
 /// The open bills on the accounts that the resident keeps, soonest due first. A bill that somebody is paying
 /// right now is not open.
 pub async fn due(city: &City, who: &Resident) -> Result<Vec<Due>, BillError> {
+    due_on(city, saved(city, who).await?).await
+}
+
+/// [`due`] on these accounts; whoever asks for another's has seen to it that he may.
+pub async fn due_on(city: &City, accounts: Vec<Saved>) -> Result<Vec<Due>, BillError> {
     let today = city.now().date(city.settings.offset);
     let mut due = Vec::new();
-    for saved in saved(city, who).await? {
+    for saved in accounts {
         let pack = pack(city, saved.biller).await?;
         let views = match fetch(city, saved.biller, &saved.account_no).await {
             // New rules of the biller may no longer know the number.

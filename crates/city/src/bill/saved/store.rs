@@ -113,3 +113,37 @@ pub async fn of(conn: &mut Conn, resident: ResidentId) -> Result<Vec<Saved>> {
     .await?;
     rows.iter().map(saved).collect()
 }
+
+/// The next accounts whose keepers want to be reminded.
+pub async fn reminded(
+    conn: &mut Conn,
+    after: Option<(ResidentId, BillerId, String)>,
+    limit: u32,
+) -> Result<Vec<Saved>> {
+    let (resident, biller, account_no) =
+        after.map_or((Vec::new(), Vec::new(), String::new()), |(r, b, n)| (r.to_bytes(), b.to_bytes(), n));
+    let rows = store::query(
+        "SELECT * FROM bill_account WHERE (resident_id, biller, account_no) > ($1, $2, $3) AND remind_at IS NOT NULL
+         ORDER BY resident_id, biller, account_no LIMIT $4",
+    )
+    .bind(resident)
+    .bind(biller)
+    .bind(account_no)
+    .bind(i64::from(limit))
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(saved).collect()
+}
+
+/// Who keeps this account and wants to be reminded.
+pub async fn reminded_of(conn: &mut Conn, biller: BillerId, account_no: &str) -> Result<Vec<ResidentId>> {
+    let rows = store::query(
+        "SELECT resident_id FROM bill_account WHERE biller = $1 AND account_no = $2 AND remind_at IS NOT NULL
+         ORDER BY resident_id",
+    )
+    .bind(biller.to_bytes())
+    .bind(account_no)
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(|row| store::id(row, "resident_id")).collect()
+}
