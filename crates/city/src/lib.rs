@@ -15,6 +15,7 @@ pub mod identity;
 pub mod merchant;
 pub mod operator;
 mod pdf;
+pub mod region;
 pub mod session;
 pub mod trade;
 pub mod wallet;
