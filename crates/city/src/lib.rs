@@ -8,6 +8,7 @@
 pub mod bill;
 pub mod books;
 pub mod coupon;
+pub mod coverage;
 pub mod event;
 mod fault;
 pub mod http;
@@ -106,6 +107,8 @@ pub struct Parts {
     pub trade: trade::State,
     /// Names of campaigns.
     pub coupon: coupon::State,
+    /// Where people and prospects are known.
+    pub coverage: coverage::State,
     /// Biller packs in memory.
     pub bill: bill::State,
     /// Who listens to live events.
@@ -142,12 +145,14 @@ impl City {
             merchant: merchant::State::default(),
             trade: trade::State::default(),
             coupon: coupon::State::default(),
+            coverage: coverage::State::default(),
             bill: bill::State::default(),
             event: event::State::default(),
             operator: operator::State::default(),
         }));
         identity::load(&city).await?;
         bill::load(&city).await?;
+        coverage::load(&city).await;
         Ok(city)
     }
 
@@ -163,6 +168,7 @@ impl City {
         tasks.extend(event::start(self, stop));
         tasks.extend(bill::start(self, stop));
         tasks.extend(operator::start(self, stop));
+        tasks.extend(coverage::start(self, stop));
         tasks
     }
 }

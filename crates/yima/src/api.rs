@@ -42,6 +42,7 @@ fn routes() -> OpenApiRouter<City> {
         .merge(city::event::http::routes())
         .merge(city::bill::http::routes())
         .merge(city::operator::http::routes())
+        .merge(city::coverage::http::routes())
 }
 
 /// The router and its document.

@@ -31,6 +31,9 @@ pub struct Seen {
     pub last: Option<(Timestamp, bool)>,
 }
 
+/// Who uses a door: a biller's ways, and which of them.
+type Users = Vec<(Arc<Routes>, usize)>;
+
 impl Routes {
     /// How the last question came out, by way.
     pub(in super::super) fn seen(&self) -> Vec<Seen> {
@@ -67,7 +70,7 @@ pub async fn probe_all(city: &City) {
     };
     let now = city.now();
     // One question for each door, whoever uses it.
-    let mut doors: HashMap<usize, (Arc<dyn Door>, Vec<(Arc<Routes>, usize)>)> = HashMap::new();
+    let mut doors: HashMap<usize, (Arc<dyn Door>, Users)> = HashMap::new();
     for (_, routes) in all {
         for (at, lane) in routes.lanes.iter().enumerate() {
             if lane.may_be_probed(&routes, now) {
