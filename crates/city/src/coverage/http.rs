@@ -313,6 +313,7 @@ async fn coverage_next(
 #[serde(rename_all = "snake_case")]
 enum MeasureName {
     /// Bills paid for every thousand people, regions without known people left out.
+    #[serde(rename = "payments_per_1000")]
     PaymentsPer1000,
     /// Bills paid.
     #[default]

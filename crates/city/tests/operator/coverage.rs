@@ -83,8 +83,15 @@ async fn a_file_covers_a_city_until_no_other_comes_and_months_are_kept() {
     let (_, history) = call(&app, "GET", "/v1/operator/coverage/history?parent=330100", &key, ()).await;
     let months: Vec<_> = history["items"].as_array().expect("months").iter().map(|m| &m["covered"]).collect();
     assert_eq!(months, [&json!(13), &json!(0)], "{history}");
-    let (status, csv) =
-        call_raw(&app, "GET", "/v1/operator/coverage.csv?month=2026-03", &key, Vec::new()).await;
+    let bearer = format!("Bearer {key}");
+    let (status, csv) = call_raw(
+        &app,
+        "GET",
+        "/v1/operator/coverage.csv?month=2026-03",
+        &[("authorization", bearer.as_str())],
+        (),
+    )
+    .await;
     let csv = String::from_utf8(csv).expect("text");
     assert_eq!(status, 200);
     assert!(csv.contains("\r\n330000,浙江省,90,13,,,1,1,"), "{csv}");
@@ -176,11 +183,17 @@ body = '{"id":"{payment}"}'
     let down = Arc::new(AtomicBool::new(false));
     let told = down.clone();
     let faults: channel::direct::counterpart::Faults =
-        Arc::new(move |_, _| told.load(Ordering::Relaxed).then_some(Fault::Silent));
+        Arc::new(move |_, _| told.load(Ordering::Relaxed).then_some(Fault::SilentBefore));
     let spec = pack.spec.channels[0].direct.clone().expect("over HTTP");
     let clock = Arc::new(ManualClock::new(monday()));
-    let side =
-        Counterpart::start(spec, Book::default(), faults, Arc::new(Held::default()), clock, Duration::from_secs(3));
+    let side = Counterpart::start(
+        spec,
+        Book::default(),
+        faults,
+        Arc::new(Held::default()),
+        clock,
+        Duration::from_secs(3),
+    );
     let side = side.await.expect("the other side");
     let url = format!("http://{}", side.addr).parse().expect("an address");
     let door = DoorSetting { url, secrets: Held::default(), tls: Tls::default() };
