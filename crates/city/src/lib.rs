@@ -8,6 +8,7 @@
 pub mod bill;
 pub mod books;
 pub mod coupon;
+pub mod coverage;
 pub mod event;
 pub mod family;
 mod fault;
@@ -18,6 +19,7 @@ pub mod merchant;
 pub mod operator;
 mod pdf;
 pub mod remind;
+pub mod region;
 pub mod session;
 pub mod supply;
 pub mod trade;
@@ -109,6 +111,8 @@ pub struct Parts {
     pub trade: trade::State,
     /// Names of campaigns.
     pub coupon: coupon::State,
+    /// Where people and prospects are known.
+    pub coverage: coverage::State,
     /// Biller packs in memory.
     pub bill: bill::State,
     /// Who listens to live events.
@@ -145,12 +149,14 @@ impl City {
             merchant: merchant::State::default(),
             trade: trade::State::default(),
             coupon: coupon::State::default(),
+            coverage: coverage::State::default(),
             bill: bill::State::default(),
             event: event::State::default(),
             operator: operator::State::default(),
         }));
         identity::load(&city).await?;
         bill::load(&city).await?;
+        coverage::load(&city).await;
         Ok(city)
     }
 
@@ -169,6 +175,7 @@ impl City {
         tasks.extend(operator::start(self, stop));
         tasks.extend(remind::start(self, stop));
         tasks.extend(mandate::start(self, stop));
+        tasks.extend(coverage::start(self, stop));
         tasks
     }
 }

@@ -26,6 +26,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (15, "mandate", include_str!("../migrations/0015_mandate.sql")),
     (16, "remind family", include_str!("../migrations/0016_remind_family.sql")),
     (17, "supply", include_str!("../migrations/0017_supply.sql")),
+    (19, "coverage", include_str!("../migrations/0019_coverage.sql")),
     (22, "returned file", include_str!("../migrations/0022_returned_file.sql")),
 ];
 

@@ -49,6 +49,7 @@ fn routes() -> OpenApiRouter<City> {
         .merge(city::remind::http::routes())
         .merge(city::family::http::routes())
         .merge(city::operator::http::routes())
+        .merge(city::coverage::http::routes())
 }
 
 /// The router and its document.

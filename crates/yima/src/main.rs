@@ -5,6 +5,7 @@ mod bench;
 mod client;
 mod config;
 mod counterpart;
+mod coverage_cli;
 mod demo;
 mod doors;
 mod ledger_cli;
@@ -56,6 +57,9 @@ enum Command {
     /// Play a biller or a bank that is asked: the other side of a pack, with faults.
     #[command(subcommand)]
     Counterpart(counterpart::Command),
+    /// Compare regions.
+    #[command(subcommand)]
+    Coverage(coverage_cli::Command),
     /// Print the OpenAPI 3.1 document.
     Openapi,
 }
@@ -86,6 +90,7 @@ async fn run(command: Command) -> Result<(), Fail> {
         Command::Ledger(command) => ledger_cli::run(command).await,
         Command::Bench(command) => bench::run(command).await,
         Command::Counterpart(command) => counterpart::run(&command).await,
+        Command::Coverage(command) => coverage_cli::run(&command),
         Command::Openapi => {
             println!("{}", api::document_text());
             Ok(())

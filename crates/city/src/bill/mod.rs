@@ -72,6 +72,7 @@ pub use query::{
 };
 pub use receipt::{Receipt, receipt};
 pub use resolve::{Resolution, Verdict, resolve_payment};
+pub use route::probe_all;
 pub use rules::{Bill, Quote};
 pub use standing::{Settled, Standing, standing};
 pub use upload::{Upload, receive, receive_for};
@@ -224,6 +225,11 @@ pub fn all_ways(city: &City) -> Vec<(Arc<Pack>, Vec<LaneHealth>)> {
     drop(packs);
     asked.sort_unstable_by(|a, b| a.spec.id.cmp(&b.spec.id));
     asked.into_iter().map(|pack| (pack.clone(), ways(city, pack.biller))).collect()
+}
+
+/// How the last question that went each way to a biller came out, on this node; none for one who hands over files.
+pub fn seen(city: &City, biller: BillerId) -> Vec<route::Seen> {
+    routes(city, biller).map(|routes| routes.seen()).unwrap_or_default()
 }
 
 /// The ways to a biller that is asked.

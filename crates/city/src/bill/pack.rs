@@ -317,12 +317,6 @@ impl fmt::Display for PackError {
 
 impl std::error::Error for PackError {}
 
-/// Province codes of GB/T 2260.
-const PROVINCES: &[&str] = &[
-    "11", "12", "13", "14", "15", "21", "22", "23", "31", "32", "33", "34", "35", "36", "37", "41", "42",
-    "43", "44", "45", "46", "50", "51", "52", "53", "54", "61", "62", "63", "64", "65", "71", "81", "82",
-];
-
 /// Whether a text may be the id of a pack: 3 to 40 characters of a-z, 0-9 and -.
 pub fn is_pack_id(text: &str) -> bool {
     let slug = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
@@ -379,8 +373,7 @@ impl Spec {
         if let Some(city) = &self.city {
             city.validate("city")?;
         }
-        let digits = self.region.len() == 6 && self.region.bytes().all(|b| b.is_ascii_digit());
-        if !digits || !PROVINCES.contains(&&self.region[..2]) {
+        if crate::region::place(&self.region).is_none() {
             return invalid("region", "six digits of GB/T 2260, such as 330100");
         }
         self.account.validate()?;

@@ -8,6 +8,7 @@ mod support;
 
 mod acts;
 mod approvals;
+mod coverage;
 mod desk;
 mod live;
 mod look;
@@ -27,7 +28,8 @@ pub fn router(city: &City) -> Router {
         .merge(city::trade::http::routes())
         .merge(city::event::http::routes())
         .merge(city::bill::http::routes())
-        .merge(city::operator::http::routes());
+        .merge(city::operator::http::routes())
+        .merge(city::coverage::http::routes());
     routes.split_for_parts().0.with_state(city.clone())
 }
 

@@ -4,6 +4,7 @@
 //! fails is given up for a while ([`rules::Breaker`]); a payment whose question never left goes another way.
 //! Where an institution is, and its secrets, is this installation's affair: [`DoorSetting`], by `pack/channel`.
 
+mod probe;
 pub mod rules;
 pub mod spec;
 
@@ -25,6 +26,7 @@ use serde::Serialize;
 use url::Url;
 use utoipa::ToSchema;
 
+pub use self::probe::{Seen, probe_all};
 use self::rules::{Breaker, Candidate, Gate, Pace};
 use self::spec::{Channel, Way};
 use super::Pack;
@@ -94,6 +96,8 @@ struct Lane {
 struct LaneState {
     breaker: Breaker,
     pace: Pace,
+    /// When it was asked last, and whether anybody answered.
+    last: Option<(Timestamp, bool)>,
 }
 
 /// What was asked this way since the node started.
@@ -261,6 +265,7 @@ impl Lane {
             }
         };
         count.fetch_add(1, Ordering::Relaxed);
+        self.state().last = Some((now, answered));
         if answered {
             self.tally.last_answer.store(u64::try_from(now.as_millis()).unwrap_or(0), Ordering::Relaxed);
             self.state().breaker.answered();
