@@ -567,6 +567,7 @@ export default {
   'act.close_shop': 'Closed a shop',
   'act.put_pack': 'Put a pack',
   'act.resolve_bill_payment': 'Ended a bill payment',
+  'act.sync_provider': 'Read a provider’s catalogue',
   'act.upload_bills': 'Handed in bills',
   'act.create_campaign': 'Set up a campaign of coupons',
   'act.end_campaign': 'Ended a campaign of coupons',

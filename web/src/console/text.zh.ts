@@ -566,6 +566,7 @@ export default {
   'act.close_shop': '停用商户',
   'act.put_pack': '更新规则包',
   'act.resolve_bill_payment': '了结缴费',
+  'act.sync_provider': '读取服务商目录',
   'act.upload_bills': '代交账单文件',
   'act.create_campaign': '新建消费券活动',
   'act.end_campaign': '结束消费券活动',

@@ -73,10 +73,14 @@ pub(crate) struct BillerAnswer {
     amount_rule: AmountRule,
     /// SHA-256 of the pack: the version of its rules.
     rule_version: String,
+    /// Whether payments can reach it from here: it hands over files, or a way to it is configured.
+    connected: bool,
+    /// It takes no new payments.
+    closed: bool,
 }
 
-impl From<&Pack> for BillerAnswer {
-    fn from(pack: &Pack) -> BillerAnswer {
+impl BillerAnswer {
+    pub(crate) fn of(city: &City, pack: &Pack) -> BillerAnswer {
         let spec = &pack.spec;
         BillerAnswer {
             id: pack.biller,
@@ -94,6 +98,8 @@ impl From<&Pack> for BillerAnswer {
             },
             amount_rule: spec.bills.amount_rule,
             rule_version: pack.hash.clone(),
+            connected: super::is_connected(city, pack),
+            closed: spec.closed,
         }
     }
 }
@@ -129,7 +135,7 @@ async fn list_billers(
 ) -> Answer<Json<BillersAnswer>> {
     let filter = BillerFilter { region: query.region, category: query.category, text: query.q };
     let found = super::billers(&city, &filter).await?;
-    Ok(Json(BillersAnswer { items: found.iter().map(|p| BillerAnswer::from(&**p)).collect(), next: None }))
+    Ok(Json(BillersAnswer { items: found.iter().map(|p| BillerAnswer::of(&city, p)).collect(), next: None }))
 }
 
 /// The biller that an address names: by its id, or by that of its pack.
@@ -146,7 +152,7 @@ pub(crate) fn biller_named(text: &str) -> Answer<BillerId> {
 #[utoipa::path(get, path = "/v1/billers/{id}", tag = "bill", params(("id" = String, Path)),
     responses((status = 200, body = BillerAnswer), (status = "default", body = Problem)))]
 async fn read_biller(State(city): State<City>, Path(id): Path<String>) -> Answer<Json<BillerAnswer>> {
-    Ok(Json(BillerAnswer::from(&*super::biller(&city, biller_named(&id)?).await?)))
+    Ok(Json(BillerAnswer::of(&city, &*super::biller(&city, biller_named(&id)?).await?)))
 }
 
 /// A price that stands.

@@ -10,6 +10,8 @@ mod layout;
 mod live;
 mod packs;
 mod pay;
+mod provider;
 mod reconcile;
 mod saved;
+mod schema;
 mod support;

@@ -48,7 +48,7 @@ pub fn run(options: &Options) -> Result<(), Fail> {
 fn text(options: &Options) -> Result<String, Fail> {
     let category: Category = serde_json::from_value(serde_json::Value::from(options.category.as_str()))
         .map_err(|why| Fail::new(format!("category: {why}")))?;
-    let quoted = |text: &str| toml::Value::from(text).to_string();
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let mut made = format!(
         "#:schema ./schema.json\n\
          # (`yima pack schema > schema.json` beside it: editors then complete the keys.)\n\

@@ -1,8 +1,11 @@
 //! Service providers: one connection over HTTP, many institutions behind it. What a connection is like stands in a file
 //! of its own, named by this installation's configuration; a pack says only which connection, and under which number the
-//! provider knows the biller ([`super::route::spec::Provider`]).
+//! provider knows the biller ([`super::route::spec::Provider`]). Where the connection has a catalogue, the packs of its institutions are
+//! made from it once a day ([`sync`]); an institution that is gone takes no new payments and is never deleted.
 
 pub mod spec;
+mod store;
+mod sync;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,6 +17,8 @@ use channel::tls::Tls;
 use url::Url;
 
 pub use self::spec::Connection;
+pub(super) use self::sync::run;
+pub use self::sync::{ProviderView, SyncReport, providers, sync};
 use crate::City;
 
 /// Where a provider is, how it is asked, and what proves us to it.
