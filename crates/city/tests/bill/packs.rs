@@ -177,7 +177,7 @@ async fn a_client_learns_how_an_account_number_is_written() {
             "{pack}"
         );
     }
-    for (query, count) in [("q=HANGZHOU", 5), ("q=%E4%B8%8A%E6%B5%B7&category=power", 1), ("region=31", 4)] {
+    for (query, count) in [("q=HANGZHOU", 6), ("q=%E4%B8%8A%E6%B5%B7&category=power", 1), ("region=31", 6)] {
         let (_, found) = call(&router, "GET", &format!("/v1/billers?{query}"), "", ()).await;
         assert_eq!(found["items"].as_array().map(Vec::len), Some(count), "{query}: {found}");
     }
