@@ -10,9 +10,9 @@ use channel::tls::Tls;
 use channel::{Debt, book::Book};
 use city::bill::provider::{Connection, ProviderSetting, sync};
 use city::bill::{self, PayBill, biller};
-use kernel::SystemClock;
+use kernel::ManualClock;
 
-use crate::common::{Town, code};
+use crate::common::{Town, code, monday};
 use crate::support::packs_dir;
 
 fn connection() -> Connection {
@@ -45,7 +45,7 @@ async fn side() -> Counterpart {
     book.open("10", "33000001", vec![debt("A", 1_000)]);
     book.open("20", "33000001", vec![debt("A", 7_000), debt("B", 50)]);
     let secrets = Arc::new(Held::default().with("provider", b"key"));
-    let (clock, spec) = (Arc::new(SystemClock), (connection.direct, connection.catalogue));
+    let (clock, spec) = (Arc::new(ManualClock::new(monday())), (connection.direct, connection.catalogue));
     let addr = ([127, 0, 0, 1], 0).into();
     let other = Counterpart::provider(
         addr,
