@@ -52,6 +52,8 @@ pub struct Settings {
     pub doors: bill::route::Doors,
     /// The lines to banks that carry billers, by name.
     pub lines: bill::route::Lines,
+    /// The service providers that many billers are behind, by name.
+    pub providers: bill::provider::Providers,
     /// Whether webhooks may go to this machine and to private networks.
     pub webhook_private: bool,
     /// The key that devices' payment-code secrets are derived from. Kept outside the database; whoever has
@@ -77,6 +79,7 @@ impl Settings {
             data_dir,
             doors: bill::route::Doors::new(),
             lines: bill::route::Lines::new(),
+            providers: bill::provider::Providers::new(),
             webhook_private: false,
             device_key,
             relying_party: identity::passkey::rules::RelyingParty::new("http://localhost:8888")

@@ -11,6 +11,7 @@ mod doors;
 mod ledger_cli;
 mod limits;
 mod metrics;
+mod pack_cli;
 mod samples;
 mod server;
 mod tour;
@@ -60,6 +61,9 @@ enum Command {
     /// Compare regions.
     #[command(subcommand)]
     Coverage(coverage_cli::Command),
+    /// Write, prove and explain the packs of billers.
+    #[command(subcommand)]
+    Pack(pack_cli::Command),
     /// Print the OpenAPI 3.1 document.
     Openapi,
 }
@@ -91,6 +95,7 @@ async fn run(command: Command) -> Result<(), Fail> {
         Command::Bench(command) => bench::run(command).await,
         Command::Counterpart(command) => counterpart::run(&command).await,
         Command::Coverage(command) => coverage_cli::run(&command),
+        Command::Pack(command) => pack_cli::run(&command),
         Command::Openapi => {
             println!("{}", api::document_text());
             Ok(())

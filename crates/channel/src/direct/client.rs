@@ -172,6 +172,11 @@ impl HttpDoor {
         handshake(tls.connect(name, stream).await.map_err(|e| e.to_string())?).await
     }
 
+    /// A page of a provider's catalogue, from 1.
+    pub async fn page(&self, call: &Call, page: u32) -> Reply<Value> {
+        self.ask(call, &HttpDoor::about("", "", self.set.clock.now()), &page.to_string()).await
+    }
+
     fn about(institution: &str, account_no: &str, at: Timestamp) -> Payment {
         Payment {
             id: String::new(),

@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use super::catalogue::{Catalogue, Institution};
 use super::question::{Facts, Request, amount, proof, yuan};
 use super::spec::{Auth, Call, Debts, Format, Spec, Unit};
 use super::template::{Escape, Template};
@@ -33,6 +34,7 @@ pub struct Counterpart {
     /// Where it listens.
     pub addr: SocketAddr,
     book: Arc<Mutex<Book>>,
+    listed: Arc<Mutex<Vec<Institution>>>,
     task: JoinHandle<()>,
 }
 
@@ -44,6 +46,8 @@ impl Drop for Counterpart {
 
 struct Side {
     spec: Spec,
+    catalogue: Option<Catalogue>,
+    listed: Arc<Mutex<Vec<Institution>>>,
     book: Arc<Mutex<Book>>,
     faults: Faults,
     secrets: Arc<dyn Secrets>,
@@ -74,10 +78,33 @@ impl Counterpart {
         clock: Arc<dyn Clock>,
         slow: Duration,
     ) -> std::io::Result<Counterpart> {
+        Counterpart::provider(addr, (spec, None), book, faults, secrets, clock, slow).await
+    }
+
+    /// Starts a service provider, with the catalogue of its institutions ([`Counterpart::listed`]).
+    pub async fn provider(
+        addr: SocketAddr,
+        (spec, catalogue): (Spec, Option<Catalogue>),
+        book: Book,
+        faults: Faults,
+        secrets: Arc<dyn Secrets>,
+        clock: Arc<dyn Clock>,
+        slow: Duration,
+    ) -> std::io::Result<Counterpart> {
         let listener = TcpListener::bind(addr).await?;
+        let listed = Arc::<Mutex<Vec<Institution>>>::default();
         let addr = listener.local_addr()?;
         let book = Arc::new(Mutex::new(book));
-        let side = Arc::new(Side { spec, book: book.clone(), faults, secrets, clock, slow });
+        let side = Arc::new(Side {
+            spec,
+            catalogue,
+            listed: listed.clone(),
+            book: book.clone(),
+            faults,
+            secrets,
+            clock,
+            slow,
+        });
         let task = tokio::spawn(async move {
             let mut open = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
@@ -89,7 +116,12 @@ impl Counterpart {
                 while open.try_join_next().is_some() {}
             }
         });
-        Ok(Counterpart { addr, book, task })
+        Ok(Counterpart { addr, book, listed, task })
+    }
+
+    /// The institutions of its catalogue.
+    pub fn listed(&self) -> MutexGuard<'_, Vec<Institution>> {
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Its books.
@@ -147,6 +179,11 @@ impl Side {
             Some(Fault::Says(meaning)) => return Ok(self.say(call, meaning, &[])),
             _ => {}
         }
+        if kind == "catalogue"
+            && !matches!(fault, Some(Fault::SilentAfter | Fault::HangsUp | Fault::Garbled | Fault::Slow))
+        {
+            return Ok(self.page(call, &places));
+        }
         let (meaning, debts) = self.decide(kind, &payment, &places);
         match fault {
             Some(Fault::SilentAfter) => {
@@ -173,6 +210,7 @@ impl Side {
             ("reverse", Some(&spec.reverse)),
             ("refund", spec.refund.as_ref()),
             ("restore", spec.restore.as_ref()),
+            ("catalogue", self.catalogue.as_ref().map(|catalogue| &catalogue.call)),
             ("probe", spec.probe.as_ref()),
         ];
         calls.into_iter().find_map(|(kind, call)| {
@@ -293,25 +331,59 @@ impl Side {
         }
     }
 
-    fn answer(&self, call: &Call, debts: &[Debt], with: impl Fn(&mut Value)) -> Answer {
-        let mut document = Value::Object(Map::new());
-        with(&mut document);
-        if let Some(spec) = &call.debts {
-            let list = debts.iter().map(|debt| debt_value(spec, debt)).collect();
-            put(&mut document, &spec.at, Value::Array(list));
-        }
-        if let Some(place) = &call.receipt {
-            set(&mut document, Some(place), "R-1");
-        }
-        let body = match self.spec.format {
-            Format::Json => document.to_string(),
-            Format::Xml => xml(&document),
+    /// A page of the catalogue: two institutions, so that there are pages.
+    fn page(&self, call: &Call, places: &HashMap<String, String>) -> Answer {
+        let listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        let page = places.get("page").and_then(|page| page.parse::<usize>().ok());
+        let shown: Vec<Institution> = match page {
+            Some(page) => listed.chunks(2).nth(page.saturating_sub(1)).unwrap_or_default().to_vec(),
+            None => listed.clone(),
         };
+        drop(listed);
+        let ok = call.codes.iter().chain(&self.spec.codes).find(|(_, means)| **means == Meaning::Ok);
+        self.answer(call, &[], |document| {
+            if let Some((code, _)) = ok {
+                set(document, self.code_at(call), code);
+            }
+            if let Some(catalogue) = &self.catalogue {
+                catalogue.write(document, &shown);
+            }
+        })
+    }
+
+    fn answer(&self, call: &Call, debts: &[Debt], with: impl Fn(&mut Value)) -> Answer {
+        let body = body(&self.spec, call, debts, with);
         let mut answer = Response::new(Full::new(Bytes::from(body)));
         let kind = hyper::header::HeaderValue::from_static(self.spec.format.content_type());
         answer.headers_mut().insert("content-type", kind);
         answer
     }
+}
+
+/// What an answer says in the language of the pack.
+fn body(spec: &Spec, call: &Call, debts: &[Debt], with: impl Fn(&mut Value)) -> String {
+    let mut document = Value::Object(Map::new());
+    with(&mut document);
+    if let Some(stands) = &call.debts {
+        let list = debts.iter().map(|debt| debt_value(stands, debt)).collect();
+        put(&mut document, &stands.at, Value::Array(list));
+    }
+    if let Some(place) = &call.receipt {
+        set(&mut document, Some(place), "R-1");
+    }
+    match spec.format {
+        Format::Json => document.to_string(),
+        Format::Xml => xml(&document),
+    }
+}
+
+/// An answer of this meaning as the institution would write it; none where the pack has no code for it.
+pub fn example_answer(spec: &Spec, call: &Call, meaning: Meaning, debts: &[Debt]) -> Option<String> {
+    let Some(place) = call.code.as_deref().or(spec.code.as_deref()) else {
+        return (meaning == Meaning::Ok).then(|| body(spec, call, debts, |_| ()));
+    };
+    let (code, _) = call.codes.iter().chain(&spec.codes).find(|(_, means)| **means == meaning)?;
+    Some(body(spec, call, debts, |document| set(document, Some(place), code)))
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Answer {
@@ -353,7 +425,7 @@ fn set(document: &mut Value, place: Option<&str>, text: &str) {
 }
 
 /// Puts a value at a path, making what leads there.
-fn put(document: &mut Value, path: &str, value: Value) {
+pub(super) fn put(document: &mut Value, path: &str, value: Value) {
     let mut at = document;
     for name in path.split('.').filter(|name| !name.is_empty()) {
         if !at.is_object() {

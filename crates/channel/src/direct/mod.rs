@@ -3,6 +3,7 @@
 //! the door.
 
 pub mod answer;
+pub mod catalogue;
 mod client;
 pub mod counterpart;
 pub mod question;

@@ -60,7 +60,8 @@ impl Facts<'_> {
                     payment.period.to_string()
                 }
             }
-            "reason" => self.reason.to_owned(),
+            // Only the catalogue of a provider comes in pages, and nothing of it has a reason.
+            "page" | "reason" => self.reason.to_owned(),
             "time" => local[11..].replace(':', ""),
             "timestamp_ms" => self.now.as_millis().to_string(),
             "timestamp_s" => self.now.as_millis().div_euclid(1_000).to_string(),

@@ -201,6 +201,7 @@ pub const PLACES: &[&str] = &[
     "date",
     "institution",
     "nonce",
+    "page",
     "payment",
     "period",
     "reason",
@@ -254,7 +255,7 @@ impl Spec {
 }
 
 impl Call {
-    fn prove(&self, key: &str) -> Result<(), Invalid> {
+    pub(super) fn prove(&self, key: &str) -> Result<(), Invalid> {
         if !["GET", "POST", "PUT"].contains(&self.method.as_str()) {
             return Err(Invalid::at(format!("{key}.method"), "GET, POST or PUT"));
         }

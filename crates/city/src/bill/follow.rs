@@ -48,30 +48,34 @@ pub async fn position(city: &City) -> Result<u64, Fault> {
 
 /// Starts what runs beside the requests of this slice.
 pub fn start(city: &City, stop: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
+    let catalogues = tokio::spawn(super::provider::run(city.clone(), stop.clone()));
     let (city, mut stop) = (city.clone(), stop.clone());
-    vec![tokio::spawn(async move {
-        if let Err(why) = import::resume(&city).await {
-            tracing::error!(%why, "unfinished imports were not taken up");
-        }
-        let mut follower = None;
-        let mut round = 0u32;
-        while !*stop.borrow() {
-            if let Err(why) = work(&city, &mut follower, round).await {
-                tracing::error!(%why, "open claims are looked at again");
-                follower = None;
+    vec![
+        catalogues,
+        tokio::spawn(async move {
+            if let Err(why) = import::resume(&city).await {
+                tracing::error!(%why, "unfinished imports were not taken up");
             }
-            if round.is_multiple_of(SWEEP_EVERY)
-                && let Err(why) = upload::sweep(&city).await
-            {
-                tracing::error!(%why, "broken uploads were not removed");
+            let mut follower = None;
+            let mut round = 0u32;
+            while !*stop.borrow() {
+                if let Err(why) = work(&city, &mut follower, round).await {
+                    tracing::error!(%why, "open claims are looked at again");
+                    follower = None;
+                }
+                if round.is_multiple_of(SWEEP_EVERY)
+                    && let Err(why) = upload::sweep(&city).await
+                {
+                    tracing::error!(%why, "broken uploads were not removed");
+                }
+                round = round.wrapping_add(1);
+                tokio::select! {
+                    _ = stop.changed() => {}
+                    () = tokio::time::sleep(EVERY) => {}
+                }
             }
-            round = round.wrapping_add(1);
-            tokio::select! {
-                _ = stop.changed() => {}
-                () = tokio::time::sleep(EVERY) => {}
-            }
-        }
-    })]
+        }),
+    ]
 }
 
 async fn work(city: &City, follower: &mut Option<Follower>, round: u32) -> Result<(), Fault> {

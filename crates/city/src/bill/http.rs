@@ -80,10 +80,14 @@ pub(crate) struct BillerAnswer {
     order: Order,
     /// SHA-256 of the pack: the version of its rules.
     rule_version: String,
+    /// Whether payments can reach it from here: it hands over files, or a way to it is configured.
+    connected: bool,
+    /// It takes no new payments.
+    closed: bool,
 }
 
-impl From<&Pack> for BillerAnswer {
-    fn from(pack: &Pack) -> BillerAnswer {
+impl BillerAnswer {
+    pub(crate) fn of(city: &City, pack: &Pack) -> BillerAnswer {
         let spec = &pack.spec;
         BillerAnswer {
             id: pack.biller,
@@ -103,6 +107,8 @@ impl From<&Pack> for BillerAnswer {
             parts: spec.bills.parts,
             order: spec.bills.order,
             rule_version: pack.hash.clone(),
+            connected: super::is_connected(city, pack),
+            closed: spec.closed,
         }
     }
 }
@@ -138,7 +144,7 @@ async fn list_billers(
 ) -> Answer<Json<BillersAnswer>> {
     let filter = BillerFilter { region: query.region, category: query.category, text: query.q };
     let found = super::billers(&city, &filter).await?;
-    Ok(Json(BillersAnswer { items: found.iter().map(|p| BillerAnswer::from(&**p)).collect(), next: None }))
+    Ok(Json(BillersAnswer { items: found.iter().map(|p| BillerAnswer::of(&city, p)).collect(), next: None }))
 }
 
 /// The biller that an address names: by its id, or by that of its pack.
@@ -155,7 +161,7 @@ pub(crate) fn biller_named(text: &str) -> Answer<BillerId> {
 #[utoipa::path(get, path = "/v1/billers/{id}", tag = "bill", params(("id" = String, Path)),
     responses((status = 200, body = BillerAnswer), (status = "default", body = Problem)))]
 async fn read_biller(State(city): State<City>, Path(id): Path<String>) -> Answer<Json<BillerAnswer>> {
-    Ok(Json(BillerAnswer::from(&*super::biller(&city, biller_named(&id)?).await?)))
+    Ok(Json(BillerAnswer::of(&city, &*super::biller(&city, biller_named(&id)?).await?)))
 }
 
 /// One line of a late fee.

@@ -127,7 +127,7 @@ async fn quoted(
 ) -> Result<Priced, BillError> {
     let mut refusal = BillError::QuoteChanged;
     // Where a bill takes one payment, its claim says whether it was made: nothing is read before.
-    if !pack.spec.bills.parts {
+    if !pack.spec.bills.parts && !pack.spec.closed {
         match pinned(city, pack, bill, &[], id) {
             Ok(quoted) => return Ok(Priced::Quote(quoted)),
             Err(why) => refusal = why,
@@ -137,6 +137,9 @@ async fn quoted(
     let progress = parts::progress_of(city, bill.id).await?;
     if let Some((_, paid)) = progress.payment_of(bill.id, who, own_id, amount) {
         return Ok(Priced::Repeated(paid));
+    }
+    if pack.spec.closed {
+        return Err(BillError::BillerClosed);
     }
     if pack.spec.bills.parts || !progress.posted.is_empty() {
         return match pinned(city, pack, bill, &progress.portions(), id) {

@@ -13,6 +13,8 @@ mod live;
 mod packs;
 mod parts;
 mod pay;
+mod provider;
 mod reconcile;
 mod saved;
+mod schema;
 mod support;

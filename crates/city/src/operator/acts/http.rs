@@ -342,7 +342,8 @@ async fn add_pack(
     let act =
         act.with(read.map(|pack| format!("pack={} rules={}", pack.spec.id, pack.hash)).unwrap_or_default());
     let add = bill::add_pack(&city, &by, &text);
-    Ok(Json(BillerAnswer::from(&*audited(&city, &by, why.reason.as_deref(), act, add).await?)))
+    let pack = audited(&city, &by, why.reason.as_deref(), act, add).await?;
+    Ok(Json(BillerAnswer::of(&city, &pack)))
 }
 
 /// How a payment is to end.

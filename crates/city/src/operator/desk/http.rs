@@ -39,6 +39,8 @@ pub fn routes() -> OpenApiRouter<City> {
         .routes(routes!(read_any_import))
         .routes(routes!(list_any_row_errors))
         .routes(routes!(list_ways))
+        .routes(routes!(list_providers))
+        .routes(routes!(sync_provider))
         .routes(routes!(list_settlements))
         .routes(routes!(bank_statement))
         .routes(routes!(match_day))
@@ -227,6 +229,39 @@ async fn list_all_imports(
         items.push(DeskImportAnswer::of(&city, import).await);
     }
     Ok(Json(DeskImportsAnswer { items, next }))
+}
+
+/// The connections to service providers.
+#[derive(Debug, Serialize, ToSchema)]
+struct ProvidersAnswer {
+    items: Vec<bill::provider::ProviderView>,
+}
+
+/// List the connections to service providers
+///
+/// With how many billers are behind each, and what came of reading its catalogue last.
+#[utoipa::path(get, path = "/v1/operator/providers", tag = "operator", security(("bearer" = [])),
+    responses((status = 200, body = ProvidersAnswer), (status = "default", body = Problem)))]
+async fn list_providers(State(city): State<City>, _by: Operator) -> Answer<Json<ProvidersAnswer>> {
+    Ok(Json(ProvidersAnswer { items: bill::provider::providers(&city).await? }))
+}
+
+/// Read a service provider's catalogue now
+///
+/// Its institutions become billers; one that is gone takes no new payments. It is read once a day by itself; by an
+/// operator of role admin. A catalogue that cannot be read changes nothing and says why in `error`.
+#[utoipa::path(post, path = "/v1/operator/providers/{connection}/sync", tag = "operator", security(("bearer" = [])),
+    params(("connection" = String, Path, description = "As the configuration names it.", example = "east-utilities"), Reason),
+    responses((status = 200, body = bill::provider::SyncReport), (status = "default", body = Problem)))]
+async fn sync_provider(
+    State(city): State<City>,
+    by: Operator,
+    Path(connection): Path<String>,
+    Query(why): Query<Reason>,
+) -> Answer<Json<bill::provider::SyncReport>> {
+    let reading = bill::provider::sync(&city, &by, &connection);
+    let act = Act::on("sync_provider", &connection);
+    Ok(Json(audited(&city, &by, why.reason.as_deref(), act, reading).await?))
 }
 
 /// A way to a biller that is asked.
