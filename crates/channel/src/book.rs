@@ -169,6 +169,7 @@ impl std::str::FromStr for Fault {
             "clock_skew" => Fault::ClockSkew,
             "again" => Fault::Again,
             "twice" => Fault::Twice,
+            "refuses_after" => Fault::RefusesAfter,
             "pending" => Fault::Says(Meaning::Pending),
             "account_unknown" => Fault::Says(Meaning::AccountUnknown),
             "nothing_due" => Fault::Says(Meaning::NothingDue),
@@ -201,6 +202,8 @@ pub enum Fault {
     Again,
     /// Takes the payment twice, as no institution may: for finding out whether anybody notices.
     Twice,
+    /// Takes the payment and refuses it, as no institution may either.
+    RefusesAfter,
     /// Answers with so many'th of the codes that the pack has for the question, and does what it was asked where that means
     /// yes.
     Code(u16),

@@ -10,6 +10,7 @@ mod doors;
 mod ledger_cli;
 mod limits;
 mod metrics;
+mod pack_cli;
 mod samples;
 mod server;
 mod tour;
@@ -56,6 +57,9 @@ enum Command {
     /// Play a biller or a bank that is asked: the other side of a pack, with faults.
     #[command(subcommand)]
     Counterpart(counterpart::Command),
+    /// Make ready what is known of a biller.
+    #[command(subcommand)]
+    Pack(pack_cli::Command),
     /// Print the OpenAPI 3.1 document.
     Openapi,
 }
@@ -86,6 +90,7 @@ async fn run(command: Command) -> Result<(), Fail> {
         Command::Ledger(command) => ledger_cli::run(command).await,
         Command::Bench(command) => bench::run(command).await,
         Command::Counterpart(command) => counterpart::run(&command).await,
+        Command::Pack(command) => pack_cli::run(&command).await,
         Command::Openapi => {
             println!("{}", api::document_text());
             Ok(())

@@ -156,6 +156,7 @@ impl Side {
             }
             Some(Fault::HangsUp) => Err(HangUp),
             Some(Fault::Again) if meaning == Meaning::Ok => Ok(self.say(call, Meaning::Duplicate, &debts)),
+            Some(Fault::RefusesAfter) => Ok(self.say(call, Meaning::Refused, &[])),
             Some(Fault::Twice) => {
                 self.book.lock().unwrap_or_else(PoisonError::into_inner).take_again(&payment.id);
                 Ok(self.say(call, meaning, &debts))

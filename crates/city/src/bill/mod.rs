@@ -24,6 +24,7 @@
 
 pub mod account;
 pub mod calendar;
+pub mod certificate;
 pub mod connector;
 mod error;
 mod follow;
@@ -64,6 +65,7 @@ pub use query::{
 pub use receipt::{Receipt, receipt};
 pub use resolve::{Resolution, Verdict, resolve_payment};
 pub use rules::{Bill, Quote};
+pub use shipped::shipped_packs;
 pub use standing::{Settled, Standing, standing};
 pub use upload::{Upload, receive, receive_for};
 

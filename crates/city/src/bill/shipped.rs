@@ -14,6 +14,11 @@ pub(super) const PACKS: &[(&str, &str)] = &[
     ("310100/sh-property", include_str!("../../../../packs/310100/sh-property.toml")),
 ];
 
+/// The shipped packs: the id of each, and its text.
+pub fn shipped_packs() -> impl Iterator<Item = (&'static str, &'static str)> {
+    PACKS.iter().map(|(path, text)| (path.rsplit('/').next().unwrap_or(path), *text))
+}
+
 /// The shipped packs, read.
 pub(super) fn packs() -> Vec<Pack> {
     PACKS.iter().map(|(path, text)| Pack::parse(text).unwrap_or_else(|e| panic!("{path}: {e}"))).collect()
