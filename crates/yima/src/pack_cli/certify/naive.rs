@@ -124,6 +124,9 @@ pub fn is_account(rule: &AccountRule, number: &str) -> bool {
         }
         Check::Mod11_2 => {
             // By weights: 2 to the power of the position, counted from the right.
+            if last != 'X' && !last.is_ascii_digit() {
+                return false;
+            }
             let mut sum = if last == 'X' { 10 } else { value(last) };
             let mut weight = 1;
             for c in chars[..chars.len() - 1].iter().rev() {

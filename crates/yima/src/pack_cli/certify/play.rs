@@ -275,7 +275,10 @@ impl Side {
                     Wrong::SilentBefore => BankFault::SilentBefore,
                     Wrong::HangsUp => BankFault::Dropped,
                     Wrong::Garbled => BankFault::Malformed,
-                    Wrong::Strange => BankFault::Code('~', '~'),
+                    Wrong::Strange => {
+                        let unused = |last: &char| self.codes(kind).iter().all(|(code, _)| *code != format!("Z{last}"));
+                        BankFault::Code('Z', ('0'..='9').find(unused).unwrap_or('Z'))
+                    }
                     Wrong::Again => BankFault::Twice,
                     Wrong::Code(nth) => match self.codes(kind).get(nth).map(|(code, _)| code.as_bytes().to_vec()) {
                         Some(code) => BankFault::Code(char::from(code[0]), char::from(code[1])),

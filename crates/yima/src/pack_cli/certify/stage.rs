@@ -136,7 +136,6 @@ impl Town {
         let payers = [self.payer(FUNDS).await?, self.payer(FUNDS).await?];
         let added = bill::add_pack(&self.city, &self.operator, &pack.text).await;
         let pack = added.map_err(|e| Fail::new(format!("{}: {e}", e.code())))?;
-        let first_day = self.clock.now().date(UtcOffset::CHINA);
         Ok(Stage {
             city: self.city.clone(),
             clock: self.clock.clone(),
@@ -145,7 +144,6 @@ impl Town {
             pack,
             payers,
             dir: self.dir.clone(),
-            first_day,
             cases: Vec::new(),
             paid: Vec::new(),
             spent: 0,
@@ -208,7 +206,6 @@ pub struct Stage {
     pub payers: [Resident; 2],
     pub dir: PathBuf,
     pub accounts: Vec<String>,
-    pub first_day: Date,
     pub cases: Vec<Case>,
     pub paid: Vec<PaidRow>,
     pub channel: Option<String>,
