@@ -284,6 +284,29 @@ async fn hours_are_kept_and_a_way_that_fails_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_bill_that_was_refused_needs_no_more_room_at_its_biller_than_any_other() {
+    let works = Waterworks::new().await;
+    let city = &works.town.city;
+    let who = works.town.rich("13800000001", 50_000).await;
+    let text = pack_text().replace("timeout_s = 1\n", "timeout_s = 1\nrate_per_s = 1\n");
+    bill::add_pack(city, &works.town.operator, &text).await.unwrap();
+    for meaning in [Meaning::Closed, Meaning::AlreadyPaid] {
+        works.goes_wrong("pay", Fault::Says(meaning));
+        works.town.pass(2);
+        let wish = works.wish("B1").await;
+        works.town.pass(2);
+        assert_eq!(code(bill::pay(city, &who, wish).await), "biller_refused", "{meaning:?}");
+    }
+    works.goes_well();
+    works.town.pass(2);
+    let wish = works.wish("B1").await;
+    works.town.pass(2);
+    // Both ways bear one question a second; the payment takes the room of one.
+    assert_eq!(bill::pay(city, &who, wish).await.unwrap().state, PayState::Settled);
+    assert_eq!(works.far.book().payments().count(), 0, "the cheaper way had room");
+}
+
+#[tokio::test]
 async fn of_many_who_pay_at_once_one_does() {
     let works = Waterworks::new().await;
     let mut asked = tokio::task::JoinSet::new();

@@ -196,6 +196,7 @@ async fn happy(stage: &mut Stage, side: &Side) -> Done {
     ensure(times == 1, || format!("the institution took it {times} times"))?;
     let same = (payment.account_no == account, payment.bill_no == number || payment.bill_no.is_empty());
     ensure(same == (true, true), || format!("it arrived as {} {}", payment.account_no, payment.bill_no))?;
+    stage.pass(2);
     let views = bill::fetch(&stage.city, stage.pack.biller, &account).await?;
     let open = views.iter().any(|v| v.bill.bill_no == number && !matches!(v.standing, Standing::Settled(_)));
     ensure(!open, || "the bill is still open".to_owned())

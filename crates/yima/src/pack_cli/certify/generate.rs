@@ -158,17 +158,15 @@ fn account(dice: &Dice, id: &str, text: &mut String) -> usize {
 /// How a file is laid out.
 struct Shape {
     delimiter: Option<char>,
-    amount: &'static str,
 }
 
 fn layout(dice: &Dice, key: &str, text: &mut String) -> Shape {
     let delimiter = if dice.chance(60) { Some(['|', ';', ',', '^', '~', '\t'][dice.below(6)]) } else { None };
-    let amount = dice.one(&["yuan", "fen"]);
     let _ = writeln!(text, "[{key}]\nshape = \"{}\"", if delimiter.is_some() { "delimited" } else { "fixed" });
     if let Some(delimiter) = delimiter {
         let _ = writeln!(text, "delimiter = {:?}", delimiter.to_string());
     }
-    let _ = writeln!(text, "encoding = \"{}\"\namount = \"{amount}\"", dice.one(&["utf-8", "gb18030"]));
+    let _ = writeln!(text, "encoding = \"{}\"\namount = \"{}\"", dice.one(&["utf-8", "gb18030"]), dice.one(&["yuan", "fen"]));
     let _ = writeln!(text, "date = \"{}\"", dice.one(&["YYYYMMDD", "YYYY-MM-DD", "YYYY/MM/DD"]));
     let _ = writeln!(text, "period = \"{}\"", dice.one(&["YYYYMM", "YYYY-MM"]));
     let _ = writeln!(text, "line_end = \"{}\"", dice.one(&["lf", "crlf"]));
@@ -177,7 +175,7 @@ fn layout(dice: &Dice, key: &str, text: &mut String) -> Shape {
         1 => text.push_str("header = [\"账单文件\"]\n"),
         _ => text.push_str("header = [\"FILE 1\", \"# 第二行\"]\n"),
     }
-    Shape { delimiter, amount }
+    Shape { delimiter }
 }
 
 fn columns(dice: &Dice, shape: &Shape, key: &str, fields: &[&str], length: usize, text: &mut String) {
@@ -230,7 +228,7 @@ fn bills(dice: &Dice, by_file: bool, length: usize, text: &mut String) {
     let _ = writeln!(text, "quote_valid_s = {}", dice.one(&[&60, &300, &900, &86_400]));
     let _ = writeln!(text, "claim_timeout_s = {}", dice.one(&[&30, &120, &3_600]));
     let due = dice.chance(60);
-    if by_file != due || (by_file && !due) {
+    if by_file != due {
         let _ = writeln!(text, "due_days_after_period = {}", dice.between(0, 40));
     }
     text.push('\n');
