@@ -48,6 +48,8 @@ pub struct Settings {
     pub lines: bill::route::Lines,
     /// No question to a biller waits longer than this, whatever its pack says: for trying packs out.
     pub patience: std::time::Duration,
+    /// The service providers that many billers are behind, by name.
+    pub providers: bill::provider::Providers,
     /// Whether webhooks may go to this machine and to private networks.
     pub webhook_private: bool,
     /// The key that devices' payment-code secrets are derived from. Kept outside the database; whoever has
@@ -74,6 +76,7 @@ impl Settings {
             doors: bill::route::Doors::new(),
             lines: bill::route::Lines::new(),
             patience: std::time::Duration::MAX,
+            providers: bill::provider::Providers::new(),
             webhook_private: false,
             device_key,
             relying_party: identity::passkey::rules::RelyingParty::new("http://localhost:8888")

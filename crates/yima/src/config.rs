@@ -6,12 +6,13 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use city::bill::provider::Providers;
 use city::bill::route::{Doors, Lines};
 use city::identity::passkey::rules::RelyingParty;
 use kernel::{Currency, UtcOffset};
 use serde::Deserialize;
 
-use crate::doors::{self, Door, Line};
+use crate::doors::{self, Door, Line, Provider};
 
 /// One sentence about why a command did not do its work.
 #[derive(Debug)]
@@ -125,6 +126,8 @@ struct File {
     door: BTreeMap<String, Door>,
     #[serde(default)]
     line: BTreeMap<String, Line>,
+    #[serde(default)]
+    provider: BTreeMap<String, Provider>,
 }
 
 /// Where one-time codes go.
@@ -179,6 +182,8 @@ pub struct Config {
     pub doors: Doors,
     /// Lines to banks that carry billers; from the file only.
     pub lines: Lines,
+    /// Service providers that many billers are behind; from the file only.
+    pub providers: Providers,
 }
 
 impl Flags {
@@ -190,6 +195,7 @@ impl Flags {
         };
         let beside = self.config.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
         let (doors, lines) = (doors::read(file.door, beside)?, doors::read_lines(file.line, beside)?);
+        let providers = doors::read_providers(file.provider, beside)?;
         let data = self.data.clone().or(file.data).unwrap_or_else(|| PathBuf::from("data/city"));
         let ledger = match self.ledger.as_ref().or(file.ledger.as_ref()) {
             None => ledger::Address::Embedded(data.join("ledger")),
@@ -256,6 +262,7 @@ impl Flags {
             webhook_private: self.webhook_private.or(file.webhook_private).unwrap_or(false),
             doors,
             lines,
+            providers,
         })
     }
 }
@@ -315,6 +322,8 @@ mod tests {
             ("[door.power]\nurl = \"http://a\"", "pack/channel"),
             ("[door.\"a/b\"]\nurl = \"ftp://a\"", "https://HOST/"),
             ("[door.\"a/b\"]\nurl = \"http://a\"\nsecrets = { k = \"none\" }", "none: No such file"),
+            ("[provider.a]\nurl = \"ftp://a\"\nspec = \"none\"", "https://HOST/"),
+            ("[provider.a]\nurl = \"http://a\"\nspec = \"none\"", "none: No such file"),
             ("[door.\"a/b\"]\nurl = \"http://a\"\nkey = \"none\"", "go together"),
         ] {
             std::fs::write(&path, text).unwrap();

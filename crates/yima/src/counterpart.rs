@@ -12,9 +12,11 @@ use channel::bank::counterpart::{BankCounterpart, Faults as BankFaults};
 use channel::bank::spec::Spec;
 use channel::book::{Book, Fault};
 use channel::direct::counterpart::{Counterpart, Faults};
+use channel::direct::spec::Spec as Direct;
 use channel::secrets::Held;
 use channel::{Debt, Payment};
 use city::bill::Pack;
+use city::bill::provider::Connection;
 use kernel::{Date, SeededRng, SystemClock};
 use serde::de::DeserializeOwned;
 
@@ -28,6 +30,8 @@ pub enum Command {
     Biller(Options),
     /// A bank that is asked by ISO 8583.
     Bank(BankOptions),
+    /// A service provider that many billers are behind, asked over HTTP.
+    Provider(ProviderOptions),
 }
 
 /// The options of `yima counterpart bank`.
@@ -52,21 +56,25 @@ pub struct BankOptions {
     seed: u64,
 }
 
-/// The options of `yima counterpart biller`.
+/// The options of `yima counterpart provider`.
 #[derive(clap::Args, Debug)]
-pub struct Options {
-    /// The pack.
-    pack: PathBuf,
-    /// Which of its channels; its first if not said.
+pub struct ProviderOptions {
+    /// The description of the connection.
+    connection: PathBuf,
+    /// What is owed: a CSV file of institution,account_no,bill_no,fen,due (2026-03-25).
     #[arg(long)]
-    channel: Option<String>,
+    bills: PathBuf,
+    #[command(flatten)]
+    how: How,
+}
+
+/// How another side over HTTP behaves.
+#[derive(clap::Args, Debug)]
+struct How {
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:9100")]
     listen: SocketAddr,
-    /// What is owed: a CSV file of account_no,bill_no,fen,due (2026-03-25).
-    #[arg(long)]
-    bills: PathBuf,
-    /// A secret that the pack names: NAME=FILE.
+    /// A secret that the description names: NAME=FILE.
     #[arg(long = "secret", value_name = "NAME=FILE")]
     secrets: Vec<String>,
     /// What goes wrong, and with how many in a hundred questions of a kind: pay:silent_after=2. Kinds: query, pay, inquire,
@@ -82,11 +90,27 @@ pub struct Options {
     slow_s: u64,
 }
 
+/// The options of `yima counterpart biller`.
+#[derive(clap::Args, Debug)]
+pub struct Options {
+    /// The pack.
+    pack: PathBuf,
+    /// Which of its channels; its first if not said.
+    #[arg(long)]
+    channel: Option<String>,
+    /// What is owed: a CSV file of account_no,bill_no,fen,due (2026-03-25).
+    #[arg(long)]
+    bills: PathBuf,
+    #[command(flatten)]
+    how: How,
+}
+
 /// Runs one until it is stopped.
 pub async fn run(command: &Command) -> Result<(), Fail> {
     match command {
         Command::Biller(options) => biller(options).await,
         Command::Bank(options) => bank(options).await,
+        Command::Provider(options) => provider(options).await,
     }
 }
 
@@ -138,28 +162,29 @@ async fn biller(options: &Options) -> Result<(), Fail> {
         Some(name) => channels.find(|channel| channel.name == *name),
     };
     let channel = channel.ok_or_else(|| Fail::new("the pack has no such channel"))?;
+    let spec = channel.direct.clone();
+    let spec = spec.ok_or_else(|| Fail::new("this channel goes by a bank or a provider"))?;
+    let name = format!("{} of {}", channel.name, pack.spec.id);
+    play(spec, &name, &options.bills, false, &options.how).await
+}
+
+async fn provider(options: &ProviderOptions) -> Result<(), Fail> {
+    let wrong = |why: channel::direct::spec::Invalid| Fail::new(format!("{}: {}", why.key, why.why));
+    let connection = Connection::parse(&read(&options.connection)?).map_err(wrong)?;
+    play(connection.direct, "a provider", &options.bills, true, &options.how).await
+}
+
+/// Plays another side over HTTP until it is stopped.
+async fn play(spec: Direct, name: &str, bills: &Path, many: bool, how: &How) -> Result<(), Fail> {
     let mut book = Book::default();
-    let (accounts, bills) = owed(&read(&options.bills)?, false, |_, account_no, debts| {
-        book.open("", account_no, debts);
+    let (accounts, bills) = owed(&read(bills)?, many, |institution, account_no, debts| {
+        book.open(institution, account_no, debts);
     })?;
-    let secrets = secrets(&options.secrets)?;
-    let faults = faults(&options.faults, options.seed)?;
-    let slow = Duration::from_secs(options.slow_s);
-    let spec = channel.direct.clone().ok_or_else(|| Fail::new("this channel goes to a bank"))?;
-    let other = Counterpart::listen(
-        options.listen,
-        spec,
-        book,
-        faults,
-        Arc::new(secrets),
-        Arc::new(SystemClock),
-        slow,
-    )
-    .await?;
-    println!(
-        "{} of {} on http://{}: {accounts} accounts, {bills} bills",
-        channel.name, pack.spec.id, other.addr
-    );
+    let secrets = Arc::new(secrets(&how.secrets)?);
+    let faults = faults(&how.faults, how.seed)?;
+    let (clock, slow) = (Arc::new(SystemClock), Duration::from_secs(how.slow_s));
+    let other = Counterpart::listen(how.listen, spec, book, faults, secrets, clock, slow).await?;
+    println!("{name} on http://{}: {accounts} accounts, {bills} bills", other.addr);
     tokio::signal::ctrl_c().await?;
     let book = other.book();
     let (mut count, mut amount) = (0, 0);

@@ -1,5 +1,6 @@
 //! The doors of this installation: where the billers that are asked are, and what proves us to them. Part of the
-//! configuration file only: `[door."pack/channel"]` for billers over HTTP, `[line.NAME]` for banks that carry billers.
+//! configuration file only: `[door."pack/channel"]` for billers over HTTP, `[line.NAME]` for banks that carry billers,
+//! `[provider.NAME]` for service providers that have them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use channel::bank::spec::Spec;
 use channel::secrets::Held;
 use channel::tls::Tls;
+use city::bill::provider::{Connection, ProviderSetting, Providers};
 use city::bill::route::{DoorSetting, Doors, LineSetting, Lines};
 use serde::Deserialize;
 
@@ -76,31 +78,67 @@ pub fn read(doors: BTreeMap<String, Door>, beside: &Path) -> Result<Doors, Fail>
     doors.into_iter().map(|(name, door)| Ok((name.clone(), door.read(&name, beside)?))).collect()
 }
 
+/// A service provider: `[provider.NAME]`.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// The file that describes its interface.
+    spec: PathBuf,
+    /// As of a door.
+    url: String,
+    #[serde(default)]
+    secrets: BTreeMap<String, PathBuf>,
+    ca: Option<PathBuf>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+}
+
+/// Reads what the providers name.
+pub fn read_providers(providers: BTreeMap<String, Provider>, beside: &Path) -> Result<Providers, Fail> {
+    let read = |(name, provider): (String, Provider)| {
+        let wrong = |why: String| Fail::new(format!("provider \"{name}\": {why}"));
+        let Provider { spec, url, secrets, ca, certificate, key } = provider;
+        let DoorSetting { url, secrets, tls } =
+            Door { url, secrets, ca, certificate, key }.open(beside).map_err(wrong)?;
+        let path = beside.join(spec);
+        let named = |why: String| wrong(format!("{}: {why}", path.display()));
+        let text = std::fs::read_to_string(&path).map_err(|e| named(e.to_string()))?;
+        let connection =
+            Connection::parse(&text).map_err(|invalid| named(format!("{}: {}", invalid.key, invalid.why)))?;
+        Ok((name.clone(), ProviderSetting { url, connection: Arc::new(connection), secrets, tls }))
+    };
+    providers.into_iter().map(read).collect()
+}
+
 impl Door {
     fn read(self, name: &str, beside: &Path) -> Result<DoorSetting, Fail> {
         let wrong = |why: String| Fail::new(format!("door \"{name}\": {why}"));
-        let file = |path: &PathBuf| {
-            let path = beside.join(path);
-            std::fs::read(&path).map_err(|e| wrong(format!("{}: {e}", path.display())))
-        };
-        let text = |path: &PathBuf| {
-            String::from_utf8(file(path)?).map_err(|_| wrong(format!("{}: no PEM", path.display())))
-        };
         if !name.split_once('/').is_some_and(|(pack, way)| !pack.is_empty() && !way.is_empty()) {
             return Err(wrong("a door is called pack/channel".to_owned()));
         }
-        let url: url::Url = self.url.parse().map_err(|e| wrong(format!("url `{}`: {e}", self.url)))?;
+        self.open(beside).map_err(wrong)
+    }
+
+    fn open(self, beside: &Path) -> Result<DoorSetting, String> {
+        let file = |path: &PathBuf| {
+            let path = beside.join(path);
+            std::fs::read(&path).map_err(|e| format!("{}: {e}", path.display()))
+        };
+        let text = |path: &PathBuf| {
+            String::from_utf8(file(path)?).map_err(|_| format!("{}: no PEM", path.display()))
+        };
+        let url: url::Url = self.url.parse().map_err(|e| format!("url `{}`: {e}", self.url))?;
         if !["http", "https"].contains(&url.scheme()) || !url.has_host() {
-            return Err(wrong(format!("url `{}`: https://HOST/ is wanted", self.url)));
+            return Err(format!("url `{}`: https://HOST/ is wanted", self.url));
         }
-        let secrets = secrets(&self.secrets, beside).map_err(wrong)?;
+        let secrets = secrets(&self.secrets, beside)?;
         let identity = match (&self.certificate, &self.key) {
             (None, None) => None,
             (Some(certificate), Some(key)) => Some((text(certificate)?, text(key)?)),
-            _ => return Err(wrong("certificate and key go together".to_owned())),
+            _ => return Err("certificate and key go together".to_owned()),
         };
         let ca = self.ca.as_ref().map(file).transpose()?;
-        let tls = Tls::read(ca.as_deref(), identity).map_err(|why| wrong(why.to_string()))?;
+        let tls = Tls::read(ca.as_deref(), identity).map_err(|why| why.to_string())?;
         Ok(DoorSetting { url, secrets, tls })
     }
 }

@@ -57,7 +57,7 @@ enum Command {
     /// Play a biller or a bank that is asked: the other side of a pack, with faults.
     #[command(subcommand)]
     Counterpart(counterpart::Command),
-    /// Make ready what is known of a biller.
+    /// Write, prove and explain the packs of billers.
     #[command(subcommand)]
     Pack(pack_cli::Command),
     /// Print the OpenAPI 3.1 document.

@@ -4,7 +4,7 @@ import type { Biller, Category, Entry, Name } from './api';
 import { prefs } from '../lib/prefs';
 import { t } from './text';
 
-export const CATEGORIES: Category[] = ['power', 'water', 'gas', 'broadband', 'mobile', 'property', 'heating', 'traffic_fine', 'tax', 'other'];
+export const CATEGORIES: Category[] = ['power', 'water', 'gas', 'broadband', 'mobile', 'property', 'heating', 'tv', 'tuition', 'social_insurance', 'parking', 'hospital', 'traffic_fine', 'tax', 'other'];
 
 export const categoryIcon = (category: Category | null | undefined): IconName =>
   ({
@@ -17,6 +17,11 @@ export const categoryIcon = (category: Category | null | undefined): IconName =>
     heating: 'heating',
     traffic_fine: 'fine',
     tax: 'tax',
+    tv: 'tv',
+    tuition: 'tuition',
+    social_insurance: 'people',
+    parking: 'parking',
+    hospital: 'hospital',
     other: 'bill',
   })[category ?? 'other'] as IconName;
 

@@ -308,24 +308,38 @@ impl Side {
     }
 
     fn answer(&self, call: &Call, debts: &[Debt], with: impl Fn(&mut Value)) -> Answer {
-        let mut document = Value::Object(Map::new());
-        with(&mut document);
-        if let Some(spec) = &call.debts {
-            let list = debts.iter().map(|debt| debt_value(spec, debt)).collect();
-            put(&mut document, &spec.at, Value::Array(list));
-        }
-        if let Some(place) = &call.receipt {
-            set(&mut document, Some(place), "R-1");
-        }
-        let body = match self.spec.format {
-            Format::Json => document.to_string(),
-            Format::Xml => xml(&document),
-        };
+        let body = body(&self.spec, call, debts, with);
         let mut answer = Response::new(Full::new(Bytes::from(body)));
         let kind = hyper::header::HeaderValue::from_static(self.spec.format.content_type());
         answer.headers_mut().insert("content-type", kind);
         answer
     }
+}
+
+/// What an answer says in the language of the pack.
+fn body(spec: &Spec, call: &Call, debts: &[Debt], with: impl Fn(&mut Value)) -> String {
+    let mut document = Value::Object(Map::new());
+    with(&mut document);
+    if let Some(stands) = &call.debts {
+        let list = debts.iter().map(|debt| debt_value(stands, debt)).collect();
+        put(&mut document, &stands.at, Value::Array(list));
+    }
+    if let Some(place) = &call.receipt {
+        set(&mut document, Some(place), "R-1");
+    }
+    match spec.format {
+        Format::Json => document.to_string(),
+        Format::Xml => xml(&document),
+    }
+}
+
+/// An answer of this meaning as the institution would write it; none where the pack has no code for it.
+pub fn example_answer(spec: &Spec, call: &Call, meaning: Meaning, debts: &[Debt]) -> Option<String> {
+    let Some(place) = call.code.as_deref().or(spec.code.as_deref()) else {
+        return (meaning == Meaning::Ok).then(|| body(spec, call, debts, |_| ()));
+    };
+    let (code, _) = call.codes.iter().chain(&spec.codes).find(|(_, means)| **means == meaning)?;
+    Some(body(spec, call, debts, |document| set(document, Some(place), code)))
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Answer {

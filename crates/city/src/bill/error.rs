@@ -50,6 +50,8 @@ pub enum BillError {
     ClaimLapsed,
     /// No way to the biller is open now; nothing was done.
     BillerUnreachable,
+    /// The biller takes no new payments.
+    BillerClosed,
     /// The biller refuses the payment; the money is free again. Holds its reason.
     BillerRefused(String),
     /// The balance does not cover it.
@@ -103,6 +105,7 @@ impl fmt::Display for BillError {
             Self::AlreadySettled => "the bill is paid already",
             Self::Claimed => "somebody is paying this bill right now; try again shortly",
             Self::ClaimLapsed => "the payment took too long and was given up; the money is free again",
+            Self::BillerClosed => "the biller takes no payments any more",
             Self::BillerUnreachable => "the biller cannot be reached now; try again later",
             Self::InsufficientBalance => "the balance does not cover the amount",
             Self::CapReached => "the allowance of this account's tier does not cover the amount",
@@ -146,6 +149,7 @@ impl Refusal for BillError {
             Self::AlreadySettled => "bill_already_settled",
             Self::Claimed => "bill_claimed",
             Self::ClaimLapsed => "bill_claim_lapsed",
+            Self::BillerClosed => "biller_closed",
             Self::BillerUnreachable => "biller_unreachable",
             Self::BillerRefused(_) => "biller_refused",
             Self::InsufficientBalance => "insufficient_balance",
@@ -187,6 +191,7 @@ impl Refusal for BillError {
             | Self::QuoteChanged
             | Self::AlreadySettled
             | Self::Claimed
+            | Self::BillerClosed
             | Self::ClaimLapsed
             | Self::BillerRefused(_)
             | Self::InsufficientBalance

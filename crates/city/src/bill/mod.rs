@@ -34,6 +34,7 @@ mod import;
 pub mod layout;
 pub mod pack;
 mod pay;
+pub mod provider;
 mod query;
 mod receipt;
 pub mod reconcile;
@@ -65,7 +66,7 @@ pub use query::{
 pub use receipt::{Receipt, receipt};
 pub use resolve::{Resolution, Verdict, resolve_payment};
 pub use rules::{Bill, Quote};
-pub use shipped::shipped_packs;
+pub use shipped::packs as shipped_packs;
 pub use standing::{Settled, Standing, standing};
 pub use upload::{Upload, receive, receive_for};
 
@@ -82,6 +83,8 @@ pub struct State {
     connectors: RwLock<HashMap<BillerId, Arc<dyn BillerConnector>>>,
     /// The lines to banks; opened once.
     lines: OnceLock<OpenLines>,
+    /// The connections to service providers; opened once.
+    providers: OnceLock<provider::OpenProviders>,
     /// The ways to billers that are asked; each is a connector too.
     routes: RwLock<HashMap<BillerId, Arc<Routes>>>,
     /// Held by the import at work.
@@ -95,6 +98,12 @@ impl State {
     fn lines(&self) -> &OpenLines {
         static NONE: OpenLines = OpenLines::new();
         self.lines.get().unwrap_or(&NONE)
+    }
+
+    /// The connections to service providers.
+    fn providers(&self) -> &provider::OpenProviders {
+        static NONE: provider::OpenProviders = provider::OpenProviders::new();
+        self.providers.get().unwrap_or(&NONE)
     }
 }
 
@@ -127,7 +136,7 @@ pub async fn load(city: &City) -> Result<(), Fault> {
         .write(move |conn| {
             Box::pin(async move {
                 for pack in shipped::packs() {
-                    store::seed_biller(&mut *conn, &pack, now).await?;
+                    store::seed_biller(&mut *conn, pack, now).await?;
                 }
                 Ok(())
             })
@@ -135,6 +144,7 @@ pub async fn load(city: &City) -> Result<(), Fault> {
         .await;
     seeded?;
     city.bill.lines.get_or_init(|| route::open_lines(city));
+    city.bill.providers.get_or_init(|| provider::open(city));
     refresh(city).await
 }
 
@@ -150,13 +160,19 @@ async fn refresh(city: &City) -> Result<(), Fault> {
         if known(biller, &hash) {
             continue;
         }
-        let text = store::pack_text(&mut conn, biller).await?.unwrap_or_default();
+        let read = match shipped::packs().iter().find(|pack| pack.hash == hash) {
+            Some(shipped) => Ok(shipped.clone()),
+            None => {
+                let text = store::pack_text(&mut conn, biller).await?.unwrap_or_default();
+                Pack::parse(&text).map(Arc::new)
+            }
+        };
         // A pack of a newer release may have keys that this node does not know: the old one stays.
-        match Pack::parse(&text) {
+        match read {
             Ok(pack) => {
                 accounts.push(payable(city, biller));
                 open_routes(city, &pack);
-                city.bill.packs.write().expect("no panic while held").insert(biller, Arc::new(pack));
+                city.bill.packs.write().expect("no panic while held").insert(biller, pack);
             }
             Err(why) => tracing::error!(%biller, %why, "a stored pack cannot be read"),
         }
@@ -217,6 +233,11 @@ pub fn all_ways(city: &City) -> Vec<(Arc<Pack>, Vec<LaneHealth>)> {
     drop(packs);
     asked.sort_unstable_by(|a, b| a.spec.id.cmp(&b.spec.id));
     asked.into_iter().map(|pack| (pack.clone(), ways(city, pack.biller))).collect()
+}
+
+/// Whether payments can reach a biller from this installation: it hands over files, or a way to it is configured.
+pub fn is_connected(city: &City, pack: &Pack) -> bool {
+    pack.spec.channels.is_empty() || routes(city, pack.biller).is_some_and(|routes| routes.is_connected())
 }
 
 /// The ways to a biller that is asked.

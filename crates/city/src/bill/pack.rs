@@ -42,6 +42,9 @@ pub struct Spec {
     pub region: String,
     /// What the city of that region is called.
     pub city: Option<Name>,
+    /// It takes no new payments; what was paid stays as it is.
+    #[serde(default)]
+    pub closed: bool,
     /// What an account number looks like.
     pub account: AccountRule,
     /// How bills come and what may be paid.
@@ -89,6 +92,16 @@ pub enum Category {
     Property,
     /// Taxes.
     Tax,
+    /// Cable and internet television.
+    Tv,
+    /// School and kindergarten fees.
+    Tuition,
+    /// Contributions to social insurance.
+    SocialInsurance,
+    /// Parking.
+    Parking,
+    /// Hospitals.
+    Hospital,
     /// Anything else.
     Other,
 }
@@ -106,6 +119,11 @@ impl Category {
             Category::Heating => "heating",
             Category::Property => "property",
             Category::Tax => "tax",
+            Category::Tv => "tv",
+            Category::Tuition => "tuition",
+            Category::SocialInsurance => "social_insurance",
+            Category::Parking => "parking",
+            Category::Hospital => "hospital",
             Category::Other => "other",
         }
     }
@@ -119,6 +137,11 @@ impl Category {
             Category::Mobile => ("手机号码", "Mobile number"),
             Category::TrafficFine => ("决定书编号", "Decision number"),
             Category::Tax => ("税单号", "Tax bill number"),
+            Category::Tv => ("智能卡号", "Smart card number"),
+            Category::Tuition => ("学号", "Student number"),
+            Category::SocialInsurance => ("缴费登记号", "Contributor number"),
+            Category::Parking => ("停车单号", "Parking ticket number"),
+            Category::Hospital => ("就诊卡号", "Patient card number"),
             Category::Power
             | Category::Water
             | Category::Gas

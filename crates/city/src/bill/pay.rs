@@ -65,7 +65,8 @@ pub async fn pay(city: &City, who: &Resident, request: PayBill) -> Result<Paid, 
         return Err(BillError::RequestIdMalformed);
     }
     let own_id = ids::request(own_id);
-    let quoted = match pinned(city, &pack, &bill, &request.quote) {
+    let open = if pack.spec.closed { Err(BillError::BillerClosed) } else { Ok(()) };
+    let quoted = match open.and_then(|()| pinned(city, &pack, &bill, &request.quote)) {
         Ok(quoted) => quoted,
         // A repeated request may come after its quote has run out: the payment still is what it was.
         Err(refusal) => {

@@ -232,12 +232,12 @@ async fn billers_are_found_by_region_category_and_name() {
         let found = bill::billers(&town.city, &filter).await.unwrap();
         found.iter().map(|p| p.spec.id.clone()).collect::<Vec<_>>()
     };
-    assert_eq!(find(None, None, None).await.len(), 8);
-    assert_eq!(find(Some("33"), None, None).await, ["hz-gas", "hz-power", "hz-traffic", "hz-water"]);
-    assert_eq!(find(None, Some(Category::Power), None).await, ["sh-power", "hz-power"]);
-    assert_eq!(find(None, None, Some("自来水")).await, ["sh-water"]);
-    assert_eq!(find(None, None, Some("TRAFFIC")).await, ["hz-traffic"]);
-    assert!(find(Some("44"), None, None).await.is_empty());
+    assert_eq!(find(None, None, None).await.len(), 60);
+    assert_eq!(find(Some("3301"), None, None).await, ["hz-broadband", "hz-gas", "hz-power", "hz-traffic", "hz-water"]);
+    assert_eq!(find(Some("31"), Some(Category::Power), None).await, ["sh-power"]);
+    assert_eq!(find(None, None, Some("上海自来水")).await, ["sh-water"]);
+    assert_eq!(find(None, None, Some("TRAFFIC")).await, ["hz-traffic", "nc-traffic", "cd-traffic"]);
+    assert!(find(Some("65"), None, None).await.is_empty());
 
     let unknown = kernel::ids::BillerId::from_u128(9);
     assert_eq!(code(bill::biller(&town.city, unknown).await), "biller_unknown");
@@ -252,4 +252,39 @@ async fn billers_are_found_by_region_category_and_name() {
     assert_eq!(bill::biller(&node, added.biller).await.unwrap().hash, added.hash);
     let staff = city::identity::Operator { role: city::identity::Role::Staff, ..town.operator };
     assert_eq!(code(bill::add_pack(&town.city, &staff, &text).await), "forbidden");
+}
+
+/// A pack that is closed.
+#[tokio::test]
+async fn a_biller_that_is_closed_takes_no_new_payment_and_keeps_what_was_paid() {
+    let town = Town::new().await;
+    let (_, first) = crate::support::one_bill(&town).await;
+    let who = town.resident(50_000).await;
+    let wish = crate::support::wish(&town, first.bill.id).await;
+    let paid = bill::pay(&town.city, &who, wish.clone()).await.unwrap();
+    let open = crate::support::power_file(&[(crate::support::POWER[1], "B2", "10.00")]);
+    crate::support::import(&town, first.bill.biller, open.as_bytes()).await.unwrap();
+    let second =
+        bill::fetch(&town.city, first.bill.biller, crate::support::POWER[1]).await.unwrap().remove(0);
+    let late = crate::support::wish(&town, second.bill.id).await;
+    let text = shipped("330100/hz-power").text.replacen("region", "closed = true\nregion", 1);
+    bill::add_pack(&town.city, &town.operator, &text).await.unwrap();
+    assert_eq!(code(bill::pay(&town.city, &who, late).await), "biller_closed");
+    let again = bill::pay(&town.city, &who, wish).await.unwrap();
+    assert!(again.repeated);
+    assert_eq!(again.settled.payment, paid.settled.payment);
+}
+
+#[test]
+fn the_shipped_packs_are_of_every_category_and_way_in_25_cities() {
+    use std::collections::BTreeSet;
+    let packs = bill::shipped_packs();
+    assert_eq!(packs.len(), 60);
+    let distinct = |of: &dyn Fn(&Pack) -> String| packs.iter().map(|p| of(p)).collect::<BTreeSet<_>>().len();
+    assert!(distinct(&|p| p.spec.region.clone()) >= 25);
+    assert_eq!(distinct(&|p| p.spec.category.name().to_owned()), 14);
+    assert_eq!(distinct(&|p| p.spec.name.zh.clone()), 60);
+    let ways: BTreeSet<_> = packs.iter().flat_map(|p| p.spec.channels.iter().map(|c| c.way().name())).collect();
+    assert_eq!(ways.into_iter().collect::<Vec<_>>(), ["bank", "direct", "provider"]);
+    assert!(packs.iter().filter(|p| p.spec.channels.is_empty()).count() >= 8);
 }

@@ -211,7 +211,7 @@ fn the_demo_city_is_born_once() {
         .map(|_| {
             let mut demo = Server::start_demo(dir.path());
             let billers = request(demo.addr, "GET", "/v1/billers", "", "");
-            assert_eq!(billers.json()["items"].as_array().unwrap().len(), 8);
+            assert_eq!(billers.json()["items"].as_array().unwrap().len(), 60);
             demo.stop();
             std::fs::read_to_string(dir.path().join("demo.json")).unwrap()
         })

@@ -151,17 +151,26 @@ impl Routes {
                 state: Mutex::default(),
                 tally: Tally::default(),
             };
+            if let Some(by) = &channel.provider {
+                match city.bill.providers().get(&by.connection) {
+                    Some(door) => lanes.push(lane(door.clone())),
+                    None => {
+                        tracing::debug!(door = name, "no provider is configured: payments do not go this way")
+                    }
+                }
+                continue;
+            }
             let Some(direct) = &channel.direct else {
                 let line = channel.bank.as_ref().and_then(|bank| city.bill.lines().get(&bank.line));
                 if let Some(line) = line {
                     lanes.push(lane(line.clone()));
                 } else {
-                    tracing::warn!(door = name, "no line is configured: payments do not go this way");
+                    tracing::debug!(door = name, "no line is configured: payments do not go this way");
                 }
                 continue;
             };
             let Some(door) = city.settings.doors.get(&name) else {
-                tracing::warn!(door = name, "no address is configured: payments do not go this way");
+                tracing::debug!(door = name, "no address is configured: payments do not go this way");
                 continue;
             };
             let setting = Setting {
@@ -181,6 +190,11 @@ impl Routes {
             }
         }
         Some(Routes { lanes, offset: city.settings.offset, clock: city.clock.clone() })
+    }
+
+    /// Whether there is any.
+    pub fn is_connected(&self) -> bool {
+        !self.lanes.is_empty()
     }
 
     /// How they are.

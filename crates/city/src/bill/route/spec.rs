@@ -30,6 +30,18 @@ pub struct Channel {
     pub direct: Option<Direct>,
     /// A bank that carries the biller is asked.
     pub bank: Option<Bank>,
+    /// A service provider that many billers are behind is asked over HTTP.
+    pub provider: Option<Provider>,
+}
+
+/// The biller as a service provider has it, beside many others.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// The name that this installation gives the connection: 1 to 40 of a-z, 0-9 and -.
+    pub connection: String,
+    /// The provider's number of the biller.
+    pub institution: String,
 }
 
 /// The biller as a bank carries it, beside many others.
@@ -56,6 +68,8 @@ pub enum Way {
     Direct,
     /// A bank, by ISO 8583.
     Bank,
+    /// A service provider, over HTTP.
+    Provider,
 }
 
 impl Way {
@@ -65,6 +79,7 @@ impl Way {
             Way::File => "file",
             Way::Direct => "direct",
             Way::Bank => "bank",
+            Way::Provider => "provider",
         }
     }
 }
@@ -107,15 +122,20 @@ impl Hours {
 impl Channel {
     /// Of which kind it is.
     pub fn way(&self) -> Way {
-        if self.bank.is_some() { Way::Bank } else { Way::Direct }
+        match (&self.bank, &self.provider) {
+            (Some(_), _) => Way::Bank,
+            (None, Some(_)) => Way::Provider,
+            (None, None) => Way::Direct,
+        }
     }
 
     /// The biller's number at whoever is asked; empty where that is the biller itself.
     pub fn institution(&self) -> &str {
-        self.bank.as_ref().map_or("", |bank| &bank.institution)
+        let by_provider = self.provider.as_ref().map(|provider| &provider.institution);
+        self.bank.as_ref().map(|bank| &bank.institution).or(by_provider).map_or("", |text| text)
     }
 
-    /// Whether it can be asked what is owed. Of a bank only the bank's own description says.
+    /// Whether it can be asked what is owed. Of a bank or a provider only its own description says.
     pub fn has_query(&self) -> bool {
         self.direct.as_ref().is_none_or(|direct| direct.query.is_some())
     }
@@ -147,22 +167,27 @@ impl Channel {
         if self.rate_per_s.is_some_and(|rate| !(1..=100_000).contains(&rate)) {
             return invalid("rate_per_s", "1 to 100000");
         }
-        match (&self.direct, &self.bank) {
-            (Some(direct), None) => {
+        let carried = |kind: &str, name: &str, institution: &str| {
+            if !slug(name) {
+                return invalid(kind, "1 to 40 characters of a-z, 0-9 and -");
+            }
+            let visible = institution.bytes().all(|b| b.is_ascii_alphanumeric());
+            if (1..=32).contains(&institution.len()) && visible {
+                return Ok(());
+            }
+            let key = kind.split_once('.').map_or(kind, |(way, _)| way);
+            invalid(&format!("{key}.institution"), "1 to 32 letters and digits")
+        };
+        match (&self.direct, &self.bank, &self.provider) {
+            (Some(direct), None, None) => {
                 let proved = direct.prove();
                 proved.map_err(|why| PackError::Invalid(format!("{key}.direct.{}", why.key), why.why))
             }
-            (None, Some(bank)) if !slug(&bank.line) => {
-                invalid("bank.line", "1 to 40 characters of a-z, 0-9 and -")
+            (None, Some(bank), None) => carried("bank.line", &bank.line, &bank.institution),
+            (None, None, Some(provider)) => {
+                carried("provider.connection", &provider.connection, &provider.institution)
             }
-            (None, Some(bank)) => {
-                let visible = bank.institution.bytes().all(|b| b.is_ascii_alphanumeric());
-                if (1..=32).contains(&bank.institution.len()) && visible {
-                    return Ok(());
-                }
-                invalid("bank.institution", "1 to 32 letters and digits")
-            }
-            _ => Err(PackError::invalid(key, "either `direct` or `bank`")),
+            _ => Err(PackError::invalid(key, "one of `direct`, `bank` and `provider`")),
         }
     }
 }

@@ -33,7 +33,7 @@ impl Dice {
     }
 }
 
-const CATEGORIES: [(&str, &str, &str); 10] = [
+const CATEGORIES: [(&str, &str, &str); 15] = [
     ("power", "供电", "Power"),
     ("water", "自来水", "Water"),
     ("gas", "燃气", "Gas"),
@@ -43,6 +43,11 @@ const CATEGORIES: [(&str, &str, &str); 10] = [
     ("heating", "供热", "Heating"),
     ("property", "物业", "Property"),
     ("tax", "税务", "Tax"),
+    ("tv", "有线电视", "Television"),
+    ("tuition", "学费", "Tuition"),
+    ("social_insurance", "社会保险", "Social Insurance"),
+    ("parking", "停车", "Parking"),
+    ("hospital", "医院", "Hospital"),
     ("other", "收费", "Fees"),
 ];
 const CITIES: [(&str, &str, &str); 12] = [
@@ -74,15 +79,16 @@ pub fn pack(seed: u64, nth: usize) -> Made {
     );
     let length = account(&dice, &id, &mut text);
     let mut lines = BTreeMap::new();
-    // Of six: two hand over files, two are asked themselves, one through a bank, one hands over files and is asked.
-    let (by_file, asked) = [(true, 0), (false, 1), (true, 0), (false, 2), (false, 1), (true, 1)][nth / 10 % 6];
+    // Of seven: two hand over files, one is asked itself, one also through a bank, one through a bank alone, one hands over
+    // files and is asked, one is behind a service provider.
+    let (by_file, asked) = [(true, 0), (false, 1), (true, 0), (false, 2), (false, 1), (true, 1), (false, 1)][nth / 15 % 7];
     bills(&dice, by_file, length, &mut text);
     if dice.chance(70) {
         late_fee(&dice, &mut text);
     }
     let hours = dice.chance(40);
     for way in 0..asked {
-        let bank = match nth / 10 % 6 {
+        let bank = match nth / 15 % 7 {
             3 => way == 1,
             4 => true,
             _ => false,
@@ -92,8 +98,14 @@ pub fn pack(seed: u64, nth: usize) -> Made {
             let name = format!("line-{seed}-{nth}");
             let _ = write!(text, "[channels.bank]\nline = \"{name}\"\ninstitution = \"0571{:03}\"\n\n", nth % 1_000);
             lines.insert(name, line(&dice));
+        } else if nth / 15 % 7 == 6 {
+            let name = format!("provider-{seed}-{nth}");
+            let _ = write!(text, "[channels.provider]\nconnection = \"{name}\"\ninstitution = \"33{nth:06}\"\n\n");
+            let mut connection = format!("timeout_s = {}\n", dice.between(1, 20));
+            direct(&dice, "direct", true, &mut connection);
+            lines.insert(format!("provider/{name}"), connection);
         } else {
-            direct(&dice, !by_file, &mut text);
+            direct(&dice, "channels.direct", !by_file, &mut text);
         }
     }
     settlement(&dice, length, &mut text);
@@ -337,9 +349,10 @@ fn codes(dice: &Dice, dialect: usize) -> String {
     format!("{{ {} }}", each.join(", "))
 }
 
-fn direct(dice: &Dice, with_query: bool, text: &mut String) {
+/// An interface over HTTP; of a provider every question names the institution.
+fn direct(dice: &Dice, key: &str, with_query: bool, text: &mut String) {
     let json = dice.chance(60);
-    let _ = writeln!(text, "[channels.direct]\nformat = \"{}\"", if json { "json" } else { "xml" });
+    let _ = writeln!(text, "[{key}]\nformat = \"{}\"", if json { "json" } else { "xml" });
     let mut headers = Vec::new();
     let stamped = dice.chance(60);
     if stamped {
@@ -350,6 +363,9 @@ fn direct(dice: &Dice, with_query: bool, text: &mut String) {
     }
     if dice.chance(30) {
         headers.push("\"x-nonce\" = \"{nonce}\"".to_owned());
+    }
+    if key == "direct" {
+        headers.push("\"x-org\" = \"{institution}\"".to_owned());
     }
     let root = dice.one(&["Envelope.Body.Answer.", "Response."]);
     let prefix = if json { dice.one(&["", "head.", "result."]) } else { root };
@@ -362,27 +378,29 @@ fn direct(dice: &Dice, with_query: bool, text: &mut String) {
     };
     match dice.below(4) {
         0 => {}
-        1 => text.push_str("[channels.direct.auth]\nkind = \"basic\"\nsecret = \"login\"\n"),
+        1 => {
+            let _ = write!(text, "[{key}.auth]\nkind = \"basic\"\nsecret = \"login\"\n");
+        }
         2 => {
-            let _ = write!(text, "[channels.direct.auth]\nkind = \"hmac-sha256\"\nsecret = \"key\"\nheader = \"X-Sign\"\ntext = {signed:?}\n");
+            let _ = write!(text, "[{key}.auth]\nkind = \"hmac-sha256\"\nsecret = \"key\"\nheader = \"X-Sign\"\ntext = {signed:?}\n");
         }
         _ => {
-            let _ = write!(text, "[channels.direct.auth]\nkind = \"rsa-sha256\"\nsecret = \"rsa\"\nheader = \"Signature\"\ntext = {signed:?}\n");
+            let _ = write!(text, "[{key}.auth]\nkind = \"rsa-sha256\"\nsecret = \"rsa\"\nheader = \"Signature\"\ntext = {signed:?}\n");
         }
     }
     let base = dice.one(&["/v1", "/api", "/pay/2", ""]);
     let (unit, place) = if dice.chance(50) { ("fen", "{amount.fen}") } else { ("yuan", "{amount.yuan}") };
     if with_query {
         if json && dice.chance(50) {
-            let _ = writeln!(text, "[channels.direct.query]\nmethod = \"GET\"\npath = \"{base}/debts/{{account_no}}\"");
+            let _ = writeln!(text, "[{key}.query]\nmethod = \"GET\"\npath = \"{base}/debts/{{account_no}}\"");
         } else if json {
-            let _ = writeln!(text, "[channels.direct.query]\npath = \"{base}/debts\"\nbody = '{{\"no\":\"{{account_no}}\"}}'");
+            let _ = writeln!(text, "[{key}.query]\npath = \"{base}/debts\"\nbody = '{{\"no\":\"{{account_no}}\"}}'");
         } else {
-            let _ = writeln!(text, "[channels.direct.query]\npath = \"{base}/debts\"\nbody = '<Query><No>{{account_no}}</No></Query>'");
+            let _ = writeln!(text, "[{key}.query]\npath = \"{base}/debts\"\nbody = '<Query><No>{{account_no}}</No></Query>'");
         }
         let at = if json { dice.one(&["bills", "data.bills", "data.list"]).to_owned() } else { format!("{root}Bill") };
         let name = if json { dice.one(&["no", "bill.no"]) } else { dice.one(&["@no", "No"]) };
-        let _ = writeln!(text, "[channels.direct.query.debts]\nat = \"{at}\"\nbill_no = \"{name}\"\namount = \"amount\"\nunit = \"{unit}\"");
+        let _ = writeln!(text, "[{key}.query.debts]\nat = \"{at}\"\nbill_no = \"{name}\"\namount = \"amount\"\nunit = \"{unit}\"");
         // Whoever says nothing of the day, or of the month, is due as the pack says.
         text.push_str("due = \"due\"\n");
         let _ = writeln!(text, "date = \"{}\"", dice.one(&["YYYYMMDD", "YYYY-MM-DD"]));
@@ -401,18 +419,18 @@ fn direct(dice: &Dice, with_query: bool, text: &mut String) {
             format!("path = \"{base}/{name}\"\nbody = '<{name} id=\"{{payment}}\"><No>{{account_no}}</No><Bill>{{bill_no}}</Bill><Amount>{place}</Amount>{more}</{name}>'\n")
         }
     };
-    let _ = write!(text, "[channels.direct.pay]\n{}", asked("pay", ""));
+    let _ = write!(text, "[{key}.pay]\n{}", asked("pay", ""));
     if dice.chance(50) {
-        let _ = write!(text, "[channels.direct.inquire]\nmethod = \"GET\"\npath = \"{base}/pay/{{payment}}\"\n");
+        let _ = write!(text, "[{key}.inquire]\nmethod = \"GET\"\npath = \"{base}/pay/{{payment}}\"\n");
     } else {
-        let _ = write!(text, "[channels.direct.inquire]\n{}", asked("inquire", ""));
+        let _ = write!(text, "[{key}.inquire]\n{}", asked("inquire", ""));
     }
-    let _ = write!(text, "[channels.direct.reverse]\n{}", asked("reverse", ""));
+    let _ = write!(text, "[{key}.reverse]\n{}", asked("reverse", ""));
     if dice.chance(50) {
-        let _ = write!(text, "[channels.direct.refund]\n{}", asked("refund", ",\"ref\":\"{reason}\""));
+        let _ = write!(text, "[{key}.refund]\n{}", asked("refund", ",\"ref\":\"{reason}\""));
     }
     if !with_query || dice.chance(40) {
-        let _ = write!(text, "[channels.direct.probe]\nmethod = \"GET\"\npath = \"{base}/ping\"\n");
+        let _ = write!(text, "[{key}.probe]\nmethod = \"GET\"\npath = \"{base}/ping\"\n");
     }
     text.push('\n');
 }

@@ -21,14 +21,15 @@ use std::time::Duration;
 
 use channel::bank::spec::Spec as LineSpec;
 use city::bill::pack::Source;
+use city::bill::provider::{Connection, ProviderSetting, Providers};
 use city::bill::route::spec::Way;
-use city::bill::route::{Doors, Lines};
+use city::bill::route::{DoorSetting, Doors, Lines};
 use city::bill::{Pack, shipped_packs};
 use kernel::{Clock, ManualClock, SystemClock};
 use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 
-use self::play::{BankLine, Flaw, Side};
+use self::play::{BankLine, Flaw, HttpEnd, Side};
 use self::report::{Case, Outcome, Report, Signer};
 use self::stage::{Stage, Town, first_morning};
 use crate::config::Fail;
@@ -50,6 +51,9 @@ pub struct Options {
     /// The description of a line to a bank that packs name: NAME=FILE; that of the guide where none is given.
     #[arg(long = "line", value_name = "NAME=FILE")]
     lines: Vec<String>,
+    /// The description of a connection to a service provider that packs name: NAME=FILE; a plain one where none is given.
+    #[arg(long = "provider", value_name = "NAME=FILE")]
+    providers: Vec<String>,
     /// The reports as JSON, one line a pack, instead of text.
     #[arg(long)]
     json: bool,
@@ -88,6 +92,8 @@ pub struct VerifyOptions {
 
 /// The line that the guide describes.
 const GUIDE_LINE: &str = include_str!("../../../../../docs/guides/bank-line.toml");
+/// A service provider as one may be.
+const PLAIN_PROVIDER: &str = include_str!("provider.toml");
 /// How many packs share a city, one after another.
 const PER_CITY: usize = 8;
 
@@ -101,13 +107,20 @@ pub struct Subject {
 }
 
 impl Subject {
-    fn new(name: String, text: String, lines: &BTreeMap<String, String>) -> Subject {
+    /// With the descriptions of the lines and connections that are given, by name; those of a provider as `provider/NAME`.
+    fn new(name: String, text: String, given: &BTreeMap<String, String>) -> Subject {
         let pack = Pack::parse(&text).map_err(|why| format!("{}: {why}", why.code()));
-        let named = pack.as_ref().map(|pack| pack.spec.channels.as_slice()).unwrap_or_default();
-        let named = named.iter().filter_map(|channel| channel.bank.as_ref()).map(|bank| {
-            (bank.line.clone(), lines.get(&bank.line).map_or(GUIDE_LINE, String::as_str).to_owned())
+        let channels = pack.as_ref().map(|pack| pack.spec.channels.as_slice()).unwrap_or_default();
+        let named = channels.iter().filter_map(|channel| match (&channel.bank, &channel.provider) {
+            (Some(bank), _) => Some((bank.line.clone(), GUIDE_LINE)),
+            (_, Some(provider)) => Some((format!("provider/{}", provider.connection), PLAIN_PROVIDER)),
+            _ => None,
         });
-        let lines = named.collect();
+        let text_of = |(name, plain): (String, &str)| {
+            let text = given.get(&name).map_or(plain, String::as_str).to_owned();
+            (name, text)
+        };
+        let lines = named.map(text_of).collect();
         Subject { name, text, pack, lines }
     }
 }
@@ -126,6 +139,13 @@ enum Ways {
 struct Run {
     subject: usize,
     ways: Ways,
+}
+
+/// Those who carry many billers, in one city.
+#[derive(Default)]
+struct Carriers {
+    banks: BTreeMap<String, Arc<BankLine>>,
+    providers: BTreeMap<String, (Arc<HttpEnd>, Arc<Connection>)>,
 }
 
 /// What all workers share.
@@ -219,13 +239,19 @@ fn subjects(options: &Options) -> Result<Vec<Subject>, Fail> {
         let (name, path) = given.split_once('=').ok_or_else(|| Fail::new("a line is NAME=FILE"))?;
         lines.insert(name.to_owned(), read(Path::new(path))?);
     }
+    for given in &options.providers {
+        let (name, path) = given.split_once('=').ok_or_else(|| Fail::new("a provider is NAME=FILE"))?;
+        lines.insert(format!("provider/{name}"), read(Path::new(path))?);
+    }
     let mut subjects = Vec::new();
     for path in &options.files {
         let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         subjects.push(Subject::new(name, read(path)?, &lines));
     }
     if options.all {
-        subjects.extend(shipped_packs().map(|(id, text)| Subject::new(id.to_owned(), text.to_owned(), &lines)));
+        subjects.extend(shipped_packs().iter().map(|pack| {
+            Subject::new(pack.spec.id.clone(), pack.text.clone(), &lines)
+        }));
     }
     let count = options.generate.unwrap_or(if options.all { 1_000 } else { 0 });
     for nth in 0..count {
@@ -311,10 +337,12 @@ fn batches(subjects: &[Subject]) -> Vec<Vec<Run>> {
         }
     }
     let mut batches = Vec::new();
-    for runs in rounds.into_values() {
+    for (round, runs) in rounds {
+        // Where a way is to be lost, nobody else may need it.
+        let together = if round == 8 { 1 } else { PER_CITY };
         let mut runs = runs.into_iter().peekable();
         while runs.peek().is_some() {
-            batches.push(runs.by_ref().take(PER_CITY).collect());
+            batches.push(runs.by_ref().take(together).collect());
         }
     }
     batches
@@ -333,22 +361,21 @@ impl Work {
     async fn city(&self, batch: &[Run]) -> Result<(), Fail> {
         let patience = Duration::from_millis(self.options.patience_ms.max(50));
         let clock = Arc::new(ManualClock::new(first_morning()));
-        let (mut doors, mut banks, mut all) = (Doors::new(), BTreeMap::new(), Vec::new());
+        let (mut doors, mut carriers, mut all) = (Doors::new(), Carriers::default(), Vec::new());
         for run in batch {
             let subject = &self.subjects[run.subject];
-            let sides = self.sides(subject, run.ways, &clock, patience, &mut banks).await;
-            if let (Ok(sides), Ok(pack)) = (&sides, &subject.pack) {
-                for side in sides {
-                    let door = side.door().map(|door| (format!("{}/{}", pack.spec.id, side.channel.name), door));
-                    doors.extend(door);
-                }
-            }
-            all.push(sides);
+            all.push(self.sides(subject, run.ways, &clock, patience, &mut carriers, &mut doors).await);
         }
-        let lines: Lines = banks.iter().filter_map(|(name, bank)| Some((name.clone(), bank.setting()?))).collect();
+        let lines: Lines =
+            carriers.banks.iter().filter_map(|(name, bank)| Some((name.clone(), bank.setting()?))).collect();
+        let provider = |(name, (end, connection)): (&String, &(Arc<HttpEnd>, Arc<Connection>))| {
+            let DoorSetting { url, secrets, tls } = end.door()?;
+            Some((name.clone(), ProviderSetting { url, connection: connection.clone(), secrets, tls }))
+        };
+        let providers: Providers = carriers.providers.iter().filter_map(provider).collect();
         let nth = self.cities.fetch_add(1, Ordering::Relaxed);
         let dir = self.dir.join(nth.to_string());
-        let mut town = Town::open(&dir, clock, doors, lines, patience, self.options.seed).await?;
+        let mut town = Town::open(&dir, clock, (doors, lines, providers), patience, self.options.seed).await?;
         for (run, sides) in batch.iter().zip(all) {
             let found = self.one(&mut town, run, sides, patience).await;
             let way = match run.ways {
@@ -370,28 +397,47 @@ impl Work {
         ways: Ways,
         clock: &Arc<ManualClock>,
         patience: Duration,
-        banks: &mut BTreeMap<String, Arc<BankLine>>,
+        carriers: &mut Carriers,
+        doors: &mut Doors,
     ) -> Result<Vec<Side>, Fail> {
         let Ok(pack) = &subject.pack else { return Ok(Vec::new()) };
+        let flaw = self.options.flaw;
         let mut sides = Vec::new();
         for (at, channel) in pack.spec.channels.iter().enumerate() {
             if ways != Ways::All && ways != Ways::One(at) {
                 continue;
             }
             if let Some(spec) = &channel.direct {
-                sides.push(Side::direct(channel, spec, clock.clone(), patience, self.options.flaw).await?);
+                let end = HttpEnd::start(spec, clock.clone(), patience, flaw).await?;
+                doors.extend(end.door().map(|door| (format!("{}/{}", pack.spec.id, channel.name), door)));
+                sides.push(end.carry(channel));
             } else if let Some(bank) = &channel.bank {
-                let line = match banks.get(&bank.line) {
+                let line = match carriers.banks.get(&bank.line) {
                     Some(line) => line.clone(),
                     None => {
                         let text = subject.lines.get(&bank.line).map_or(GUIDE_LINE, String::as_str);
                         let spec: LineSpec = toml::from_str(text)?;
                         let line = BankLine::start(&spec, clock.clone(), patience, self.options.seed).await?;
-                        banks.insert(bank.line.clone(), line.clone());
+                        carriers.banks.insert(bank.line.clone(), line.clone());
                         line
                     }
                 };
                 sides.push(line.carry(channel));
+            } else if let Some(provider) = &channel.provider {
+                let end = match carriers.providers.get(&provider.connection) {
+                    Some((end, _)) => end.clone(),
+                    None => {
+                        let name = format!("provider/{}", provider.connection);
+                        let text = subject.lines.get(&name).map_or(PLAIN_PROVIDER, String::as_str);
+                        let connection = Connection::parse(text)
+                            .map_err(|why| Fail::new(format!("{name}: {}: {}", why.key, why.why)))?;
+                        let end = HttpEnd::start(&connection.direct, clock.clone(), patience, flaw).await?;
+                        let known = (end.clone(), Arc::new(connection));
+                        carriers.providers.insert(provider.connection.clone(), known);
+                        end
+                    }
+                };
+                sides.push(end.carry(channel));
             }
         }
         Ok(sides)

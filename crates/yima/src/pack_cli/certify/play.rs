@@ -89,8 +89,19 @@ impl Secrets for Forgetful {
 type Told = Arc<Mutex<BTreeMap<String, Fault>>>;
 
 enum Kind {
-    Direct { far: Option<Counterpart>, spec: Spec, told: Told, secrets: Arc<Forgetful>, held: Held },
+    Http { far: Option<Arc<Counterpart>>, end: Arc<HttpEnd>, institution: String },
     Bank { far: Option<Arc<BankCounterpart>>, line: Arc<BankLine>, institution: String },
+}
+
+/// A biller over HTTP, or a service provider that has many.
+pub struct HttpEnd {
+    far: Mutex<Option<Arc<Counterpart>>>,
+    spec: Spec,
+    told: Told,
+    secrets: Arc<Forgetful>,
+    held: Held,
+    clock: Arc<Shifted>,
+    users: AtomicI64,
 }
 
 /// A line to a bank, and the bank.
@@ -123,6 +134,58 @@ fn held(spec: &Spec) -> Held {
         Auth::RsaSha256 { secret, .. } => {
             Held::default().with(secret, include_str!("play-rsa.pem").trim_ascii_end())
         }
+    }
+}
+
+impl HttpEnd {
+    /// Starts one.
+    pub async fn start(
+        spec: &Spec,
+        clock: Arc<ManualClock>,
+        patience: Duration,
+        flaw: Option<Flaw>,
+    ) -> Result<Arc<HttpEnd>, Fail> {
+        let clock = Arc::new(Shifted { right: clock, ahead_s: AtomicI64::new(0) });
+        let told = Told::default();
+        let held = held(spec);
+        let secrets = Arc::new(Forgetful { held: held.clone(), forgotten: AtomicBool::new(false) });
+        let asked = told.clone();
+        let faults: Faults = Arc::new(move |kind, _| {
+            let told = asked.lock().unwrap_or_else(PoisonError::into_inner).get(kind).copied();
+            told.or_else(|| flaw.filter(|_| kind == "pay").map(Flaw::fault))
+        });
+        let slow = silence(patience);
+        let far =
+            Counterpart::start(spec.clone(), Book::default(), faults, secrets.clone(), clock.clone(), slow).await?;
+        let far = Mutex::new(Some(Arc::new(far)));
+        Ok(Arc::new(HttpEnd { far, spec: spec.clone(), told, secrets, held, clock, users: AtomicI64::new(0) }))
+    }
+
+    fn far(&self) -> Option<Arc<Counterpart>> {
+        self.far.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where it is, and what proves us to it.
+    pub fn door(&self) -> Option<DoorSetting> {
+        let url = format!("http://{}", self.far()?.addr).parse().ok()?;
+        Some(DoorSetting { url, secrets: self.held.clone(), tls: Tls::default() })
+    }
+
+    /// The side of a biller that it is, or has.
+    pub fn carry(self: &Arc<HttpEnd>, channel: &Channel) -> Side {
+        self.users.fetch_add(1, Ordering::SeqCst);
+        let institution = channel.institution().to_owned();
+        let kind = Kind::Http { far: self.far(), end: self.clone(), institution };
+        Side { channel: channel.clone(), clock: self.clock.clone(), kind }
+    }
+}
+
+impl Drop for Side {
+    fn drop(&mut self) {
+        match &self.kind {
+            Kind::Http { end, .. } => end.users.fetch_sub(1, Ordering::SeqCst),
+            Kind::Bank { line, .. } => line.users.fetch_sub(1, Ordering::SeqCst),
+        };
     }
 }
 
@@ -176,55 +239,24 @@ impl BankLine {
 }
 
 impl Side {
-    /// Starts the other side of a channel that goes straight to the biller.
-    pub async fn direct(
-        channel: &Channel,
-        spec: &Spec,
-        clock: Arc<ManualClock>,
-        patience: Duration,
-        flaw: Option<Flaw>,
-    ) -> Result<Side, Fail> {
-        let clock = Arc::new(Shifted { right: clock, ahead_s: AtomicI64::new(0) });
-        let told = Told::default();
-        let held = held(spec);
-        let secrets = Arc::new(Forgetful { held: held.clone(), forgotten: AtomicBool::new(false) });
-        let asked = told.clone();
-        let faults: Faults = Arc::new(move |kind, _| {
-            let told = asked.lock().unwrap_or_else(PoisonError::into_inner).get(kind).copied();
-            told.or_else(|| flaw.filter(|_| kind == "pay").map(Flaw::fault))
-        });
-        let slow = silence(patience);
-        let far =
-            Counterpart::start(spec.clone(), Book::default(), faults, secrets.clone(), clock.clone(), slow).await?;
-        let kind = Kind::Direct { far: Some(far), spec: spec.clone(), told, secrets, held };
-        Ok(Side { channel: channel.clone(), clock, kind })
-    }
-
-    /// Where it is, for the city; of a bank the line says.
-    pub fn door(&self) -> Option<DoorSetting> {
-        let Kind::Direct { far: Some(far), held, .. } = &self.kind else { return None };
-        let url = format!("http://{}", far.addr).parse().ok()?;
-        Some(DoorSetting { url, secrets: held.clone(), tls: Tls::default() })
-    }
-
     /// A door of our own to it.
     pub fn own_door(&self, clock: Arc<ManualClock>, patience: Duration) -> Result<Box<dyn Door>, Fail> {
         let rng = Arc::new(SeededRng::new(9));
         match &self.kind {
-            Kind::Direct { spec, held, .. } => {
-                let url = self.door().ok_or_else(|| Fail::new("nobody is there"))?.url;
+            Kind::Http { end, institution, .. } => {
+                let door = end.door().ok_or_else(|| Fail::new("nobody is there"))?;
                 let setting = Setting {
-                    base: url,
-                    tls: Tls::default(),
-                    secrets: Arc::new(held.clone()),
-                    institution: String::new(),
+                    base: door.url,
+                    tls: door.tls,
+                    secrets: Arc::new(door.secrets),
+                    institution: institution.clone(),
                     timeout: patience,
                     retries: 0,
                     offset: UtcOffset::CHINA,
                     clock,
                     rng,
                 };
-                let door = HttpDoor::new(spec.clone(), setting).map_err(|why| Fail::new(why.to_string()))?;
+                let door = HttpDoor::new(end.spec.clone(), setting).map_err(|why| Fail::new(why.to_string()))?;
                 Ok(Box::new(door))
             }
             Kind::Bank { line, .. } => {
@@ -238,7 +270,7 @@ impl Side {
     /// What is owed on an account from now on.
     pub fn owe(&self, account_no: &str, debts: Vec<Debt>) {
         match &self.kind {
-            Kind::Direct { far: Some(far), .. } => far.book().open("", account_no, debts),
+            Kind::Http { far: Some(far), institution, .. } => far.book().open(institution, account_no, debts),
             Kind::Bank { far: Some(far), institution, .. } => far.book().set(institution, account_no, debts),
             _ => {}
         }
@@ -247,7 +279,7 @@ impl Side {
     /// Does something wrong with questions of a kind about an account, and nothing else.
     pub fn goes_wrong(&self, kind: &str, account_no: &str, wrong: Wrong) {
         match &self.kind {
-            Kind::Direct { told, .. } => {
+            Kind::Http { end, .. } => {
                 let fault = match wrong {
                     Wrong::Slow => Fault::Slow,
                     Wrong::SilentAfter => Fault::SilentAfter,
@@ -259,7 +291,7 @@ impl Side {
                     Wrong::Code(nth) => Fault::Code(u16::try_from(nth).unwrap_or(u16::MAX)),
                     Wrong::WrongMac | Wrong::Skew => return,
                 };
-                *told.lock().unwrap_or_else(PoisonError::into_inner) = [(kind.to_owned(), fault)].into();
+                *end.told.lock().unwrap_or_else(PoisonError::into_inner) = [(kind.to_owned(), fault)].into();
             }
             Kind::Bank { far: Some(far), .. } => {
                 let of = match kind {
@@ -298,7 +330,7 @@ impl Side {
     fn patience(&self) -> Duration {
         match &self.kind {
             Kind::Bank { line, .. } => line.dialect.spec().times.answer(),
-            Kind::Direct { .. } => Duration::from_secs(1),
+            Kind::Http { .. } => Duration::from_secs(1),
         }
     }
 
@@ -306,9 +338,9 @@ impl Side {
     pub fn goes_well(&self) {
         self.clock.ahead_s.store(0, Ordering::SeqCst);
         match &self.kind {
-            Kind::Direct { told, secrets, .. } => {
-                told.lock().unwrap_or_else(PoisonError::into_inner).clear();
-                secrets.forgotten.store(false, Ordering::SeqCst);
+            Kind::Http { end, .. } => {
+                end.told.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                end.secrets.forgotten.store(false, Ordering::SeqCst);
             }
             Kind::Bank { far: Some(far), .. } => far.set_faults(BankFaults::default()),
             Kind::Bank { .. } => {}
@@ -323,8 +355,8 @@ impl Side {
     /// Forgets the key that requests are proved with; `false` where there is none.
     pub fn forgets_key(&self) -> bool {
         match &self.kind {
-            Kind::Direct { spec, secrets, .. } if spec.auth != Auth::None => {
-                secrets.forgotten.store(true, Ordering::SeqCst);
+            Kind::Http { end, .. } if end.spec.auth != Auth::None => {
+                end.secrets.forgotten.store(true, Ordering::SeqCst);
                 true
             }
             _ => false,
@@ -333,7 +365,8 @@ impl Side {
 
     /// How far the clocks may differ; `None` where nobody looks.
     pub fn skew(&self) -> Option<u32> {
-        let Kind::Direct { spec, .. } = &self.kind else { return None };
+        let Kind::Http { end, .. } = &self.kind else { return None };
+        let spec = &end.spec;
         let texts = |call: &Call| {
             let headers = spec.headers.values().chain(call.headers.values()).cloned().collect::<String>();
             format!("{}{}{headers}", call.path, call.body).contains("{timestamp_")
@@ -345,14 +378,14 @@ impl Side {
     pub fn bank_mac(&self) -> Option<bool> {
         match &self.kind {
             Kind::Bank { line, .. } => Some(line.dialect.spec().mac.is_some()),
-            Kind::Direct { .. } => None,
+            Kind::Http { .. } => None,
         }
     }
 
     /// Whether it can be asked for a refund.
     pub fn refunds(&self) -> bool {
         match &self.kind {
-            Kind::Direct { spec, .. } => spec.refund.is_some(),
+            Kind::Http { end, .. } => end.spec.refund.is_some(),
             Kind::Bank { line, .. } => line.dialect.spec().refund.is_some(),
         }
     }
@@ -360,7 +393,7 @@ impl Side {
     /// Whether it can be asked what is owed.
     pub fn queries(&self) -> bool {
         match &self.kind {
-            Kind::Direct { spec, .. } => spec.query.is_some(),
+            Kind::Http { end, .. } => end.spec.query.is_some(),
             Kind::Bank { line, .. } => line.dialect.spec().query.is_some(),
         }
     }
@@ -369,7 +402,8 @@ impl Side {
     pub fn codes(&self, kind: &str) -> Vec<(String, Meaning)> {
         let none = BTreeMap::new();
         match &self.kind {
-            Kind::Direct { spec, .. } => {
+            Kind::Http { end, .. } => {
+                let spec = &end.spec;
                 let call = match kind {
                     "query" => spec.query.as_ref(),
                     "pay" => Some(&spec.pay),
@@ -396,9 +430,11 @@ impl Side {
     /// The payments that it has, and how often it took each.
     pub fn taken(&self) -> Vec<(Payment, u32)> {
         match &self.kind {
-            Kind::Direct { far: Some(far), .. } => {
+            Kind::Http { far: Some(far), institution, .. } => {
                 let book = far.book();
-                let taken = book.payments().filter(|entry| entry.state == State::Taken);
+                // Not every question about a payment names the institution: what is of another is not here.
+                let own = |payment: &Payment| payment.institution == *institution;
+                let taken = book.payments().filter(|e| e.state == State::Taken && own(&e.payment));
                 taken.map(|entry| (entry.payment.clone(), entry.times)).collect()
             }
             Kind::Bank { far: Some(far), institution, .. } => {
@@ -413,7 +449,7 @@ impl Side {
     /// What it gave back of a payment.
     pub fn refunded(&self, payment: &str) -> i64 {
         match &self.kind {
-            Kind::Direct { far: Some(far), .. } => {
+            Kind::Http { far: Some(far), .. } => {
                 far.book().payment(payment).map_or(0, |entry| entry.refunds.values().sum())
             }
             Kind::Bank { far: Some(far), .. } => far.book().refunded(payment),
@@ -431,7 +467,7 @@ impl Side {
                 let offset = UtcOffset::from_seconds(line.dialect.spec().utc_offset_minutes * 60);
                 line.dialect.spec().hours.as_ref().is_none_or(|h| h.hold(now, offset.unwrap_or(UtcOffset::CHINA)))
             }
-            Kind::Direct { .. } => true,
+            Kind::Http { .. } => true,
         };
         open && bank
     }
@@ -439,8 +475,11 @@ impl Side {
     /// Leaves for good; `false` where others are carried by the same line.
     pub async fn leaves(&mut self) -> bool {
         let left = match &mut self.kind {
-            Kind::Direct { far, .. } => {
-                *far = None;
+            Kind::Http { end, .. } if end.users.load(Ordering::SeqCst) > 1 => false,
+            Kind::Http { far, end, .. } => {
+                let gone = far.take();
+                end.far.lock().unwrap_or_else(PoisonError::into_inner).take();
+                drop(gone);
                 true
             }
             Kind::Bank { line, .. } if line.users.load(Ordering::SeqCst) > 1 => false,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use city::bill::provider::Providers;
 use city::bill::route::{Doors, Lines};
 use city::bill::{self, BillError, Pack, Paid, PayBill, PayState, Standing};
 use city::identity::{self, Message, MessageSender, Operator, Resident, Role, Tier};
@@ -85,8 +86,7 @@ impl Town {
     pub async fn open(
         dir: &Path,
         clock: Arc<ManualClock>,
-        doors: Doors,
-        lines: Lines,
+        (doors, lines, providers): (Doors, Lines, Providers),
         patience: Duration,
         seed: u64,
     ) -> Result<Town, Fail> {
@@ -100,6 +100,7 @@ impl Town {
             four_eyes_limit_minor: i64::MAX,
             doors,
             lines,
+            providers,
             patience,
             ..Settings::china(dir.to_owned(), [7; 32])
         };
