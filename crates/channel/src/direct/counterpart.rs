@@ -145,7 +145,9 @@ impl Side {
                 return Ok(self.answer(call, &[], |code| set(code, self.code_at(call), "Z9-unheard-of")));
             }
             Some(Fault::Says(meaning)) => return Ok(self.say(call, meaning, &[])),
-            Some(Fault::Code(nth)) => return Ok(self.code(call, nth, || self.decide(kind, &payment, &places).1)),
+            Some(Fault::Code(nth)) => {
+                return Ok(self.code(call, nth, || self.decide(kind, &payment, &places).1));
+            }
             _ => {}
         }
         let (meaning, debts) = self.decide(kind, &payment, &places);

@@ -2,6 +2,7 @@
 //! take a report for another pack's, or one with a failed case for a good one.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use ring::signature::{ED25519, UnparsedPublicKey};
 use serde::Deserialize;
@@ -20,6 +21,15 @@ pub struct Certificate {
     pub at: String,
     /// By which Yima.
     pub yima: String,
+}
+
+/// That packs of billers that are asked go live with a proof only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Required {
+    /// Where reports lie: `PACK.report.json`.
+    pub dir: PathBuf,
+    /// The public halves of the keys that count, hexadecimal.
+    pub keys: Vec<String>,
 }
 
 /// Why a text is no proof.
@@ -117,7 +127,8 @@ mod tests {
     #[test]
     fn the_bytes_that_are_signed_do_not_depend_on_spaces_or_order() {
         let one: Value = serde_json::from_str(r#"{"b":[1,{"y":"é\n","x":null}],"a":true}"#).unwrap();
-        let two: Value = serde_json::from_str(r#"{ "a" : true, "b": [1, {"x": null, "y": "é\n"}] }"#).unwrap();
+        let two: Value =
+            serde_json::from_str(r#"{ "a" : true, "b": [1, {"x": null, "y": "é\n"}] }"#).unwrap();
         assert_eq!(canonical(&one), canonical(&two));
         assert_eq!(String::from_utf8(canonical(&one)).unwrap(), r#"{"a":true,"b":[1,{"x":null,"y":"é\n"}]}"#);
     }

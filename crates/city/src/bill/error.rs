@@ -50,6 +50,8 @@ pub enum BillError {
     ClaimLapsed,
     /// No way to the biller is open now; nothing was done.
     BillerUnreachable,
+    /// This installation wants a proof that the pack was tried. Holds why there is none.
+    PackNotCertified(String),
     /// The biller takes no new payments.
     BillerClosed,
     /// The biller refuses the payment; the money is free again. Holds its reason.
@@ -90,6 +92,7 @@ impl fmt::Display for BillError {
             Self::AccountMalformed(fault) => return write!(f, "the account number: {fault}"),
             Self::BillerRefused(why) => return write!(f, "the biller refuses the payment: {why}"),
             Self::ReturnedLine(line, fault) => return write!(f, "line {line}: {fault}"),
+            Self::PackNotCertified(why) => return write!(f, "the pack has no certificate: {why}"),
             Self::BillerUnknown => "no such biller",
             Self::AccountUnknown => "the biller has no bill for this account number",
             Self::BillUnknown => "no such bill",
@@ -149,6 +152,7 @@ impl Refusal for BillError {
             Self::AlreadySettled => "bill_already_settled",
             Self::Claimed => "bill_claimed",
             Self::ClaimLapsed => "bill_claim_lapsed",
+            Self::PackNotCertified(_) => "pack_not_certified",
             Self::BillerClosed => "biller_closed",
             Self::BillerUnreachable => "biller_unreachable",
             Self::BillerRefused(_) => "biller_refused",
@@ -192,6 +196,7 @@ impl Refusal for BillError {
             | Self::AlreadySettled
             | Self::Claimed
             | Self::BillerClosed
+            | Self::PackNotCertified(_)
             | Self::ClaimLapsed
             | Self::BillerRefused(_)
             | Self::InsufficientBalance

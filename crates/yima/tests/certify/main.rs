@@ -31,9 +31,11 @@ fn certify(pack: &str, more: &[&str]) -> (bool, String) {
 #[test]
 fn shipped_and_generated_packs_pass_and_their_reports_are_signed() {
     let dir = tempfile::tempdir().unwrap();
-    let files = ["packs/330100/hz-power.toml", "packs/330100/hz-traffic.toml", "packs/310100/sh-property.toml"];
+    let files =
+        ["packs/330100/hz-power.toml", "packs/330100/hz-traffic.toml", "packs/310100/sh-property.toml"];
     let files: Vec<String> = files.iter().map(|path| root(path).display().to_string()).collect();
-    let mut args = vec!["pack", "certify", "--generate", "12", "--seed", "11", "--out", "out", "--patience-ms", "2000"];
+    let mut args =
+        vec!["pack", "certify", "--generate", "12", "--seed", "11", "--out", "out", "--patience-ms", "2000"];
     args.extend(files.iter().map(String::as_str));
     let run = yima(&args, dir.path());
     let said = text(&run);
@@ -52,7 +54,8 @@ fn shipped_and_generated_packs_pass_and_their_reports_are_signed() {
     let signed = std::fs::read_to_string(&report).unwrap();
     std::fs::write(&report, signed.replace("\"outcome\":\"passed\"", "\"outcome\":\"failed\"")).unwrap();
     assert!(text(&verify(&key, &files[0])).contains("the signature is not"));
-    let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(dir.path().join("certifier.key")).unwrap());
+    let mode =
+        std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(dir.path().join("certifier.key")).unwrap());
     assert_eq!(mode & 0o777, 0o600);
 }
 
@@ -60,7 +63,8 @@ fn shipped_and_generated_packs_pass_and_their_reports_are_signed() {
 fn the_same_seed_makes_the_same_packs() {
     let dir = tempfile::tempdir().unwrap();
     let made = |out: &str, seed: &str| {
-        let args = ["pack", "certify", "--generate", "2", "--seed", seed, "--out", out, "--patience-ms", "2000"];
+        let args =
+            ["pack", "certify", "--generate", "2", "--seed", seed, "--out", out, "--patience-ms", "2000"];
         let run = yima(&args, dir.path());
         assert!(run.status.success(), "{}", text(&run));
         std::fs::read_to_string(dir.path().join(out).join(format!("gen-{seed}-0001.toml"))).unwrap()
@@ -73,7 +77,9 @@ fn the_same_seed_makes_the_same_packs() {
 fn a_good_pack_of_a_biller_that_is_asked_passes() {
     let (passed, said) = certify(&live_pack(), &["--patience-ms", "2000", "--cases"]);
     assert!(passed, "{said}");
-    for case in ["happy_path", "silent_after_debit", "wrong_signature", "clock_skew", "out_of_hours", "payout"] {
+    for case in
+        ["happy_path", "silent_after_debit", "wrong_signature", "clock_skew", "out_of_hours", "payout"]
+    {
         assert!(said.lines().any(|line| line.contains("ok ") && line.contains(case)), "{case}: {said}");
     }
 }
@@ -82,10 +88,8 @@ fn a_good_pack_of_a_biller_that_is_asked_passes() {
 fn what_is_planted_is_found() {
     let live = live_pack();
     // Codes that contradict themselves: what says that there is no such payment is read as a yes when it is inquired.
-    let lies = live.replace(
-        "[channels.direct.inquire]\n",
-        "[channels.direct.inquire]\ncodes = { \"4004\" = \"ok\" }\n",
-    );
+    let lies = live
+        .replace("[channels.direct.inquire]\n", "[channels.direct.inquire]\ncodes = { \"4004\" = \"ok\" }\n");
     // Nobody can say that a payment is not there: what was not taken stays held for ever.
     let mute = live.replace(", \"4004\" = \"unknown\"", "").replace(", \"9999\" = \"refused\"", "");
     // A rule for account numbers that its own example breaks.

@@ -1,7 +1,6 @@
 //! The cases of a way to a biller that is asked: everything that may go wrong with a question, and what must become of the
 //! money then.
 
-
 use std::time::Duration;
 
 use channel::{Debt, Meaning, Reply};
@@ -43,7 +42,9 @@ pub async fn run(stage: &mut Stage, side: &mut Side, patience: Duration) {
     stage.channel = Some(side.channel.name.clone());
     if stage.pack.spec.bills.source == Source::Live && !side.queries() {
         stage.begin(&[]).await;
-        stage.end("happy_path", skip("it cannot be asked what is owed: it is tried as another way"), &[]).await;
+        stage
+            .end("happy_path", skip("it cannot be asked what is owed: it is tried as another way"), &[])
+            .await;
         return;
     }
     case!(stage, side, "probe", probe(stage, side, patience));
@@ -187,7 +188,9 @@ async fn happy(stage: &mut Stage, side: &Side) -> Done {
     let (account, number, wish) = wish_for(stage, side, amount).await?;
     let paid = stage.pay(&wish).await?;
     ensure(paid.state == PayState::Settled, || "the institution's answer was no yes".to_owned())?;
-    ensure(paid.settled.amount_minor == amount, || format!("{} paid for {amount}", paid.settled.amount_minor))?;
+    ensure(paid.settled.amount_minor == amount, || {
+        format!("{} paid for {amount}", paid.settled.amount_minor)
+    })?;
     let reference = paid.settled.payment.to_string();
     let there = side.taken().into_iter().find(|(payment, _)| payment.id == reference);
     let Some((payment, times)) = there else {
@@ -430,7 +433,13 @@ async fn wrong_account(stage: &mut Stage, side: &Side) -> Done {
     let Some(stranger) = stranger else { return skip("every number of this shape is known") };
     let answer = bill::fetch(&stage.city, stage.pack.biller, &stranger).await;
     let told = match &answer {
-        Ok(views) => if views.is_empty() { "no bills" } else { "bills" },
+        Ok(views) => {
+            if views.is_empty() {
+                "no bills"
+            } else {
+                "bills"
+            }
+        }
         Err(why) => why.code(),
     };
     // An institution that cannot say it says no, and nobody is shown a bill.
@@ -560,7 +569,8 @@ async fn refund(stage: &mut Stage, side: &Side, patience: Duration) -> Done {
     let Some((payment, _)) = taken else { return Err(Ended::Failed("it was not taken".to_owned())) };
     let door = side.own_door(stage.clock.clone(), patience).map_err(|e| Ended::Failed(e.to_string()))?;
     let (half, own) = (amount / 2, reference.replace("pay_", "rfd_"));
-    let yes = |reply: &Reply| matches!(reply, Reply::Said(()) | Reply::Meant(Meaning::Ok | Meaning::Duplicate));
+    let yes =
+        |reply: &Reply| matches!(reply, Reply::Said(()) | Reply::Meant(Meaning::Ok | Meaning::Duplicate));
     for _ in 0..2 {
         stage.pass(2);
         let reply = door.refund(&payment, &own, half).await;
@@ -611,4 +621,3 @@ async fn other_way(stage: &mut Stage, sides: &mut [Side]) -> Done {
     let ways = sides.iter().flat_map(Side::taken).filter(|(payment, _)| payment.id == reference).count();
     ensure(ways == 1, || format!("it went {ways} ways"))
 }
-

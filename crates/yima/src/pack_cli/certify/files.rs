@@ -5,7 +5,7 @@ use channel::Debt;
 use city::Refusal;
 use city::bill::account::Check;
 use city::bill::layout::{
-    Column, DateFormat, AmountUnit, At, Encoding, Field, Layout, LineEnd, PeriodFormat, Shape,
+    AmountUnit, At, Column, DateFormat, Encoding, Field, Layout, LineEnd, PeriodFormat, Shape,
 };
 use city::bill::pack::{AmountRule, Spec};
 use city::bill::{self, BillError, Import, PayBill, PayState, Standing};
@@ -60,10 +60,7 @@ pub fn month(layout: &Layout, period: u32) -> String {
 }
 
 fn is_number(field: Field) -> bool {
-    matches!(
-        field,
-        Field::Amount | Field::LateFee | Field::Fee | Field::Net | Field::Count | Field::Sum
-    )
+    matches!(field, Field::Amount | Field::LateFee | Field::Fee | Field::Net | Field::Count | Field::Sum)
 }
 
 /// One line, without its end.
@@ -163,7 +160,8 @@ pub fn amount_max(spec: &Spec) -> i64 {
     let layouts = [spec.bills.file.as_ref(), Some(&spec.settlement.file), spec.settlement.returned.as_ref()];
     let widths = layouts.into_iter().flatten().filter(|l| l.shape == Shape::Fixed).flat_map(|layout| {
         let of = |c: &&Column| c.field == Field::Amount;
-        let digits = |width: usize| if layout.amount == AmountUnit::Yuan { width.saturating_sub(1) } else { width };
+        let digits =
+            |width: usize| if layout.amount == AmountUnit::Yuan { width.saturating_sub(1) } else { width };
         layout.columns.iter().filter(of).map(move |c| digits(c.width.unwrap_or(0)))
     });
     let digits = u32::try_from(widths.min().unwrap_or(9)).unwrap_or(9).clamp(1, 9);
@@ -256,9 +254,15 @@ async fn good(stage: &mut Stage) -> Done {
     for row in &rows {
         let views = bill::fetch(&stage.city, stage.pack.biller, &row.account_no).await?;
         let view = views.iter().find(|view| view.bill.bill_no == row.bill_no);
-        let bill = view.map(|view| &view.bill).ok_or_else(|| Ended::Failed(format!("{} is not there", row.bill_no)))?;
-        ensure(bill.amount_minor == row.amount, || format!("{} fen read as {}", row.amount, bill.amount_minor))?;
-        ensure(!has(Field::Period) || bill.period == row.period, || format!("month read as {}", bill.period))?;
+        let bill = view
+            .map(|view| &view.bill)
+            .ok_or_else(|| Ended::Failed(format!("{} is not there", row.bill_no)))?;
+        ensure(bill.amount_minor == row.amount, || {
+            format!("{} fen read as {}", row.amount, bill.amount_minor)
+        })?;
+        ensure(!has(Field::Period) || bill.period == row.period, || {
+            format!("month read as {}", bill.period)
+        })?;
         let due = match stage.pack.spec.bills.due_days_after_period {
             None => Some(row.due),
             Some(days) => naive::due_after(row.period, days),
@@ -343,7 +347,9 @@ async fn wrong_amount(stage: &mut Stage) -> Done {
 async fn refused_whole(stage: &mut Stage, rows: &[Row], bytes: &[u8], reasons: &[&str]) -> Done {
     let answer = import(stage, bytes).await;
     let told = answer.as_ref().err().map(Refusal::code);
-    ensure(told.is_some_and(|told| reasons.contains(&told)), || format!("it was told {told:?}, not {reasons:?}"))?;
+    ensure(told.is_some_and(|told| reasons.contains(&told)), || {
+        format!("it was told {told:?}, not {reasons:?}")
+    })?;
     for row in rows {
         let there = match bill::fetch(&stage.city, stage.pack.biller, &row.account_no).await {
             Ok(views) => views.iter().any(|view| view.bill.bill_no == row.bill_no),
@@ -444,7 +450,9 @@ async fn empty(stage: &mut Stage) -> Done {
     if layout.totals.is_some() {
         let none = file(&layout, &[]);
         let import = import(stage, &none.bytes()).await?;
-        return ensure(import.records == 0 && import.finished_at.is_some(), || "no bills were some".to_owned());
+        return ensure(import.records == 0 && import.finished_at.is_some(), || {
+            "no bills were some".to_owned()
+        });
     }
     refused_whole(stage, &[], &file(&layout, &[]).bytes(), &["file_empty"]).await
 }
@@ -494,7 +502,8 @@ async fn late_fee(stage: &mut Stage, paying: bool) -> Done {
             due = due.yesterday().unwrap_or(due);
         }
         let one = row(stage);
-        let period = u32::try_from(due.year()).unwrap_or(2026) * 100 + u32::try_from(due.month()).unwrap_or(1);
+        let period =
+            u32::try_from(due.year()).unwrap_or(2026) * 100 + u32::try_from(due.month()).unwrap_or(1);
         rows.push(Row { due, period, ..one });
     }
     let import = import(stage, &file(&layout, &rows).bytes()).await?;
@@ -505,12 +514,17 @@ async fn late_fee(stage: &mut Stage, paying: bool) -> Done {
         let view = view.ok_or_else(|| Ended::Failed("the bill is not shown".to_owned()))?;
         let wanted = naive::late_fee(rule.as_ref(), row.amount, view.bill.due, stage.today());
         ensure(view.quote.late_fee_minor == wanted, || {
-            format!("{} fen due on {}: {} and not {wanted}", row.amount, view.bill.due, view.quote.late_fee_minor)
+            format!(
+                "{} fen due on {}: {} and not {wanted}",
+                row.amount, view.bill.due, view.quote.late_fee_minor
+            )
         })?;
         if paying && at % 2 == 1 {
             let wish = stage.wish(&row.account_no, &row.bill_no).await?;
             let paid = stage.pay(&wish).await?;
-            ensure(paid.settled.late_fee_minor == wanted, || format!("{} paid", paid.settled.late_fee_minor))?;
+            ensure(paid.settled.late_fee_minor == wanted, || {
+                format!("{} paid", paid.settled.late_fee_minor)
+            })?;
             ensure(paid.settled.amount_minor == row.amount + wanted, || "the sum differs".to_owned())?;
         }
     }
@@ -531,7 +545,9 @@ async fn happy(stage: &mut Stage) -> Done {
     ensure(paid.state == PayState::Settled && !paid.repeated, || "it was not settled".to_owned())?;
     ensure(paid.settled.amount_minor == row.amount, || format!("{} paid", paid.settled.amount_minor))?;
     let again = stage.pay(&wish).await?;
-    ensure(again.repeated && again.settled.payment == paid.settled.payment, || "it was paid twice".to_owned())?;
+    ensure(again.repeated && again.settled.payment == paid.settled.payment, || {
+        "it was paid twice".to_owned()
+    })?;
     let views = bill::fetch(&stage.city, stage.pack.biller, &row.account_no).await?;
     let view = views.iter().find(|view| view.bill.bill_no == row.bill_no);
     let settled = view.is_some_and(|view| matches!(view.standing, Standing::Settled(_)));

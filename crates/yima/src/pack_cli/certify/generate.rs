@@ -81,7 +81,8 @@ pub fn pack(seed: u64, nth: usize) -> Made {
     let mut lines = BTreeMap::new();
     // Of seven: two hand over files, one is asked itself, one also through a bank, one through a bank alone, one hands over
     // files and is asked, one is behind a service provider.
-    let (by_file, asked) = [(true, 0), (false, 1), (true, 0), (false, 2), (false, 1), (true, 1), (false, 1)][nth / 15 % 7];
+    let (by_file, asked) =
+        [(true, 0), (false, 1), (true, 0), (false, 2), (false, 1), (true, 1), (false, 1)][nth / 15 % 7];
     bills(&dice, by_file, length, &mut text);
     if dice.chance(70) {
         late_fee(&dice, &mut text);
@@ -96,11 +97,18 @@ pub fn pack(seed: u64, nth: usize) -> Made {
         channel(&dice, way, hours, &mut text);
         if bank {
             let name = format!("line-{seed}-{nth}");
-            let _ = write!(text, "[channels.bank]\nline = \"{name}\"\ninstitution = \"0571{:03}\"\n\n", nth % 1_000);
+            let _ = write!(
+                text,
+                "[channels.bank]\nline = \"{name}\"\ninstitution = \"0571{:03}\"\n\n",
+                nth % 1_000
+            );
             lines.insert(name, line(&dice));
         } else if nth / 15 % 7 == 6 {
             let name = format!("provider-{seed}-{nth}");
-            let _ = write!(text, "[channels.provider]\nconnection = \"{name}\"\ninstitution = \"33{nth:06}\"\n\n");
+            let _ = write!(
+                text,
+                "[channels.provider]\nconnection = \"{name}\"\ninstitution = \"33{nth:06}\"\n\n"
+            );
             let mut connection = format!("timeout_s = {}\n", dice.between(1, 20));
             direct(&dice, "direct", true, &mut connection);
             lines.insert(format!("provider/{name}"), connection);
@@ -147,14 +155,16 @@ fn account(dice: &Dice, id: &str, text: &mut String) -> usize {
         _ => {
             rule.check = Check::Weighted;
             rule.pattern = format!("{}*", digits(dice.between(6, 12)));
-            rule.check_digits = dice.one(&["10X98765432", "0123456789", "0123456789ABCDEFGHJKLMNPQRTUWXY"]).to_owned();
+            rule.check_digits =
+                dice.one(&["10X98765432", "0123456789", "0123456789ABCDEFGHJKLMNPQRTUWXY"]).to_owned();
             let count = rule.pattern.len() - 1;
             rule.weights = (0..count).map(|_| u32::try_from(dice.between(1, 97)).unwrap_or(1)).collect();
             "weighted"
         }
     };
     let good = accounts::some(&rule, 3, &kernel::hex(id.as_bytes()));
-    let mut bad: Vec<String> = good.iter().filter_map(|number| accounts::mistyped(&rule, number)).take(1).collect();
+    let mut bad: Vec<String> =
+        good.iter().filter_map(|number| accounts::mistyped(&rule, number)).take(1).collect();
     bad.push(good[0][1..].to_owned());
     let _ = write!(text, "[account]\npattern = {:?}\ncheck = \"{check}\"\n", rule.pattern);
     if rule.check == Check::Weighted {
@@ -174,11 +184,17 @@ struct Shape {
 
 fn layout(dice: &Dice, key: &str, text: &mut String) -> Shape {
     let delimiter = if dice.chance(60) { Some(['|', ';', ',', '^', '~', '\t'][dice.below(6)]) } else { None };
-    let _ = writeln!(text, "[{key}]\nshape = \"{}\"", if delimiter.is_some() { "delimited" } else { "fixed" });
+    let _ =
+        writeln!(text, "[{key}]\nshape = \"{}\"", if delimiter.is_some() { "delimited" } else { "fixed" });
     if let Some(delimiter) = delimiter {
         let _ = writeln!(text, "delimiter = {:?}", delimiter.to_string());
     }
-    let _ = writeln!(text, "encoding = \"{}\"\namount = \"{}\"", dice.one(&["utf-8", "gb18030"]), dice.one(&["yuan", "fen"]));
+    let _ = writeln!(
+        text,
+        "encoding = \"{}\"\namount = \"{}\"",
+        dice.one(&["utf-8", "gb18030"]),
+        dice.one(&["yuan", "fen"])
+    );
     let _ = writeln!(text, "date = \"{}\"", dice.one(&["YYYYMMDD", "YYYY-MM-DD", "YYYY/MM/DD"]));
     let _ = writeln!(text, "period = \"{}\"", dice.one(&["YYYYMM", "YYYY-MM"]));
     let _ = writeln!(text, "line_end = \"{}\"", dice.one(&["lf", "crlf"]));
@@ -205,7 +221,8 @@ fn columns(dice: &Dice, shape: &Shape, key: &str, fields: &[&str], length: usize
     };
     let _ = writeln!(text, "{key} = [");
     for field in fields {
-        let width = if shape.delimiter.is_none() { format!(", width = {}", width(field)) } else { String::new() };
+        let width =
+            if shape.delimiter.is_none() { format!(", width = {}", width(field)) } else { String::new() };
         let _ = writeln!(text, "    {{ field = \"{field}\"{width} }},");
     }
     text.push_str("]\n");
@@ -216,7 +233,8 @@ fn totals(dice: &Dice, shape: &Shape, key: &str, text: &mut String) {
         return;
     }
     let at = dice.one(&["first", "last"]);
-    let _ = writeln!(text, "[{key}.totals]\nat = \"{at}\"\ntag = \"{}\"", dice.one(&["TOTAL", "=SUM=", "TRL"]));
+    let _ =
+        writeln!(text, "[{key}.totals]\nat = \"{at}\"\ntag = \"{}\"", dice.one(&["TOTAL", "=SUM=", "TRL"]));
     let mut fields = vec!["tag", "count", "sum"];
     if dice.chance(40) {
         fields.swap(1, 2);
@@ -236,7 +254,11 @@ fn shuffled<'a>(dice: &Dice, mut fields: Vec<&'a str>) -> Vec<&'a str> {
 
 fn bills(dice: &Dice, by_file: bool, length: usize, text: &mut String) {
     let rule = dice.one(&["exact", "exact", "up_to", "at_least", "any"]);
-    let _ = writeln!(text, "[bills]\nsource = \"{}\"\namount_rule = \"{rule}\"", if by_file { "file" } else { "live" });
+    let _ = writeln!(
+        text,
+        "[bills]\nsource = \"{}\"\namount_rule = \"{rule}\"",
+        if by_file { "file" } else { "live" }
+    );
     let _ = writeln!(text, "quote_valid_s = {}", dice.one(&[&60, &300, &900, &86_400]));
     let _ = writeln!(text, "claim_timeout_s = {}", dice.one(&[&30, &120, &3_600]));
     let due = dice.chance(60);
@@ -283,11 +305,21 @@ fn late_fee(dice: &Dice, text: &mut String) {
 
 fn settlement(dice: &Dice, length: usize, text: &mut String) {
     let method = dice.one(&["net", "gross"]);
-    let _ = writeln!(text, "[settlement]\nmethod = \"{method}\"\nfee_bps = {}", dice.one(&[&0, &5, &10, &38, &1_000]));
-    let _ = writeln!(text, "days = {}\ncalendar = \"{}\"\n", dice.between(0, 5), dice.one(&["natural", "workdays"]));
+    let _ = writeln!(
+        text,
+        "[settlement]\nmethod = \"{method}\"\nfee_bps = {}",
+        dice.one(&[&0, &5, &10, &38, &1_000])
+    );
+    let _ = writeln!(
+        text,
+        "days = {}\ncalendar = \"{}\"\n",
+        dice.between(0, 5),
+        dice.one(&["natural", "workdays"])
+    );
     let shape = layout(dice, "settlement.file", text);
     let mut fields = vec!["reference", "amount"];
-    for field in ["account_no", "bill_no", "period", "late_fee", "fee", "net", "paid_on", "holder", "ignore"] {
+    for field in ["account_no", "bill_no", "period", "late_fee", "fee", "net", "paid_on", "holder", "ignore"]
+    {
         if dice.chance(60) {
             fields.push(field);
         }
@@ -314,7 +346,12 @@ fn channel(dice: &Dice, nth: usize, hours: bool, text: &mut String) {
     let _ = writeln!(text, "timeout_s = {}", dice.between(1, 20));
     if hours {
         // Several ways of a pack must be open together for some time.
-        let hours: [&str; 4] = [r#"["08:00-20:00"]"#, r#"["00:30-23:30"]"#, r#"["09:00-12:00", "13:30-22:00"]"#, r#"["22:00-16:00"]"#];
+        let hours: [&str; 4] = [
+            r#"["08:00-20:00"]"#,
+            r#"["00:30-23:30"]"#,
+            r#"["09:00-12:00", "13:30-22:00"]"#,
+            r#"["22:00-16:00"]"#,
+        ];
         let _ = writeln!(text, "hours = {}", dice.one(&hours));
     }
     if dice.chance(40) {
@@ -369,7 +406,12 @@ fn direct(dice: &Dice, key: &str, with_query: bool, text: &mut String) {
     }
     let root = dice.one(&["Envelope.Body.Answer.", "Response."]);
     let prefix = if json { dice.one(&["", "head.", "result."]) } else { root };
-    let _ = writeln!(text, "code = \"{prefix}{}\"\ncodes = {}", dice.one(&["code", "ResultCode"]), codes(dice, dice.below(4)));
+    let _ = writeln!(
+        text,
+        "code = \"{prefix}{}\"\ncodes = {}",
+        dice.one(&["code", "ResultCode"]),
+        codes(dice, dice.below(4))
+    );
     let _ = writeln!(text, "headers = {{ {} }}", headers.join(", "));
     let signed = match (stamped, dice.below(2)) {
         (true, 0) if headers[0].contains("_ms") => "{method}&{path}&{timestamp_ms}&{body}",
@@ -382,10 +424,16 @@ fn direct(dice: &Dice, key: &str, with_query: bool, text: &mut String) {
             let _ = write!(text, "[{key}.auth]\nkind = \"basic\"\nsecret = \"login\"\n");
         }
         2 => {
-            let _ = write!(text, "[{key}.auth]\nkind = \"hmac-sha256\"\nsecret = \"key\"\nheader = \"X-Sign\"\ntext = {signed:?}\n");
+            let _ = write!(
+                text,
+                "[{key}.auth]\nkind = \"hmac-sha256\"\nsecret = \"key\"\nheader = \"X-Sign\"\ntext = {signed:?}\n"
+            );
         }
         _ => {
-            let _ = write!(text, "[{key}.auth]\nkind = \"rsa-sha256\"\nsecret = \"rsa\"\nheader = \"Signature\"\ntext = {signed:?}\n");
+            let _ = write!(
+                text,
+                "[{key}.auth]\nkind = \"rsa-sha256\"\nsecret = \"rsa\"\nheader = \"Signature\"\ntext = {signed:?}\n"
+            );
         }
     }
     let base = dice.one(&["/v1", "/api", "/pay/2", ""]);
@@ -394,13 +442,26 @@ fn direct(dice: &Dice, key: &str, with_query: bool, text: &mut String) {
         if json && dice.chance(50) {
             let _ = writeln!(text, "[{key}.query]\nmethod = \"GET\"\npath = \"{base}/debts/{{account_no}}\"");
         } else if json {
-            let _ = writeln!(text, "[{key}.query]\npath = \"{base}/debts\"\nbody = '{{\"no\":\"{{account_no}}\"}}'");
+            let _ = writeln!(
+                text,
+                "[{key}.query]\npath = \"{base}/debts\"\nbody = '{{\"no\":\"{{account_no}}\"}}'"
+            );
         } else {
-            let _ = writeln!(text, "[{key}.query]\npath = \"{base}/debts\"\nbody = '<Query><No>{{account_no}}</No></Query>'");
+            let _ = writeln!(
+                text,
+                "[{key}.query]\npath = \"{base}/debts\"\nbody = '<Query><No>{{account_no}}</No></Query>'"
+            );
         }
-        let at = if json { dice.one(&["bills", "data.bills", "data.list"]).to_owned() } else { format!("{root}Bill") };
+        let at = if json {
+            dice.one(&["bills", "data.bills", "data.list"]).to_owned()
+        } else {
+            format!("{root}Bill")
+        };
         let name = if json { dice.one(&["no", "bill.no"]) } else { dice.one(&["@no", "No"]) };
-        let _ = writeln!(text, "[{key}.query.debts]\nat = \"{at}\"\nbill_no = \"{name}\"\namount = \"amount\"\nunit = \"{unit}\"");
+        let _ = writeln!(
+            text,
+            "[{key}.query.debts]\nat = \"{at}\"\nbill_no = \"{name}\"\namount = \"amount\"\nunit = \"{unit}\""
+        );
         // Whoever says nothing of the day, or of the month, is due as the pack says.
         text.push_str("due = \"due\"\n");
         let _ = writeln!(text, "date = \"{}\"", dice.one(&["YYYYMMDD", "YYYY-MM-DD"]));
@@ -413,10 +474,14 @@ fn direct(dice: &Dice, key: &str, with_query: bool, text: &mut String) {
     }
     let asked = |name: &str, more: &str| {
         if json {
-            format!("path = \"{base}/{name}\"\nbody = '{{\"id\":\"{{payment}}\",\"no\":\"{{account_no}}\",\"bill\":\"{{bill_no}}\",\"amount\":\"{place}\"{more}}}'\n")
+            format!(
+                "path = \"{base}/{name}\"\nbody = '{{\"id\":\"{{payment}}\",\"no\":\"{{account_no}}\",\"bill\":\"{{bill_no}}\",\"amount\":\"{place}\"{more}}}'\n"
+            )
         } else {
             let more = if more.is_empty() { "" } else { "<Ref>{reason}</Ref>" };
-            format!("path = \"{base}/{name}\"\nbody = '<{name} id=\"{{payment}}\"><No>{{account_no}}</No><Bill>{{bill_no}}</Bill><Amount>{place}</Amount>{more}</{name}>'\n")
+            format!(
+                "path = \"{base}/{name}\"\nbody = '<{name} id=\"{{payment}}\"><No>{{account_no}}</No><Bill>{{bill_no}}</Bill><Amount>{place}</Amount>{more}</{name}>'\n"
+            )
         }
     };
     let _ = write!(text, "[{key}.pay]\n{}", asked("pay", ""));
@@ -454,13 +519,19 @@ fn line(dice: &Dice) -> String {
     let gb = dice.chance(40);
     if gb {
         let prefix = if bcd { "bcd" } else { "ascii" };
-        let _ = writeln!(text, "[field]\n62 = {{ name = \"Debts\", class = \"ans\", length = 999, prefix = 3, prefix_form = \"{prefix}\", form = \"gb18030\" }}");
+        let _ = writeln!(
+            text,
+            "[field]\n62 = {{ name = \"Debts\", class = \"ans\", length = 999, prefix = 3, prefix_form = \"{prefix}\", form = \"gb18030\" }}"
+        );
     }
     if dice.chance(60) {
         let _ = writeln!(text, "[mac]\nfield = {}\nsecret = \"bank-mac\"", dice.one(&[&64, &128]));
     }
     let query = dice.one(&["0100", "0200"]);
-    let _ = write!(text, "[query]\ncode = \"310000\"\nmti = \"{query}\"\n[pay]\ncode = \"190000\"\n[inquire]\ncode = \"380000\"\nmti = \"{query}\"\n");
+    let _ = write!(
+        text,
+        "[query]\ncode = \"310000\"\nmti = \"{query}\"\n[pay]\ncode = \"190000\"\n[inquire]\ncode = \"380000\"\nmti = \"{query}\"\n"
+    );
     if dice.chance(50) {
         text.push_str("[refund]\ncode = \"200000\"\n");
     }
@@ -469,13 +540,22 @@ fn line(dice: &Dice) -> String {
         text.push_str("\"55\" = \"nothing_due\"\n\"09\" = \"busy\"\n");
     }
     let delimiter = dice.one(&["|", "^", ";"]);
-    let _ = write!(text, "[content.48]\nlayout = \"delimited\"\ndelimiter = \"{delimiter}\"\nparts = [\"institution\", \"account_no\", \"bill_no\", \"period\"]\n");
+    let _ = write!(
+        text,
+        "[content.48]\nlayout = \"delimited\"\ndelimiter = \"{delimiter}\"\nparts = [\"institution\", \"account_no\", \"bill_no\", \"period\"]\n"
+    );
     text.push_str("[content.61]\nlayout = \"tlv\"\ntag = 2\nlength = 3\ntags = { 01 = \"payment\", 02 = \"reference\" }\n");
     let unit = dice.one(&["fen", "yuan"]);
     if dice.chance(50) {
-        let _ = write!(text, "[debts]\nfield = 62\nbetween = \"#\"\nunit = \"{unit}\"\n[debts.each]\nlayout = \"delimited\"\ndelimiter = \"|\"\nparts = [\"bill_no\", \"amount\", \"due\", \"period\", \"holder\"]\n");
+        let _ = write!(
+            text,
+            "[debts]\nfield = 62\nbetween = \"#\"\nunit = \"{unit}\"\n[debts.each]\nlayout = \"delimited\"\ndelimiter = \"|\"\nparts = [\"bill_no\", \"amount\", \"due\", \"period\", \"holder\"]\n"
+        );
     } else {
-        let _ = write!(text, "[debts]\nfield = 62\nunit = \"{unit}\"\ndate = \"YYYY-MM-DD\"\n[debts.each]\nlayout = \"tlv\"\ntag = 2\nlength = 2\ntags = {{ 01 = \"bill_no\", 02 = \"amount\", 03 = \"due\", 04 = \"period\", 05 = \"holder\" }}\n");
+        let _ = write!(
+            text,
+            "[debts]\nfield = 62\nunit = \"{unit}\"\ndate = \"YYYY-MM-DD\"\n[debts.each]\nlayout = \"tlv\"\ntag = 2\nlength = 2\ntags = {{ 01 = \"bill_no\", 02 = \"amount\", 03 = \"due\", 04 = \"period\", 05 = \"holder\" }}\n"
+        );
     }
     text
 }

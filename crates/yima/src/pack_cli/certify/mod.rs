@@ -249,9 +249,9 @@ fn subjects(options: &Options) -> Result<Vec<Subject>, Fail> {
         subjects.push(Subject::new(name, read(path)?, &lines));
     }
     if options.all {
-        subjects.extend(shipped_packs().iter().map(|pack| {
-            Subject::new(pack.spec.id.clone(), pack.text.clone(), &lines)
-        }));
+        subjects.extend(
+            shipped_packs().iter().map(|pack| Subject::new(pack.spec.id.clone(), pack.text.clone(), &lines)),
+        );
     }
     let count = options.generate.unwrap_or(if options.all { 1_000 } else { 0 });
     for nth in 0..count {
@@ -262,7 +262,11 @@ fn subjects(options: &Options) -> Result<Vec<Subject>, Fail> {
 }
 
 async fn certify(options: &Options, subjects: Vec<Subject>) -> Result<Vec<(Report, String)>, Fail> {
-    let dir = std::env::temp_dir().join(format!("yima-certify-{}-{}", std::process::id(), SystemClock.now().as_nanos()));
+    let dir = std::env::temp_dir().join(format!(
+        "yima-certify-{}-{}",
+        std::process::id(),
+        SystemClock.now().as_nanos()
+    ));
     let work = Arc::new(Work {
         options: options.clone(),
         batches: Mutex::new(batches(&subjects).into()),
@@ -375,7 +379,8 @@ impl Work {
         let providers: Providers = carriers.providers.iter().filter_map(provider).collect();
         let nth = self.cities.fetch_add(1, Ordering::Relaxed);
         let dir = self.dir.join(nth.to_string());
-        let mut town = Town::open(&dir, clock, (doors, lines, providers), patience, self.options.seed).await?;
+        let mut town =
+            Town::open(&dir, clock, (doors, lines, providers), patience, self.options.seed).await?;
         for (run, sides) in batch.iter().zip(all) {
             let found = self.one(&mut town, run, sides, patience).await;
             let way = match run.ways {
@@ -444,9 +449,20 @@ impl Work {
     }
 
     /// Tries one pack.
-    async fn one(&self, town: &mut Town, run: &Run, sides: Result<Vec<Side>, Fail>, patience: Duration) -> Found {
+    async fn one(
+        &self,
+        town: &mut Town,
+        run: &Run,
+        sides: Result<Vec<Side>, Fail>,
+        patience: Duration,
+    ) -> Found {
         let failed = |why: String| Found {
-            cases: vec![Case { channel: None, name: "stage".to_owned(), outcome: Outcome::Failed, why: Some(why) }],
+            cases: vec![Case {
+                channel: None,
+                name: "stage".to_owned(),
+                outcome: Outcome::Failed,
+                why: Some(why),
+            }],
             ..Found::default()
         };
         let Ok(pack) = &self.subjects[run.subject].pack else { return Found::default() };
@@ -485,5 +501,10 @@ impl Work {
 
 fn unknown_way(stage: &mut Stage, way: Way) {
     let why = format!("nobody plays the other side of a way of kind {}", way.name());
-    stage.cases.push(Case { channel: None, name: "way".to_owned(), outcome: Outcome::Failed, why: Some(why) });
+    stage.cases.push(Case {
+        channel: None,
+        name: "way".to_owned(),
+        outcome: Outcome::Failed,
+        why: Some(why),
+    });
 }

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use channel::bank::book::Book as BankBook;
-use channel::bank::counterpart::{BankCounterpart, Fault as BankFault, Faults as BankFaults, Kind as BankKind};
+use channel::bank::counterpart::{
+    BankCounterpart, Fault as BankFault, Faults as BankFaults, Kind as BankKind,
+};
 use channel::bank::line::BankDoor;
 use channel::bank::message::Dialect;
 use channel::bank::spec::Spec as LineSpec;
@@ -156,9 +158,18 @@ impl HttpEnd {
         });
         let slow = silence(patience);
         let far =
-            Counterpart::start(spec.clone(), Book::default(), faults, secrets.clone(), clock.clone(), slow).await?;
+            Counterpart::start(spec.clone(), Book::default(), faults, secrets.clone(), clock.clone(), slow)
+                .await?;
         let far = Mutex::new(Some(Arc::new(far)));
-        Ok(Arc::new(HttpEnd { far, spec: spec.clone(), told, secrets, held, clock, users: AtomicI64::new(0) }))
+        Ok(Arc::new(HttpEnd {
+            far,
+            spec: spec.clone(),
+            told,
+            secrets,
+            held,
+            clock,
+            users: AtomicI64::new(0),
+        }))
     }
 
     fn far(&self) -> Option<Arc<Counterpart>> {
@@ -233,7 +244,8 @@ impl BankLine {
     /// The side of a biller that it carries.
     pub fn carry(self: &Arc<BankLine>, channel: &Channel) -> Side {
         self.users.fetch_add(1, Ordering::SeqCst);
-        let kind = Kind::Bank { far: self.far(), line: self.clone(), institution: channel.institution().to_owned() };
+        let kind =
+            Kind::Bank { far: self.far(), line: self.clone(), institution: channel.institution().to_owned() };
         Side { channel: channel.clone(), clock: self.clock.clone(), kind }
     }
 }
@@ -256,12 +268,14 @@ impl Side {
                     clock,
                     rng,
                 };
-                let door = HttpDoor::new(end.spec.clone(), setting).map_err(|why| Fail::new(why.to_string()))?;
+                let door =
+                    HttpDoor::new(end.spec.clone(), setting).map_err(|why| Fail::new(why.to_string()))?;
                 Ok(Box::new(door))
             }
             Kind::Bank { line, .. } => {
                 let set = line.setting().ok_or_else(|| Fail::new("nobody is there"))?;
-                let door = BankDoor::open(&set.address, Dialect::clone(&set.dialect), &set.secrets, clock, rng)?;
+                let door =
+                    BankDoor::open(&set.address, Dialect::clone(&set.dialect), &set.secrets, clock, rng)?;
                 Ok(Box::new(door))
             }
         }
@@ -308,14 +322,18 @@ impl Side {
                     Wrong::HangsUp => BankFault::Dropped,
                     Wrong::Garbled => BankFault::Malformed,
                     Wrong::Strange => {
-                        let unused = |last: &char| self.codes(kind).iter().all(|(code, _)| *code != format!("Z{last}"));
+                        let unused = |last: &char| {
+                            self.codes(kind).iter().all(|(code, _)| *code != format!("Z{last}"))
+                        };
                         BankFault::Code('Z', ('0'..='9').find(unused).unwrap_or('Z'))
                     }
                     Wrong::Again => BankFault::Twice,
-                    Wrong::Code(nth) => match self.codes(kind).get(nth).map(|(code, _)| code.as_bytes().to_vec()) {
-                        Some(code) => BankFault::Code(char::from(code[0]), char::from(code[1])),
-                        None => return,
-                    },
+                    Wrong::Code(nth) => {
+                        match self.codes(kind).get(nth).map(|(code, _)| code.as_bytes().to_vec()) {
+                            Some(code) => BankFault::Code(char::from(code[0]), char::from(code[1])),
+                            None => return,
+                        }
+                    }
                     Wrong::WrongMac => BankFault::WrongMac,
                     Wrong::Skew => BankFault::Skew,
                 };
@@ -465,7 +483,11 @@ impl Side {
         let bank = match &self.kind {
             Kind::Bank { line, .. } => {
                 let offset = UtcOffset::from_seconds(line.dialect.spec().utc_offset_minutes * 60);
-                line.dialect.spec().hours.as_ref().is_none_or(|h| h.hold(now, offset.unwrap_or(UtcOffset::CHINA)))
+                line.dialect
+                    .spec()
+                    .hours
+                    .as_ref()
+                    .is_none_or(|h| h.hold(now, offset.unwrap_or(UtcOffset::CHINA)))
             }
             Kind::Http { .. } => true,
         };

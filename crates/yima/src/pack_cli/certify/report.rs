@@ -130,7 +130,9 @@ impl Signer {
                 let mut options = std::fs::OpenOptions::new();
                 let opened = options.write(true).create_new(true).mode(0o600).open(path);
                 let mut file = opened.map_err(|e| at(e.to_string()))?;
-                file.write_all(made.as_ref()).and_then(|()| file.sync_all()).map_err(|e| at(e.to_string()))?;
+                file.write_all(made.as_ref())
+                    .and_then(|()| file.sync_all())
+                    .map_err(|e| at(e.to_string()))?;
                 made.as_ref().to_vec()
             }
             Err(e) => return Err(at(e.to_string())),
@@ -148,5 +150,6 @@ impl Signer {
 /// Reads a signed report and checks that this key signed it.
 pub fn verify(path: &Path, key: &str) -> Result<Certificate, Fail> {
     let text = std::fs::read_to_string(path).map_err(|e| Fail::new(format!("{}: {e}", path.display())))?;
-    certificate::verify(&text, &[key.to_owned()]).map_err(|why| Fail::new(format!("{}: {why}", path.display())))
+    certificate::verify(&text, &[key.to_owned()])
+        .map_err(|why| Fail::new(format!("{}: {why}", path.display())))
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use city::bill::layout::{At, Encoding, Field, Layout, Shape};
 use city::bill::pack::Method;
-use city::bill::reconcile::rules::BreakCode;
 use city::bill::reconcile;
+use city::bill::reconcile::rules::BreakCode;
 use city::books;
 use city::identity::{Biller, Role};
 use encoding_rs::GB18030;
@@ -52,9 +52,9 @@ fn by_day(stage: &Stage) -> BTreeMap<Date, Vec<PaidRow>> {
 fn cells(layout: &Layout, columns: usize, widths: &[usize], line: &[u8]) -> Option<Vec<String>> {
     let text = |bytes: &[u8]| match layout.encoding {
         Encoding::Utf8 => String::from_utf8(bytes.to_vec()).ok(),
-        Encoding::Gb18030 => {
-            GB18030.decode_without_bom_handling_and_without_replacement(bytes).map(std::borrow::Cow::into_owned)
-        }
+        Encoding::Gb18030 => GB18030
+            .decode_without_bom_handling_and_without_replacement(bytes)
+            .map(std::borrow::Cow::into_owned),
     };
     if layout.shape == Shape::Delimited {
         let whole = text(line)?;
@@ -88,7 +88,8 @@ async fn settlement_file(stage: &mut Stage) -> Done {
         let bytes = reconcile::settlement_file(&stage.city, stage.pack.biller, *day).await?;
         let mut lines: Vec<&[u8]> = bytes.split(|b| *b == b'\n').collect();
         ensure(lines.pop().is_some_and(<[u8]>::is_empty), || "the last line has no end".to_owned())?;
-        let lines: Vec<&[u8]> = lines.into_iter().map(|line| line.strip_suffix(b"\r").unwrap_or(line)).collect();
+        let lines: Vec<&[u8]> =
+            lines.into_iter().map(|line| line.strip_suffix(b"\r").unwrap_or(line)).collect();
         let unreadable = |at: usize| Ended::Failed(format!("line {at} of {day} cannot be read back"));
         let first = layout.header.len();
         let totals_first = layout.totals.as_ref().is_some_and(|totals| totals.at == At::First);
@@ -120,10 +121,16 @@ async fn settlement_file(stage: &mut Stage) -> Done {
             let found = cells(layout, layout.columns.len(), &widths(&layout.columns), text);
             let found = found.ok_or_else(|| unreadable(begin + at + 1))?;
             let cell = |field: Field| {
-                layout.columns.iter().zip(&found).find(|(c, _)| c.field == field).map(|(_, cell)| cell.as_str())
+                layout
+                    .columns
+                    .iter()
+                    .zip(&found)
+                    .find(|(c, _)| c.field == field)
+                    .map(|(_, cell)| cell.as_str())
             };
             let row = rows.iter().find(|row| Some(row.reference.as_str()) == cell(Field::Reference));
-            let row = row.ok_or_else(|| Ended::Failed(format!("line {} of {day} is of no payment", begin + at + 1)))?;
+            let row = row
+                .ok_or_else(|| Ended::Failed(format!("line {} of {day} is of no payment", begin + at + 1)))?;
             let fee = naive::share(row.amount, spec.settlement.fee_bps.into());
             let net = if spec.settlement.method == Method::Net { row.amount - fee } else { row.amount };
             for column in &layout.columns {
@@ -142,14 +149,23 @@ async fn settlement_file(stage: &mut Stage) -> Done {
                         };
                         let found = cell(column.field).and_then(|text| minor(layout, text));
                         ensure(found == Some(wanted), || {
-                            format!("{}: {} is {found:?} and not {wanted}", row.reference, column.field.name())
+                            format!(
+                                "{}: {} is {found:?} and not {wanted}",
+                                row.reference,
+                                column.field.name()
+                            )
                         })?;
                         continue;
                     }
                     _ => continue,
                 };
                 ensure(cell(column.field) == Some(wanted.as_str()), || {
-                    format!("{}: {} is {:?} and not {wanted}", row.reference, column.field.name(), cell(column.field))
+                    format!(
+                        "{}: {} is {:?} and not {wanted}",
+                        row.reference,
+                        column.field.name(),
+                        cell(column.field)
+                    )
                 })?;
             }
         }
@@ -206,7 +222,9 @@ async fn breaks(stage: &mut Stage) -> Done {
     reconcile::put_biller_file(&stage.city, &who, *day, returned(&layout, &planted, bps)).await?;
     let report = reconcile::run(&stage.city, &stage.operator, stage.pack.biller, *day).await?;
     let found = reconcile::breaks(&stage.city, stage.pack.biller, *day, 0, 500).await?;
-    ensure(report.breaks == found.len() as u64, || format!("{} counted, {} listed", report.breaks, found.len()))?;
+    ensure(report.breaks == found.len() as u64, || {
+        format!("{} counted, {} listed", report.breaks, found.len())
+    })?;
     let mut found: Vec<(BreakCode, String)> = found.into_iter().map(|(_, b)| (b.code, b.reference)).collect();
     let by = |one: &(BreakCode, String)| (one.0.name(), one.1.clone());
     found.sort_by_key(by);
@@ -228,11 +246,14 @@ async fn payout(stage: &mut Stage) -> Done {
         let net = if terms.method == Method::Net { gross - fee } else { gross };
         for _ in 0..2 {
             let report = reconcile::run(&stage.city, &stage.operator, stage.pack.biller, day).await?;
-            let found = (report.ledger.count, report.ledger.amount_minor, report.fee_minor, report.payout_minor);
+            let found =
+                (report.ledger.count, report.ledger.amount_minor, report.fee_minor, report.payout_minor);
             let wanted = (rows.len() as u64, gross, fee, net);
             ensure(found == wanted, || format!("{day}: {found:?} and not {wanted:?}"))?;
             let on = naive::days_after(terms.calendar, day, terms.days);
-            ensure(report.payout_on == on.to_string(), || format!("paid out on {} and not {on}", report.payout_on))?;
+            ensure(report.payout_on == on.to_string(), || {
+                format!("paid out on {} and not {on}", report.payout_on)
+            })?;
         }
     }
     let left = books::available(&stage.city.ledger, books::biller(stage.pack.biller)).await?;

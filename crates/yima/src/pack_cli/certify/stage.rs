@@ -105,7 +105,8 @@ impl Town {
             ..Settings::china(dir.to_owned(), [7; 32])
         };
         let (rng, newest) = (Arc::new(SeededRng::new(seed)), Newest::default());
-        let city = City::open(store, ledger.clone(), clock.clone(), rng.clone(), settings, Arc::new(newest.clone()));
+        let city =
+            City::open(store, ledger.clone(), clock.clone(), rng.clone(), settings, Arc::new(newest.clone()));
         let city = city.await?;
         let operator = Operator {
             id: OperatorId::new(clock.now(), &*rng),
@@ -311,7 +312,9 @@ impl Stage {
         let views = bill::fetch(&self.city, self.pack.biller, account_no).await?;
         let view = views.into_iter().find(|view| view.bill.bill_no == bill_no);
         let view = view.ok_or_else(|| Ended::Failed(format!("bill {bill_no} is not shown")))?;
-        ensure(view.standing == Standing::Open, || format!("bill {bill_no} is not open: {:?}", view.standing))?;
+        ensure(view.standing == Standing::Open, || {
+            format!("bill {bill_no} is not open: {:?}", view.standing)
+        })?;
         let request_id = Some(format!("c{}", self.fresh()));
         Ok(PayBill { bill: view.bill.id, quote: view.quote.id, amount_minor: None, pin: None, request_id })
     }
