@@ -100,6 +100,13 @@ impl Book {
         refused.unwrap_or(Meaning::Ok)
     }
 
+    /// Takes a payment again that was taken, as no institution may.
+    pub fn take_again(&mut self, id: &str) {
+        if let Some(entry) = self.taken.get_mut(id).filter(|entry| entry.state == State::Taken) {
+            entry.times += 1;
+        }
+    }
+
     /// What became of a payment.
     pub fn inquire(&self, id: &str) -> Meaning {
         match self.taken.get(id).map(|entry| entry.state) {
@@ -182,6 +189,9 @@ impl std::str::FromStr for Fault {
             "garbled" => Fault::Garbled,
             "strange_code" => Fault::StrangeCode,
             "clock_skew" => Fault::ClockSkew,
+            "again" => Fault::Again,
+            "twice" => Fault::Twice,
+            "refuses_after" => Fault::RefusesAfter,
             "pending" => Fault::Says(Meaning::Pending),
             "account_unknown" => Fault::Says(Meaning::AccountUnknown),
             "nothing_due" => Fault::Says(Meaning::NothingDue),
@@ -210,6 +220,15 @@ pub enum Fault {
     Garbled,
     /// Answers with a result code that nobody agreed on; nothing was done.
     StrangeCode,
+    /// Takes the payment and answers as if it had taken it before.
+    Again,
+    /// Takes the payment twice, as no institution may: for finding out whether anybody notices.
+    Twice,
+    /// Takes the payment and refuses it, as no institution may either.
+    RefusesAfter,
+    /// Answers with so many'th of the codes that the pack has for the question, and does what it was asked where that means
+    /// yes.
+    Code(u16),
     /// Refuses with this meaning whatever it is asked.
     Says(Meaning),
     /// Its clock is wrong, and it refuses what is not of its time.

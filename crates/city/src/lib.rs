@@ -52,8 +52,12 @@ pub struct Settings {
     pub doors: bill::route::Doors,
     /// The lines to banks that carry billers, by name.
     pub lines: bill::route::Lines,
+    /// No question to a biller waits longer than this, whatever its pack says: for trying packs out.
+    pub patience: std::time::Duration,
     /// The service providers that many billers are behind, by name.
     pub providers: bill::provider::Providers,
+    /// Where the proofs of packs are, where one is required before a biller that is asked goes live.
+    pub certificates: Option<bill::certificate::Required>,
     /// Whether webhooks may go to this machine and to private networks.
     pub webhook_private: bool,
     /// The key that devices' payment-code secrets are derived from. Kept outside the database; whoever has
@@ -79,6 +83,8 @@ impl Settings {
             data_dir,
             doors: bill::route::Doors::new(),
             lines: bill::route::Lines::new(),
+            patience: std::time::Duration::MAX,
+            certificates: None,
             providers: bill::provider::Providers::new(),
             webhook_private: false,
             device_key,

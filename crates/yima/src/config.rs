@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use city::bill::certificate::Required;
 use city::bill::provider::Providers;
 use city::bill::route::{Doors, Lines};
 use city::identity::passkey::rules::RelyingParty;
@@ -128,6 +129,9 @@ struct File {
     line: BTreeMap<String, Line>,
     #[serde(default)]
     provider: BTreeMap<String, Provider>,
+    require_certificate: Option<bool>,
+    #[serde(default)]
+    certifier_keys: Vec<String>,
 }
 
 /// Where one-time codes go.
@@ -184,6 +188,8 @@ pub struct Config {
     pub lines: Lines,
     /// Service providers that many billers are behind; from the file only.
     pub providers: Providers,
+    /// Whether packs of billers that are asked go live with a certificate only; from the file only.
+    pub certificates: Option<Required>,
 }
 
 impl Flags {
@@ -197,6 +203,12 @@ impl Flags {
         let (doors, lines) = (doors::read(file.door, beside)?, doors::read_lines(file.line, beside)?);
         let providers = doors::read_providers(file.provider, beside)?;
         let data = self.data.clone().or(file.data).unwrap_or_else(|| PathBuf::from("data/city"));
+        let require = file.require_certificate.unwrap_or(false);
+        if require && file.certifier_keys.is_empty() {
+            return Err(Fail::new("require_certificate: certifier_keys is wanted, the keys that count"));
+        }
+        let (dir, keys) = (data.join("certificates"), file.certifier_keys);
+        let certificates = require.then_some(Required { dir, keys });
         let ledger = match self.ledger.as_ref().or(file.ledger.as_ref()) {
             None => ledger::Address::Embedded(data.join("ledger")),
             Some(address) => address.parse()?,
@@ -263,6 +275,7 @@ impl Flags {
             doors,
             lines,
             providers,
+            certificates,
         })
     }
 }
@@ -319,6 +332,7 @@ mod tests {
             ("public_url = \"http://127.0.0.1:8888\"", "http://localhost:PORT"),
             ("city_name = \"杭州\"", "Latin"),
             ("four_eyes_limit = -1", "0 or more"),
+            ("require_certificate = true", "certifier_keys"),
             ("[door.power]\nurl = \"http://a\"", "pack/channel"),
             ("[door.\"a/b\"]\nurl = \"ftp://a\"", "https://HOST/"),
             ("[door.\"a/b\"]\nurl = \"http://a\"\nsecrets = { k = \"none\" }", "none: No such file"),

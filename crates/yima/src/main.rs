@@ -95,7 +95,7 @@ async fn run(command: Command) -> Result<(), Fail> {
         Command::Bench(command) => bench::run(command).await,
         Command::Counterpart(command) => counterpart::run(&command).await,
         Command::Coverage(command) => coverage_cli::run(&command),
-        Command::Pack(command) => pack_cli::run(&command),
+        Command::Pack(command) => pack_cli::run(&command).await,
         Command::Openapi => {
             println!("{}", api::document_text());
             Ok(())

@@ -80,6 +80,7 @@ impl Running {
             doors: config.doors.clone(),
             lines: config.lines.clone(),
             providers: config.providers.clone(),
+            certificates: config.certificates.clone(),
             webhook_private: config.webhook_private,
             relying_party: config.relying_party.clone(),
             currency: config.currency,

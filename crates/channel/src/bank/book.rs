@@ -30,6 +30,11 @@ impl Book {
         self.accounts.entry((institution.to_owned(), account_no.to_owned())).or_default().extend(debts);
     }
 
+    /// Says what is owed on an account from now on.
+    pub fn set(&mut self, institution: &str, account_no: &str, debts: Vec<Debt>) {
+        self.accounts.insert((institution.to_owned(), account_no.to_owned()), debts);
+    }
+
     /// What is owed on an account; nothing may be.
     pub fn query(&self, institution: &str, account_no: &str) -> Result<&[Debt], Meaning> {
         let debts = self.accounts.get(&(institution.to_owned(), account_no.to_owned()));

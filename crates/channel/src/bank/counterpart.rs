@@ -42,6 +42,8 @@ pub enum Fault {
     Dropped,
     /// Does not do it, and says so with the response code of this meaning.
     Refuse(Meaning),
+    /// Answers with this response code, and does it where that means yes.
+    Code(char, char),
     /// Does it, and signs off before it answers.
     SignOff,
     /// Does it, and begins the next settlement day before it answers.
@@ -342,6 +344,13 @@ impl Bank {
         };
         match fault {
             Some(Fault::SilentBefore) => return (Vec::new(), None),
+            Some(Fault::Code(a, b)) if !self.stands(&question) => {
+                let code = format!("{a}{b}");
+                let means = self.dialect.means(&question, &code);
+                let yes = matches!(means, Some(Meaning::Ok | Meaning::Duplicate));
+                let debts = if yes { self.decide(&question).1 } else { Vec::new() };
+                return (self.reply(asked, &code, &debts, now), None);
+            }
             // What was done is never refused afterwards.
             Some(Fault::Refuse(meaning)) if !self.stands(&question) => {
                 return (self.say(asked, &question, meaning, &[], now), None);

@@ -302,7 +302,10 @@ impl Door for BankDoor {
                 return Reply::Meant(Meaning::Closed);
             }
             let (institution, account_no) = (institution.to_owned(), account_no.to_owned());
-            self.line.ask(Question::Query { institution, account_no }).await
+            match self.line.ask(Question::Query { institution, account_no }).await {
+                Reply::Meant(Meaning::NothingDue) => Reply::Said(Vec::new()),
+                reply => reply,
+            }
         })
     }
 

@@ -327,6 +327,15 @@ impl Dialect {
         all.find(|code| self.spec.meaning(own, code) == Some(meaning)).map(str::to_owned)
     }
 
+    /// What a response code means to a question.
+    pub fn means(&self, question: &Question, code: &str) -> Option<Meaning> {
+        let own = match question {
+            Question::Reverse { .. } => Some(&self.spec.reverse.codes),
+            other => self.call(other).map(|call| &call.codes),
+        };
+        self.spec.meaning(own.unwrap_or(&BTreeMap::new()), code)
+    }
+
     /// When a message says it was sent.
     pub fn sent_at(&self, message: &Message, now: Timestamp) -> Option<Timestamp> {
         let text = message.get(7)?;

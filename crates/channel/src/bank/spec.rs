@@ -424,6 +424,13 @@ impl Spec {
         own.get(code).or_else(|| self.codes.get(code)).copied().or_else(general)
     }
 
+    /// The response codes that a question with these codes of its own may be answered with, and what each means.
+    pub fn codes_of(&self, own: &BTreeMap<String, Meaning>) -> BTreeMap<String, Meaning> {
+        let usual = DEFAULT_CODES.iter().map(|(code, meaning)| ((*code).to_owned(), *meaning));
+        let said = |codes: &BTreeMap<String, Meaning>| codes.clone().into_iter();
+        usual.chain(said(&self.codes)).chain(said(own)).collect()
+    }
+
     fn prove_content(&self, pack: &FieldPack) -> Result<(), Invalid> {
         let mut seen = BTreeSet::new();
         for (number, layout) in &self.content {

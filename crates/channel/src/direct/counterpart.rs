@@ -177,6 +177,9 @@ impl Side {
                 return Ok(self.answer(call, &[], |code| set(code, self.code_at(call), "Z9-unheard-of")));
             }
             Some(Fault::Says(meaning)) => return Ok(self.say(call, meaning, &[])),
+            Some(Fault::Code(nth)) => {
+                return Ok(self.code(call, nth, || self.decide(kind, &payment, &places).1));
+            }
             _ => {}
         }
         if kind == "catalogue"
@@ -191,6 +194,12 @@ impl Side {
                 Err(HangUp)
             }
             Some(Fault::HangsUp) => Err(HangUp),
+            Some(Fault::Again) if meaning == Meaning::Ok => Ok(self.say(call, Meaning::Duplicate, &debts)),
+            Some(Fault::RefusesAfter) => Ok(self.say(call, Meaning::Refused, &[])),
+            Some(Fault::Twice) => {
+                self.book.lock().unwrap_or_else(PoisonError::into_inner).take_again(&payment.id);
+                Ok(self.say(call, meaning, &debts))
+            }
             Some(Fault::Garbled) => Ok(plain(StatusCode::OK, "\u{1}<{garbled")),
             Some(Fault::Slow) => {
                 tokio::time::sleep(self.slow).await;
@@ -299,6 +308,15 @@ impl Side {
             _ => Meaning::Ok,
         };
         (meaning, Vec::new())
+    }
+
+    /// The answer with a code of the pack; what is asked is done where that means yes.
+    fn code(&self, call: &Call, nth: u16, work: impl FnOnce() -> Vec<Debt>) -> Answer {
+        let Some((code, meaning)) = self.spec.codes_of(call).into_iter().nth(nth.into()) else {
+            return plain(StatusCode::INTERNAL_SERVER_ERROR, "the pack has no such code");
+        };
+        let debts = if matches!(meaning, Meaning::Ok | Meaning::Duplicate) { work() } else { Vec::new() };
+        self.answer(call, &debts, |document| set(document, self.code_at(call), &code))
     }
 
     fn code_at<'a>(&'a self, call: &'a Call) -> Option<&'a str> {

@@ -254,6 +254,18 @@ impl Spec {
     }
 }
 
+impl Spec {
+    /// The result codes that a call may be answered with and what each means, in the order of the codes; none where the
+    /// HTTP status is all there is.
+    pub fn codes_of(&self, call: &Call) -> BTreeMap<String, Meaning> {
+        if call.code.is_none() && self.code.is_none() {
+            return BTreeMap::new();
+        }
+        let all = self.codes.iter().chain(&call.codes);
+        all.map(|(code, meaning)| (code.clone(), *meaning)).collect()
+    }
+}
+
 impl Call {
     pub(super) fn prove(&self, key: &str) -> Result<(), Invalid> {
         if !["GET", "POST", "PUT"].contains(&self.method.as_str()) {

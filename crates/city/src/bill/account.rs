@@ -218,8 +218,11 @@ fn mod11_2(number: &[u8]) -> bool {
     let Some((last, body)) = number.split_last() else { return false };
     let product = body.iter().fold(0, |p, c| (p + value(*c)) * 2 % 11);
     let check = (12 - product) % 11;
-    let last = if *last == b'X' { 10 } else { value(*last) };
-    check == last
+    match last {
+        b'X' => check == 10,
+        b'0'..=b'9' => check == u32::from(last - b'0'),
+        _ => false, // A counts as 10 elsewhere; here only X does
+    }
 }
 
 fn mod97_10(number: &[u8]) -> bool {

@@ -58,6 +58,8 @@ pub enum BillError {
     BillerUnreachable,
     /// No such service provider, or one without a catalogue.
     ProviderUnknown,
+    /// This installation wants a proof that the pack was tried. Holds why there is none.
+    PackNotCertified(String),
     /// The biller takes no new payments.
     BillerClosed,
     /// The biller refuses the payment; the money is free again. Holds its reason.
@@ -101,6 +103,7 @@ impl fmt::Display for BillError {
             Self::OlderBillOpen(bill) => return write!(f, "{bill}, due before, must be paid first"),
             Self::BillerRefused(why) => return write!(f, "the biller refuses the payment: {why}"),
             Self::ReturnedLine(line, fault) => return write!(f, "line {line}: {fault}"),
+            Self::PackNotCertified(why) => return write!(f, "the pack has no certificate: {why}"),
             Self::BillerUnknown => "no such biller",
             Self::AccountUnknown => "the biller has no bill for this account number",
             Self::BillUnknown => "no such bill",
@@ -168,6 +171,7 @@ impl Refusal for BillError {
             Self::Claimed => "bill_claimed",
             Self::ClaimLapsed => "bill_claim_lapsed",
             Self::ProviderUnknown => "provider_unknown",
+            Self::PackNotCertified(_) => "pack_not_certified",
             Self::BillerClosed => "biller_closed",
             Self::BillerUnreachable => "biller_unreachable",
             Self::BillerRefused(_) => "biller_refused",
@@ -215,6 +219,7 @@ impl Refusal for BillError {
             | Self::AlreadySettled
             | Self::Claimed
             | Self::BillerClosed
+            | Self::PackNotCertified(_)
             | Self::ClaimLapsed
             | Self::BillerRefused(_)
             | Self::InsufficientBalance

@@ -28,6 +28,7 @@
 pub mod account;
 pub mod arrears;
 pub mod calendar;
+pub mod certificate;
 pub mod connector;
 mod error;
 pub mod fee;
@@ -199,6 +200,7 @@ fn payable(city: &City, biller: BillerId) -> ledger::Account {
 pub async fn add_pack(city: &City, by: &Operator, text: &str) -> Result<Arc<Pack>, BillError> {
     by.role.require(Role::Admin)?;
     let pack = Pack::parse(text)?;
+    certified(city, &pack).await?;
     books::ensure(&city.ledger, vec![payable(city, pack.biller)]).await?;
     let (row, now) = (pack.clone(), city.now());
     let put: Result<bool, BillError> = city
@@ -210,6 +212,27 @@ pub async fn add_pack(city: &City, by: &Operator, text: &str) -> Result<Arc<Pack
     let pack = Arc::new(pack);
     city.bill.packs.write().expect("no panic while held").insert(pack.biller, pack.clone());
     Ok(pack)
+}
+
+/// Where this installation wants a proof, that there is one: a report of exactly this text, which every case passed.
+async fn certified(city: &City, pack: &Pack) -> Result<(), BillError> {
+    let Some(required) = city.settings.certificates.as_ref().filter(|_| !pack.spec.channels.is_empty())
+    else {
+        return Ok(());
+    };
+    let path = required.dir.join(format!("{}.report.json", pack.spec.id));
+    let read = import::blocking(move || match std::fs::read_to_string(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
+    });
+    let refused = |why: &str| Err(BillError::PackNotCertified(why.to_owned()));
+    let Some(report) = read.await? else { return refused("there is no report of it") };
+    match certificate::verify(&report, &required.keys) {
+        Err(why) => refused(&why.to_string()),
+        Ok(found) if found.pack_sha256 != pack.hash => refused("the report is of another text"),
+        Ok(found) if !found.passed => refused("a case failed"),
+        Ok(_) => Ok(()),
+    }
 }
 
 /// Opens the ways to a biller as its pack and this installation have them.

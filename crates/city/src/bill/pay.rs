@@ -223,9 +223,9 @@ impl Intent<'_> {
     }
 
     pub(super) async fn pay(&self) -> Result<Paid, BillError> {
-        let (mut k, mut tried) = (0, Vec::new());
+        let (mut k, mut tried, mut chosen) = (0, Vec::new(), None);
         for _ in 0..MOVES_MAX {
-            match self.attempt(attempt_id(self.base(), k), &mut tried).await? {
+            match self.attempt(attempt_id(self.base(), k), &mut tried, &mut chosen).await? {
                 Tried::Paid(paid) => return Ok(paid),
                 Tried::Dead => {
                     let (newest, attempt) = standing::newest(self.city, self.base()).await?;
@@ -239,14 +239,21 @@ impl Intent<'_> {
         Err(BillError::Claimed)
     }
 
-    /// One attempt; `tried` are the ways that cannot be gone.
-    async fn attempt(&self, id: u128, tried: &mut Vec<u32>) -> Result<Tried, BillError> {
+    /// One attempt; `tried` are the ways that cannot be gone, `chosen` the one that is: a way is asked for room once, however
+    /// many attempts are dead already.
+    async fn attempt(
+        &self,
+        id: u128,
+        tried: &mut Vec<u32>,
+        chosen: &mut Option<u32>,
+    ) -> Result<Tried, BillError> {
         use CreateTransferStatus as S;
         let connector = connector(self.city, self.bill.biller);
         let local = connector.is_local();
-        let Some(way) = connector.way(self.amount, tried) else {
+        let Some(way) = chosen.or_else(|| connector.way(self.amount, tried)) else {
             return self.unless_taken(BillError::BillerUnreachable).await;
         };
+        *chosen = Some(way);
         let mut chain = self.claim(id, local, way).await?;
         let draws: Vec<u128> = chain[DRAW..].iter().map(|draw| draw.id).collect();
         let post = chain.len();
@@ -311,6 +318,7 @@ impl Intent<'_> {
             (Outcome::Refused(why), _) => Err(BillError::BillerRefused(why)),
             (Outcome::NotSent, _) => {
                 tried.push(way);
+                *chosen = None;
                 Ok(Tried::Dead)
             }
             (_, Resolved::Done) => self.settled(id).await,

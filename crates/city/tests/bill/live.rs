@@ -284,6 +284,29 @@ async fn hours_are_kept_and_a_way_that_fails_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_bill_that_was_refused_needs_no_more_room_at_its_biller_than_any_other() {
+    let works = Waterworks::new().await;
+    let city = &works.town.city;
+    let who = works.town.rich("13800000001", 50_000).await;
+    let text = pack_text().replace("timeout_s = 1\n", "timeout_s = 1\nrate_per_s = 1\n");
+    bill::add_pack(city, &works.town.operator, &text).await.unwrap();
+    for meaning in [Meaning::Closed, Meaning::AlreadyPaid] {
+        works.goes_wrong("pay", Fault::Says(meaning));
+        works.town.pass(2);
+        let wish = works.wish("B1").await;
+        works.town.pass(2);
+        assert_eq!(code(bill::pay(city, &who, wish).await), "biller_refused", "{meaning:?}");
+    }
+    works.goes_well();
+    works.town.pass(2);
+    let wish = works.wish("B1").await;
+    works.town.pass(2);
+    // Both ways bear one question a second; the payment takes the room of one.
+    assert_eq!(bill::pay(city, &who, wish).await.unwrap().state, PayState::Settled);
+    assert_eq!(works.far.book().payments().count(), 0, "the cheaper way had room");
+}
+
+#[tokio::test]
 async fn of_many_who_pay_at_once_one_does() {
     let works = Waterworks::new().await;
     let mut asked = tokio::task::JoinSet::new();
@@ -339,4 +362,42 @@ fn ways_that_make_no_sense_are_refused_by_key() {
         let refused = Pack::parse(&text.replace(from, to)).unwrap_err();
         assert!(refused.to_string().contains("hours are written"), "{refused}");
     }
+}
+
+#[tokio::test]
+async fn where_a_certificate_is_required_a_pack_without_one_stays_out() {
+    use city::bill::certificate::{Required, canonical};
+    use ring::signature::{Ed25519KeyPair, KeyPair as _};
+    let dir = tempfile::tempdir().unwrap();
+    let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+    let keys = vec![kernel::hex(pair.public_key().as_ref())];
+    let required = Some(Required { dir: dir.path().to_owned(), keys });
+    let town = Town::with(|settings| settings.certificates = required).await;
+    let text = pack_text();
+    let hash = Pack::parse(&text).unwrap().hash;
+    let add = async || bill::add_pack(&town.city, &town.operator, &text).await;
+    let keep = |pack_sha256: &str, passed: bool, signer: &Ed25519KeyPair| {
+        let report = serde_json::json!({
+            "pack": "hz-live", "pack_sha256": pack_sha256, "passed": passed, "at": "2026-03-02T02:00:00Z", "yima": "0.1.0",
+        });
+        let signed = serde_json::json!({
+            "key": kernel::hex(signer.public_key().as_ref()),
+            "signature": kernel::hex(signer.sign(&canonical(&report)).as_ref()),
+            "report": report,
+        });
+        std::fs::write(dir.path().join("hz-live.report.json"), signed.to_string()).unwrap();
+    };
+    assert_eq!(code(add().await), "pack_not_certified");
+    let stranger = Ed25519KeyPair::from_seed_unchecked(&[8; 32]).unwrap();
+    for (hash, passed, signer) in
+        [(&hash[..], false, &pair), ("00", true, &pair), (&hash[..], true, &stranger)]
+    {
+        keep(hash, passed, signer);
+        assert_eq!(code(add().await), "pack_not_certified");
+    }
+    keep(&hash, true, &pair);
+    assert_eq!(add().await.unwrap().hash, hash);
+    // Who hands over files is nobody's to ask: it needs none.
+    let power = super::support::shipped("330100/hz-power").text;
+    bill::add_pack(&town.city, &town.operator, &power).await.unwrap();
 }

@@ -111,6 +111,7 @@ fn check_digits_agree_with_published_numbers() {
         // GB 11643-1999 section 6, example A.1; by ISO 7064 and by the standard's own weights.
         (rule("#################*", "mod11_2", ""), "11010519491231002X", Ok(())),
         (rule("#################*", "mod11_2", ""), "440524188001010014", Ok(())),
+        (rule("#################*", "mod11_2", ""), "11010519491231002A", Err(AccountFault::CheckDigit)),
         (rule("#################*", "mod11_2", ""), "440524188001010041", Err(AccountFault::CheckDigit)),
         (rule("#################*", "weighted", gb11643), "11010519491231002X", Ok(())),
         (

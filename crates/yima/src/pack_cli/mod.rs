@@ -1,5 +1,7 @@
-//! `yima pack`: what an author of packs needs. Reads and writes files; knows no server and no database.
+//! `yima pack`: what an author of packs needs. Reads and writes files; knows no server and no database, but for
+//! [`certify`], which has a city of its own.
 
+mod certify;
 mod check;
 mod docs;
 mod new;
@@ -13,6 +15,10 @@ pub enum Command {
     New(new::Options),
     /// Prove packs, and bill files with them; exits 0 only if all is right.
     Check(check::Options),
+    /// Try packs against a whole city, the other side being played by the pack itself, and sign what came of it.
+    Certify(certify::Options),
+    /// Check a signed report of `certify`.
+    Verify(certify::VerifyOptions),
     /// Print a page for the biller in Markdown: account numbers, files and calls with examples, settlement.
     Docs(docs::Options),
     /// Print the JSON Schema of packs, for editors.
@@ -23,10 +29,12 @@ pub enum Command {
 pub const SCHEMA: &str = include_str!("../../../../packs/schema.json");
 
 /// Does it.
-pub fn run(command: &Command) -> Result<(), Fail> {
+pub async fn run(command: &Command) -> Result<(), Fail> {
     match command {
         Command::New(options) => new::run(options),
         Command::Check(options) => check::run(options),
+        Command::Certify(options) => certify::run(options).await,
+        Command::Verify(options) => certify::verify(options),
         Command::Docs(options) => docs::run(options),
         Command::Schema => {
             print!("{SCHEMA}");

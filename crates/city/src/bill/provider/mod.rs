@@ -49,7 +49,7 @@ pub(super) fn open(city: &City) -> OpenProviders {
             tls: provider.tls.clone(),
             secrets: Arc::new(provider.secrets.clone()),
             institution: String::new(),
-            timeout: Duration::from_secs(provider.connection.timeout_s.into()),
+            timeout: Duration::from_secs(provider.connection.timeout_s.into()).min(city.settings.patience),
             retries: 1,
             offset: city.settings.offset,
             clock: city.clock.clone(),

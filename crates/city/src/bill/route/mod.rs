@@ -182,7 +182,7 @@ impl Routes {
                 tls: door.tls.clone(),
                 secrets: Arc::new(door.secrets.clone()),
                 institution: String::new(),
-                timeout: Duration::from_secs(channel.timeout_s.into()),
+                timeout: Duration::from_secs(channel.timeout_s.into()).min(city.settings.patience),
                 retries: 1,
                 offset: city.settings.offset,
                 clock: city.clock.clone(),
