@@ -58,4 +58,8 @@ pub mod ids {
     pub type PasskeyId = Id<kinds::Passkey>;
     /// A campaign of coupons, `cpn_…`; the same 128 bits are its budget account in the ledger.
     pub type CampaignId = Id<kinds::Campaign>;
+    /// A bank or service provider that collects bills, `col_…`; the same 128 bits are its clearing account.
+    pub type CollectorId = Id<kinds::Collector>;
+    /// Something a collector collects, `clm_…`, derived from the collector and its reference.
+    pub type ClaimId = Id<kinds::Claim>;
 }

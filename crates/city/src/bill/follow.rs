@@ -48,8 +48,12 @@ pub async fn position(city: &City) -> Result<u64, Fault> {
 
 /// Starts what runs beside the requests of this slice.
 pub fn start(city: &City, stop: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
+    let beside = [
+        tokio::spawn(super::collect::run(city.clone(), stop.clone())),
+        tokio::spawn(super::advance::run(city.clone(), stop.clone())),
+    ];
     let (city, mut stop) = (city.clone(), stop.clone());
-    vec![tokio::spawn(async move {
+    let follower = tokio::spawn(async move {
         if let Err(why) = import::resume(&city).await {
             tracing::error!(%why, "unfinished imports were not taken up");
         }
@@ -71,7 +75,8 @@ pub fn start(city: &City, stop: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
                 () = tokio::time::sleep(EVERY) => {}
             }
         }
-    })]
+    });
+    [follower].into_iter().chain(beside).collect()
 }
 
 async fn work(city: &City, follower: &mut Option<Follower>, round: u32) -> Result<(), Fault> {
@@ -125,6 +130,10 @@ impl Follower {
             return;
         }
         if t.flags.contains(TransferFlags::Pending) {
+            // A collector's hold, of which no biller knows: it is confirmed, or ends by itself.
+            if t.timeout > 0 {
+                return;
+            }
             self.open.insert(t.timestamp, *t);
         } else if let Some(at) = self.open.iter().find(|(_, p)| p.id == t.pending_id).map(|(at, _)| *at) {
             self.open.remove(&at);

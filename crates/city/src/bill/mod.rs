@@ -23,9 +23,12 @@
 //! Billers who hand over files need no asking: claim and settlement are then one chain.
 
 pub mod account;
+pub mod advance;
 pub mod calendar;
+pub mod collect;
 pub mod connector;
 mod error;
+mod firm;
 mod follow;
 pub mod history;
 pub mod http;

@@ -146,8 +146,25 @@ pub struct Bills {
     /// How long a claim holds the bill at most, in seconds.
     #[serde(default = "default_claim_s")]
     pub claim_timeout_s: u32,
+    /// Whether residents may pay in advance, before there is a bill.
+    #[serde(default)]
+    pub advance: bool,
+    /// When an advance pays the account's bills.
+    #[serde(default)]
+    pub advance_use: AdvanceUse,
     /// The layout of bill files, where bills come by file.
     pub file: Option<Layout>,
+}
+
+/// When the money held for an account pays its bills.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AdvanceUse {
+    /// When a resident who keeps the account, or an operator, says so.
+    #[default]
+    Asked,
+    /// By itself, as soon as it covers one.
+    Auto,
 }
 
 fn default_quote_s() -> u32 {
