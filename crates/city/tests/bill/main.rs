@@ -1,6 +1,7 @@
 //! The bill slice through its verbs and routes, one file per verb.
 
 mod bank;
+mod collect;
 #[path = "../common/mod.rs"]
 mod common;
 mod history;
