@@ -31,6 +31,8 @@ pub fn routes() -> OpenApiRouter<City> {
         .routes(routes!(read_bill))
         .routes(routes!(quote))
         .routes(routes!(pay_bill))
+        .merge(super::advance::http::routes())
+        .merge(super::collect::http::routes())
         .merge(super::history::http::routes())
         .merge(super::saved::http::routes())
         .merge(super::upload::http::routes())
@@ -193,7 +195,7 @@ enum BillState {
 
 /// A bill.
 #[derive(Debug, Serialize, ToSchema)]
-struct BillAnswer {
+pub(super) struct BillAnswer {
     #[schema(value_type = String, example = "bil_01h2xcejqtf2nbrexx3vqjhp41")]
     id: BillId,
     #[schema(value_type = String, example = "blr_01h2xcejqtf2nbrexx3vqjhp41")]
@@ -248,9 +250,15 @@ pub(super) fn period(period: u32) -> Option<String> {
 
 /// The bills of an account, newest due date first.
 #[derive(Debug, Serialize, ToSchema)]
-struct BillsAnswer {
+pub(super) struct BillsAnswer {
     items: Vec<BillAnswer>,
     next: Option<String>,
+}
+
+/// Bills as they are answered.
+pub(super) fn bills_answer(found: Vec<BillView>, currency: Currency) -> BillsAnswer {
+    let items = found.into_iter().map(|view| BillAnswer::of(view, currency)).collect();
+    BillsAnswer { items, next: None }
 }
 
 /// Which account.

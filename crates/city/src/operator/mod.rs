@@ -25,6 +25,7 @@ pub mod approval;
 pub mod audit;
 pub mod campaign;
 pub mod check;
+pub mod collector;
 pub mod desk;
 mod error;
 pub mod http;

@@ -14,8 +14,13 @@ use crate::support::{POWER, one_bill, pay, shipped};
 
 async fn collector(town: &Town, reference: &str, limit_minor: i64) -> Collector {
     let name = Name { zh: "工商银行柜面".to_owned(), en: "ICBC counters".to_owned() };
-    let wanted =
-        Wanted { reference: reference.to_owned(), kind: CollectorKind::Bank, name, billers: None, limit_minor };
+    let wanted = Wanted {
+        reference: reference.to_owned(),
+        kind: CollectorKind::Bank,
+        name,
+        billers: None,
+        limit_minor,
+    };
     let made = collect::register(&town.city, &town.operator, wanted).await.expect("a collector");
     Collector { id: made.id, role: Role::Staff }
 }
@@ -193,10 +198,7 @@ async fn what_is_beyond_the_limit_waits_and_is_not_lost() {
     let town = Town::new().await;
     let (biller, view) = one_bill(&town).await;
     let (city, bank) = (&town.city, collector(&town, "icbc", 9_999).await);
-    assert_eq!(
-        code(collect::claim(city, &bank, &wish(&view, "A1")).await),
-        "collector_limit_reached"
-    );
+    assert_eq!(code(collect::claim(city, &bank, &wish(&view, "A1")).await), "collector_limit_reached");
     let wanted = receipt(&town, biller, "R1", "B1", 10_000);
     assert_eq!(collect::receive(city, &bank, &wanted).await.unwrap().state, ClaimState::Waiting);
     assert_eq!(collect::resume(city).await.unwrap(), 1);
