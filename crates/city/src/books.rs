@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use kernel::ids::{BillerId, CampaignId, MerchantId, ResidentId};
+use kernel::ids::{BillerId, CampaignId, CollectorId, MerchantId, ResidentId};
 use kernel::{Currency, Rng, Timestamp, derive_u128};
 use ledger::{
     Account, AccountFlags, CreateAccountStatus, CreateTransferStatus, EngineError, Ledger, Transfer,
@@ -27,6 +27,12 @@ pub mod account_code {
     pub const MERCHANT: u16 = 20;
     /// What a biller is owed (credit-normal, never overdrawn).
     pub const BILLER: u16 = 30;
+    /// What a collector has collected and not handed over (debit-normal).
+    pub const COLLECTOR: u16 = 31;
+    /// Money held for an account at a biller (credit-normal, never overdrawn).
+    pub const ADVANCE: u16 = 32;
+    /// What a collector may still collect (shadow, never overdrawn).
+    pub const COLLECTOR_LIMIT: u16 = 33;
     /// What of a campaign's budget its coupons have not used (credit-normal, never overdrawn).
     pub const CAMPAIGN: u16 = 40;
     /// A resident's allowance (shadow, never overdrawn).
@@ -76,6 +82,15 @@ pub mod transfer_code {
     pub const BILL_PART: u16 = 24;
     /// Merchant → bank clearing: paid out.
     pub const MERCHANT_SETTLEMENT: u16 = 23;
+    /// Bank clearing → collector: what it collected, handed over.
+    pub const COLLECTOR_SETTLEMENT: u16 = 27;
+    /// Marker in the chain that books what a collector's reference stands for; `user_data_128` is the payment or the
+    /// transfer into an advance that it became.
+    pub const COLLECTED: u16 = 28;
+    /// Collector or wallet → advance. `user_data_128` is the bill it was for, `user_data_32` why.
+    pub const ADVANCE_IN: u16 = 32;
+    /// Advance → wallet or collector. `user_data_128` is the transfer that is given back.
+    pub const ADVANCE_RETURN: u16 = 33;
     /// Bank clearing → campaign: its budget.
     pub const CAMPAIGN_BUDGET: u16 = 30;
     /// Campaign → bank clearing: what was left of it.
@@ -152,6 +167,21 @@ pub fn biller(biller: BillerId) -> u128 {
 /// The budget of a campaign: the same 128 bits.
 pub fn campaign(campaign: CampaignId) -> u128 {
     campaign.as_u128()
+}
+
+/// What a collector has collected: the same 128 bits.
+pub fn collector(collector: CollectorId) -> u128 {
+    collector.as_u128()
+}
+
+/// What a collector may still collect, on the shadow ledger of allowances.
+pub fn collector_limit(collector: CollectorId) -> u128 {
+    derive_u128("collector_limit", &[&collector.to_bytes()])
+}
+
+/// The money held for an account at a biller.
+pub fn advance(biller: BillerId, account_no: &str) -> u128 {
+    derive_u128("advance", &[&biller.to_bytes(), account_no.as_bytes()])
 }
 
 /// The city's account of that name on that ledger.

@@ -66,4 +66,8 @@ pub mod ids {
     pub type FamilyId = Id<kinds::Family>;
     /// A note in a resident's inbox, `nte_…`.
     pub type NoteId = Id<kinds::Note>;
+    /// A bank or service provider that collects bills, `col_…`; the same 128 bits are its clearing account.
+    pub type CollectorId = Id<kinds::Collector>;
+    /// Something a collector collects, `clm_…`, derived from the collector and its reference.
+    pub type ClaimId = Id<kinds::Claim>;
 }

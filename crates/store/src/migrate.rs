@@ -23,6 +23,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (10, "operator keys", include_str!("../migrations/0010_operator_keys.sql")),
     (11, "coupon", include_str!("../migrations/0011_coupon.sql")),
     (12, "break days", include_str!("../migrations/0012_break_days.sql")),
+    (14, "collector", include_str!("../migrations/0014_collector.sql")),
     (15, "mandate", include_str!("../migrations/0015_mandate.sql")),
     (16, "remind family", include_str!("../migrations/0016_remind_family.sql")),
     (17, "supply", include_str!("../migrations/0017_supply.sql")),

@@ -5,6 +5,7 @@ use std::fmt;
 use kernel::ids::BillId;
 
 use super::account::AccountFault;
+use super::collect::CollectError;
 use super::import::FileFault;
 use super::layout::LineFault;
 use super::pack::PackError;
@@ -18,6 +19,8 @@ pub enum BillError {
     Identity(IdentityError),
     /// The text is no biller pack.
     Pack(PackError),
+    /// What collecting and advances refuse.
+    Collect(CollectError),
     /// No such biller.
     BillerUnknown,
     /// No biller has such an account number.
@@ -98,6 +101,7 @@ impl fmt::Display for BillError {
             Self::Identity(e) => return e.fmt(f),
             Self::Pack(e) => return e.fmt(f),
             Self::File(e) => return e.fmt(f),
+            Self::Collect(e) => return e.fmt(f),
             Self::Fault(e) => return e.fmt(f),
             Self::AccountMalformed(fault) => return write!(f, "the account number: {fault}"),
             Self::OlderBillOpen(bill) => return write!(f, "{bill}, due before, must be paid first"),
@@ -151,6 +155,7 @@ impl Refusal for BillError {
             Self::Identity(e) => e.code(),
             Self::Pack(e) => e.code(),
             Self::File(e) => e.code(),
+            Self::Collect(e) => e.code(),
             Self::Fault(e) => e.code(),
             Self::BillerUnknown => "biller_unknown",
             Self::AccountMalformed(AccountFault::Shape) => "account_shape",
@@ -193,6 +198,7 @@ impl Refusal for BillError {
     fn status(&self) -> u16 {
         match self {
             Self::Identity(e) => e.status(),
+            Self::Collect(e) => e.status(),
             Self::Fault(e) => e.status(),
             Self::BillerUnreachable => 503,
             Self::QuoteMalformed
@@ -237,6 +243,12 @@ impl Refusal for BillError {
 impl From<IdentityError> for BillError {
     fn from(e: IdentityError) -> Self {
         Self::Identity(e)
+    }
+}
+
+impl From<CollectError> for BillError {
+    fn from(e: CollectError) -> Self {
+        Self::Collect(e)
     }
 }
 

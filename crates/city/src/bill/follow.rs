@@ -48,34 +48,36 @@ pub async fn position(city: &City) -> Result<u64, Fault> {
 
 /// Starts what runs beside the requests of this slice.
 pub fn start(city: &City, stop: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
-    let catalogues = tokio::spawn(super::provider::run(city.clone(), stop.clone()));
+    let beside = [
+        tokio::spawn(super::provider::run(city.clone(), stop.clone())),
+        tokio::spawn(super::collect::run(city.clone(), stop.clone())),
+        tokio::spawn(super::advance::run(city.clone(), stop.clone())),
+    ];
     let (city, mut stop) = (city.clone(), stop.clone());
-    vec![
-        catalogues,
-        tokio::spawn(async move {
-            if let Err(why) = import::resume(&city).await {
-                tracing::error!(%why, "unfinished imports were not taken up");
+    let follower = tokio::spawn(async move {
+        if let Err(why) = import::resume(&city).await {
+            tracing::error!(%why, "unfinished imports were not taken up");
+        }
+        let mut follower = None;
+        let mut round = 0u32;
+        while !*stop.borrow() {
+            if let Err(why) = work(&city, &mut follower, round).await {
+                tracing::error!(%why, "open claims are looked at again");
+                follower = None;
             }
-            let mut follower = None;
-            let mut round = 0u32;
-            while !*stop.borrow() {
-                if let Err(why) = work(&city, &mut follower, round).await {
-                    tracing::error!(%why, "open claims are looked at again");
-                    follower = None;
-                }
-                if round.is_multiple_of(SWEEP_EVERY)
-                    && let Err(why) = upload::sweep(&city).await
-                {
-                    tracing::error!(%why, "broken uploads were not removed");
-                }
-                round = round.wrapping_add(1);
-                tokio::select! {
-                    _ = stop.changed() => {}
-                    () = tokio::time::sleep(EVERY) => {}
-                }
+            if round.is_multiple_of(SWEEP_EVERY)
+                && let Err(why) = upload::sweep(&city).await
+            {
+                tracing::error!(%why, "broken uploads were not removed");
             }
-        }),
-    ]
+            round = round.wrapping_add(1);
+            tokio::select! {
+                _ = stop.changed() => {}
+                () = tokio::time::sleep(EVERY) => {}
+            }
+        }
+    });
+    [follower].into_iter().chain(beside).collect()
 }
 
 async fn work(city: &City, follower: &mut Option<Follower>, round: u32) -> Result<(), Fault> {
@@ -129,6 +131,10 @@ impl Follower {
             return;
         }
         if t.flags.contains(TransferFlags::Pending) {
+            // A collector's hold, of which no biller knows: it is confirmed, or ends by itself.
+            if t.timeout > 0 {
+                return;
+            }
             self.open.insert(t.timestamp, *t);
         } else if let Some(at) = self.open.iter().find(|(_, p)| p.id == t.pending_id).map(|(at, _)| *at) {
             self.open.remove(&at);

@@ -34,6 +34,8 @@ pub fn routes() -> OpenApiRouter<City> {
         .routes(routes!(quote))
         .routes(routes!(pay_bill))
         .merge(super::arrears::http::routes())
+        .merge(super::advance::http::routes())
+        .merge(super::collect::http::routes())
         .merge(super::history::http::routes())
         .merge(super::saved::http::routes())
         .merge(super::upload::http::routes())
@@ -359,9 +361,15 @@ pub(crate) fn period(period: u32) -> Option<String> {
 
 /// The bills of an account, newest due date first.
 #[derive(Debug, Serialize, ToSchema)]
-struct BillsAnswer {
+pub(super) struct BillsAnswer {
     items: Vec<BillAnswer>,
     next: Option<String>,
+}
+
+/// Bills as they are answered.
+pub(super) fn bills_answer(found: Vec<BillView>, currency: Currency) -> BillsAnswer {
+    let items = found.into_iter().map(|view| BillAnswer::of(view, currency)).collect();
+    BillsAnswer { items, next: None }
 }
 
 /// Which account.

@@ -26,12 +26,15 @@
 //! Billers who hand over files need no asking: claim and settlement are then one chain.
 
 pub mod account;
+pub mod advance;
 pub mod arrears;
 pub mod calendar;
 pub mod certificate;
+pub mod collect;
 pub mod connector;
 mod error;
 pub mod fee;
+mod firm;
 mod follow;
 pub mod history;
 pub mod http;

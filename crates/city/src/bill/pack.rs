@@ -183,6 +183,12 @@ pub struct Bills {
     /// Which of an account's bills may be paid first.
     #[serde(default)]
     pub order: Order,
+    /// Whether residents may pay in advance, before there is a bill.
+    #[serde(default)]
+    pub advance: bool,
+    /// When an advance pays the account's bills.
+    #[serde(default)]
+    pub advance_use: AdvanceUse,
     /// The layout of bill files, where bills come by file.
     pub file: Option<Layout>,
 }
@@ -199,6 +205,17 @@ pub enum Order {
     Any,
     /// None before those due before it.
     OldestFirst,
+}
+
+/// When the money held for an account pays its bills.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AdvanceUse {
+    /// When a resident who keeps the account, or an operator, says so.
+    #[default]
+    Asked,
+    /// By itself, as soon as it covers one.
+    Auto,
 }
 
 fn default_quote_s() -> u32 {

@@ -56,7 +56,7 @@ pub enum PayState {
 }
 
 /// How long a payer waits for a biller's answer.
-const CONFIRM_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const CONFIRM_WITHIN: Duration = Duration::from_secs(10);
 
 /// Pays a bill.
 pub async fn pay(city: &City, who: &Resident, request: PayBill) -> Result<Paid, BillError> {
@@ -154,7 +154,7 @@ async fn quoted(
 }
 
 /// The quote that the id names, if it still holds.
-fn pinned(city: &City, pack: &Pack, bill: &Bill, paid: &[Portion], id: &str) -> Result<Quote, BillError> {
+pub(super) fn pinned(city: &City, pack: &Pack, bill: &Bill, paid: &[Portion], id: &str) -> Result<Quote, BillError> {
     let issued = rules::quote_issued(id).ok_or(BillError::QuoteMalformed)?;
     let quote = rules::quote(pack, bill, paid, issued, issued.date(city.settings.offset));
     let now = city.now();
@@ -189,10 +189,10 @@ const DRAW: usize = 3;
 const MANDATE_DRAW: usize = 4;
 
 /// How often a payment moves on to another attempt before it leaves the bill to those it races.
-const MOVES_MAX: usize = 64;
+pub(super) const MOVES_MAX: usize = 64;
 
 /// Submits a chain: the timestamp of each event, or the event that failed and how.
-async fn submit(
+pub(super) async fn submit(
     city: &City,
     chain: Vec<Transfer>,
 ) -> Result<Result<Vec<u64>, (usize, CreateTransferStatus)>, Fault> {

@@ -29,7 +29,9 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use kernel::ids::{BillerId, DeviceId, KeyId, MerchantId, OperatorId, ResidentId, SessionId, TillId};
+use kernel::ids::{
+    BillerId, CollectorId, DeviceId, KeyId, MerchantId, OperatorId, ResidentId, SessionId, TillId,
+};
 use kernel::{Rng, Timestamp};
 use sha2::{Digest, Sha256};
 
@@ -88,6 +90,15 @@ impl Merchant {
 pub struct Biller {
     /// Which biller.
     pub id: BillerId,
+    /// What the key may do.
+    pub role: Role,
+}
+
+/// A bank or service provider that collects bills, by one of its API keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Collector {
+    /// Which.
+    pub id: CollectorId,
     /// What the key may do.
     pub role: Role,
 }
@@ -155,6 +166,8 @@ pub enum OwnerKind {
     Biller,
     /// A person who runs the city.
     Operator,
+    /// A bank or service provider that collects bills.
+    Collector,
 }
 
 impl OwnerKind {
@@ -163,10 +176,12 @@ impl OwnerKind {
             OwnerKind::Merchant => "mch",
             OwnerKind::Biller => "blr",
             OwnerKind::Operator => "opr",
+            OwnerKind::Collector => "col",
         }
     }
 
-    const ALL: [OwnerKind; 3] = [OwnerKind::Merchant, OwnerKind::Biller, OwnerKind::Operator];
+    const ALL: [OwnerKind; 4] =
+        [OwnerKind::Merchant, OwnerKind::Biller, OwnerKind::Operator, OwnerKind::Collector];
 
     fn from_prefix(prefix: &str) -> Option<OwnerKind> {
         OwnerKind::ALL.into_iter().find(|k| k.prefix() == prefix)
@@ -178,6 +193,7 @@ impl OwnerKind {
             OwnerKind::Merchant => "ymk_",
             OwnerKind::Biller => "ybk_",
             OwnerKind::Operator => "yok_",
+            OwnerKind::Collector => "yck_",
         }
     }
 
@@ -192,6 +208,7 @@ impl OwnerKind {
             OwnerKind::Merchant => "the key of a shop",
             OwnerKind::Biller => "the key of a biller",
             OwnerKind::Operator => "the key of an operator",
+            OwnerKind::Collector => "the key of a collector",
         }
     }
 }
@@ -601,6 +618,12 @@ pub async fn authenticate_merchant(city: &City, secret: &str) -> Result<Merchant
 pub async fn authenticate_biller(city: &City, secret: &str) -> Result<Biller, IdentityError> {
     let key = authenticate_key(city, secret, OwnerKind::Biller).await?;
     Ok(Biller { id: BillerId::from_u128(key.owner), role: key.role })
+}
+
+/// Which collector this API key speaks for.
+pub async fn authenticate_collector(city: &City, secret: &str) -> Result<Collector, IdentityError> {
+    let key = authenticate_key(city, secret, OwnerKind::Collector).await?;
+    Ok(Collector { id: CollectorId::from_u128(key.owner), role: key.role })
 }
 
 /// Which operator this API key speaks for.

@@ -8,6 +8,7 @@
 //! | [`approval`] | four eyes for deposits, withdrawals, pay-outs and campaign budgets above the limit | the request as asked |
 //! | [`campaign`] | coupons' campaigns: set up, given a budget, ended | nothing |
 //! | [`look`] | residents and shops, masked; operators and keys | nothing |
+//! | [`collector`] | collectors: registered, limited, handing over; advances given back | nothing |
 //! | [`check`] | every balance counted again from the transfers | what each count found |
 //! | [`live`] | payments and refusals now, health, alerts | nothing: a ring of 60 minutes in memory |
 //! | [`desk`] | packs tried out, bill files handed in, imports, settlements, disagreements | what was decided on them |
@@ -25,6 +26,7 @@ pub mod approval;
 pub mod audit;
 pub mod campaign;
 pub mod check;
+pub mod collector;
 pub mod desk;
 mod error;
 pub mod http;

@@ -44,6 +44,8 @@ pub fn kind(transfer_code: u16) -> &'static str {
         code::TRADE_PAYMENT => "trade_payment",
         code::TRADE_REFUND => "trade_refund",
         code::BILL_PAYMENT => "bill_payment",
+        code::ADVANCE_IN => "advance",
+        code::ADVANCE_RETURN => "advance_return",
         code::COUPON_SUBSIDY => "coupon",
         code::COUPON_BACK => "coupon_back",
         _ => "other",
@@ -91,6 +93,8 @@ mod tests {
             code::TRADE_PAYMENT,
             code::TRADE_REFUND,
             code::BILL_PAYMENT,
+            code::ADVANCE_IN,
+            code::ADVANCE_RETURN,
             code::COUPON_SUBSIDY,
             code::COUPON_BACK,
         ] {

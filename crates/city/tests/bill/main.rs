@@ -2,6 +2,7 @@
 
 mod arrears;
 mod bank;
+mod collect;
 #[path = "../common/mod.rs"]
 mod common;
 mod fee;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use city::books::account_code;
 use clap::ValueEnum;
-use kernel::ids::{BillerId, CampaignId, MerchantId, ResidentId};
+use kernel::ids::{BillerId, CampaignId, CollectorId, MerchantId, ResidentId};
 use kernel::{Clock, Currency, SystemClock, hex};
 use ledger::audit::{Sum, Totals};
 use ledger::export::{AccountName, Export, export};
@@ -297,6 +297,11 @@ fn name(account: &Account) -> AccountName {
         account_code::CAMPAIGN => {
             format!("Liabilities:Campaigns:{}", word(CampaignId::from_u128(id).to_string()))
         }
+        account_code::COLLECTOR => {
+            format!("Assets:Collectors:{}", word(CollectorId::from_u128(id).to_string()))
+        }
+        account_code::ADVANCE => format!("Liabilities:Advances:A{id:032X}"),
+        account_code::COLLECTOR_LIMIT => format!("Liabilities:Caps:Collector:{unit}:A{id:032X}"),
         account_code::COUPON_USE => format!("Liabilities:Caps:Coupon:{unit}:A{id:032X}"),
         account_code::KYC_CAP => format!("Liabilities:Caps:Kyc:{unit}:A{id:032X}"),
         account_code::REFUNDABLE => format!("Liabilities:Caps:Refundable:{unit}:A{id:032X}"),

@@ -8,8 +8,8 @@ use axum::http::{HeaderMap, Method, header};
 use super::{App, Holder, find, rules};
 use crate::http::Problem;
 use crate::identity::{
-    Biller, IdentityError, Key, Merchant, Operator, Resident, authenticate_biller, authenticate_merchant,
-    authenticate_operator, authenticate_resident,
+    Biller, Collector, IdentityError, Key, Merchant, Operator, Resident, authenticate_biller,
+    authenticate_collector, authenticate_merchant, authenticate_operator, authenticate_resident,
 };
 use crate::{City, Refusal as _};
 
@@ -124,6 +124,13 @@ impl FromRequestParts<City> for Biller {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, city: &City) -> Result<Self, Problem> {
         Ok(authenticate_biller(city, bearer(&parts.headers)?).await?)
+    }
+}
+
+impl FromRequestParts<City> for Collector {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, city: &City) -> Result<Self, Problem> {
+        Ok(authenticate_collector(city, bearer(&parts.headers)?).await?)
     }
 }
 

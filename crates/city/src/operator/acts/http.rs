@@ -4,7 +4,9 @@
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
-use kernel::ids::{BillId, BillerId, KeyId, MerchantId, OperatorId, PaymentId, ResidentId, TillId};
+use kernel::ids::{
+    BillId, BillerId, CollectorId, KeyId, MerchantId, OperatorId, PaymentId, ResidentId, TillId,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -161,7 +163,7 @@ async fn add_operator(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct KeyRequest {
-    /// `mch_…`, `blr_…` or `opr_…`.
+    /// `mch_…`, `blr_…`, `col_…` or `opr_…`.
     #[schema(example = "mch_01h2xcejqtf2nbrexx3vqjhp41")]
     owner: String,
     role: Role,
@@ -178,8 +180,10 @@ pub(in crate::operator) fn owner(text: &str) -> Answer<(OwnerKind, u128)> {
         Ok((OwnerKind::Biller, id.as_u128()))
     } else if let Ok(id) = text.parse::<OperatorId>() {
         Ok((OwnerKind::Operator, id.as_u128()))
+    } else if let Ok(id) = text.parse::<CollectorId>() {
+        Ok((OwnerKind::Collector, id.as_u128()))
     } else {
-        Err(Problem::new(422, "owner_malformed", "an owner is `mch_…`, `blr_…` or `opr_…`"))
+        Err(Problem::new(422, "owner_malformed", "an owner is `mch_…`, `blr_…`, `col_…` or `opr_…`"))
     }
 }
 

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use kernel::Timestamp;
-use kernel::ids::{ApprovalId, CampaignId, MerchantId, OperatorId, PaymentId, ResidentId};
+use kernel::ids::{ApprovalId, CampaignId, CollectorId, MerchantId, OperatorId, PaymentId, ResidentId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 
 use super::{Approval, ApprovalState, Booking, Movement, MovementKind};
 use crate::City;
+use crate::bill;
 use crate::http::{Amount, Answer, Json, Path, Problem, Query};
 use crate::identity::rules::mask_middle;
 use crate::identity::{self, Operator};
@@ -43,7 +44,7 @@ struct Decider {
 
 /// A movement above the limit, and how far it is.
 #[derive(Debug, Serialize, ToSchema)]
-struct ApprovalAnswer {
+pub(in crate::operator) struct ApprovalAnswer {
     #[schema(value_type = String, example = "apr_01h2xcejqtf2nbrexx3vqjhp41")]
     id: ApprovalId,
     kind: MovementKind,
@@ -97,6 +98,11 @@ async fn answer(
             merchant::get(city, MerchantId::from_u128(movement.subject)).await?.name.clone()
         }
         MovementKind::Campaign => coupon::get(city, CampaignId::from_u128(movement.subject)).await?.name,
+        MovementKind::Collector => {
+            bill::collect::collector(city, CollectorId::from_u128(movement.subject)).await?.wanted.name.zh
+        }
+        // Of an advance the approval shows the payment that goes back; whose it was is in the account's movements.
+        MovementKind::AdvanceReturn => movement.subject_text(),
         MovementKind::Deposit | MovementKind::Withdrawal => {
             mask_middle(&identity::name_and_tier(city, ResidentId::from_u128(movement.subject)).await?.0)
         }
@@ -126,7 +132,12 @@ async fn one(city: &City, approval: Approval) -> Answer<ApprovalAnswer> {
     all.pop().ok_or_else(|| Problem::new(500, "internal", "the service could not do this now"))
 }
 
-async fn booked(city: &City, by: &Operator, wanted: Movement, reason: Option<&str>) -> Answer<Response> {
+pub(in crate::operator) async fn booked(
+    city: &City,
+    by: &Operator,
+    wanted: Movement,
+    reason: Option<&str>,
+) -> Answer<Response> {
     match super::book(city, by, wanted, reason).await? {
         Booking::Moved(moved) => Ok(Json(MovedAnswer::from(moved)).into_response()),
         Booking::Waits(approval) => {

@@ -23,13 +23,16 @@ mod store;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use kernel::ids::{ApprovalId, CampaignId, KeyId, MerchantId, OperatorId, PaymentId, ResidentId};
+use kernel::ids::{
+    ApprovalId, CampaignId, CollectorId, KeyId, MerchantId, OperatorId, PaymentId, ResidentId,
+};
 use kernel::{Money, Timestamp, derive_u128};
 use ledger::Transfer;
 use tokio::sync::watch;
 
 use super::audit::{Act, audited};
 use super::{OperatorError, rules};
+use crate::bill::{advance, collect};
 use crate::books::transfer_code;
 use crate::identity::{self, Operator, Role};
 use crate::wallet::{Moved, WalletError};
@@ -47,6 +50,10 @@ pub enum MovementKind {
     Payout,
     /// Bank → campaign of coupons.
     Campaign,
+    /// Collector → bank: what it collected, handed over.
+    Collector,
+    /// Advance → whoever paid it in.
+    AdvanceReturn,
 }
 
 impl MovementKind {
@@ -57,12 +64,16 @@ impl MovementKind {
             MovementKind::Withdrawal => "withdrawal",
             MovementKind::Payout => "payout",
             MovementKind::Campaign => "campaign",
+            MovementKind::Collector => "collector",
+            MovementKind::AdvanceReturn => "advance_return",
         }
     }
 
     fn from_name(name: &str) -> Option<MovementKind> {
         use MovementKind as K;
-        [K::Deposit, K::Withdrawal, K::Payout, K::Campaign].into_iter().find(|kind| kind.name() == name)
+        [K::Deposit, K::Withdrawal, K::Payout, K::Campaign, K::Collector, K::AdvanceReturn]
+            .into_iter()
+            .find(|kind| kind.name() == name)
     }
 }
 
@@ -121,6 +132,10 @@ impl Movement {
             MovementKind::Withdrawal => wallet::withdrawal_id(&self.reference),
             MovementKind::Payout => merchant::payout_id(&self.reference),
             MovementKind::Campaign => coupon::budget_id(CampaignId::from_u128(self.subject)),
+            MovementKind::Collector => {
+                collect::settlement_id(CollectorId::from_u128(self.subject), &self.reference)
+            }
+            MovementKind::AdvanceReturn => advance::return_id(PaymentId::from_u128(self.subject)),
         }
     }
 
@@ -129,6 +144,8 @@ impl Movement {
         match self.kind {
             MovementKind::Payout => MerchantId::from_u128(self.subject).to_string(),
             MovementKind::Campaign => CampaignId::from_u128(self.subject).to_string(),
+            MovementKind::Collector => CollectorId::from_u128(self.subject).to_string(),
+            MovementKind::AdvanceReturn => PaymentId::from_u128(self.subject).to_string(),
             MovementKind::Deposit | MovementKind::Withdrawal => {
                 ResidentId::from_u128(self.subject).to_string()
             }
@@ -145,6 +162,13 @@ impl Movement {
             }
             MovementKind::Campaign => {
                 coupon::check_funding(city, CampaignId::from_u128(subject), amount).await?;
+            }
+            MovementKind::Collector => {
+                let collector = CollectorId::from_u128(subject);
+                collect::check_settlement(city, collector, amount, &self.reference).await?;
+            }
+            MovementKind::AdvanceReturn => {
+                advance::check_return(city, PaymentId::from_u128(subject), amount).await?;
             }
             MovementKind::Deposit | MovementKind::Withdrawal => {
                 let resident = ResidentId::from_u128(subject);
@@ -176,6 +200,14 @@ impl Movement {
             MovementKind::Campaign => {
                 let campaign = CampaignId::from_u128(self.subject);
                 coupon::fund_beside(city, by, campaign, amount, beside).await?
+            }
+            MovementKind::Collector => {
+                let collector = CollectorId::from_u128(self.subject);
+                collect::settle_beside(city, by, collector, amount, reference, beside).await?
+            }
+            MovementKind::AdvanceReturn => {
+                let payment = PaymentId::from_u128(self.subject);
+                advance::give_back_beside(city, by, payment, amount, beside).await?
             }
         })
     }

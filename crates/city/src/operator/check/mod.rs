@@ -1,6 +1,6 @@
 //! The books' check: every account's balances counted again from the ledger's transfers alone, through the engine's
-//! own door, and held against those it keeps, while the city goes on paying. Then: the money at the bank is that of
-//! wallets, shops, billers, campaigns and fees. Must never write to the ledger.
+//! own door, and held against those it keeps, while the city goes on paying. Then: the money at the bank and at
+//! collectors is that of wallets, shops, billers, accounts at billers, campaigns and fees. Must never write to the ledger.
 //!
 //! An account that moves meanwhile is looked up between two readings of the feed, and must show one of the states
 //! that the transfers between them lead through. Keeps every account's sums in memory while it runs, some 150 bytes
@@ -75,6 +75,12 @@ pub struct CheckReport {
     /// Left of campaigns' budgets, minor units.
     #[serde(default)]
     pub campaigns_minor: i64,
+    /// Collected and not handed over yet, minor units.
+    #[serde(default)]
+    pub collectors_minor: i64,
+    /// Held for accounts at billers, minor units.
+    #[serde(default)]
+    pub advances_minor: i64,
     /// How many disagreements there are.
     pub differences: u64,
     /// The first twenty of them.
@@ -329,6 +335,8 @@ fn conserve(city: &City, tally: &Tally, kinds: &HashMap<u128, (u32, u16)>, repor
     report.billers_minor = minor(account_code::BILLER);
     report.fees_minor = minor(account_code::FEES);
     report.campaigns_minor = minor(account_code::CAMPAIGN);
+    report.collectors_minor = minor(account_code::COLLECTOR).saturating_neg();
+    report.advances_minor = minor(account_code::ADVANCE);
     let all: i128 = sums.values().sum();
     let known = [
         account_code::BANK_CLEARING,
@@ -337,13 +345,15 @@ fn conserve(city: &City, tally: &Tally, kinds: &HashMap<u128, (u32, u16)>, repor
         account_code::BILLER,
         account_code::FEES,
         account_code::CAMPAIGN,
+        account_code::COLLECTOR,
+        account_code::ADVANCE,
     ];
     let known: i128 = known.iter().filter_map(|code| sums.get(code)).sum();
     if all != 0 || known != 0 {
         let (bank, owed) = (report.bank_minor, known.saturating_add(i128::from(report.bank_minor)));
         report.differs(
             None,
-            format!("the bank has {bank}, wallets, shops, billers, campaigns and fees come to {owed}"),
+            format!("the bank has {bank}, collectors, wallets, shops, billers, advances, campaigns and fees come to {owed}"),
         );
     }
 }
