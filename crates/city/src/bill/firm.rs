@@ -1,5 +1,5 @@
 //! Paying a bill with money that is there already: a collector's, or an advance. The same identity as a resident's
-//! payment, so whoever comes first wins. Must never pay twice for one mark.
+//! payment, so whoever comes first wins; it pays all that is open. Must never pay twice for one mark.
 
 use kernel::ids::{PaymentId, ResidentId};
 use ledger::{CreateTransferStatus, EngineError, Transfer, TransferFlags};
@@ -16,6 +16,8 @@ use crate::{City, Fault};
 pub(super) struct Firm<'a> {
     pub city: &'a City,
     pub bill: &'a Bill,
+    /// The identity of what is paid: the bill, or the part of it that is open.
+    pub base: u128,
     /// Whose money: an account of the money ledger.
     pub from: u128,
     /// What the draw beside the payment goes from and to, on the ledger of allowances; it carries the way.
@@ -98,7 +100,7 @@ impl Firm<'_> {
                 Next::Own((held, _), _) => return Ok(Ok(held)),
                 Next::End(end) => return Ok(Err(end)),
             };
-            let id = attempt_id(self.bill.id.as_u128(), k);
+            let id = attempt_id(self.base, k);
             let chain = vec![self.claim_of(id, timeout)?, self.draw_of(id, timeout, 0)];
             match submit(self.city, chain).await? {
                 Ok(_) => {
@@ -119,8 +121,8 @@ impl Firm<'_> {
 
     /// How the bill stands for this money. `ended` is an attempt that the ledger says has run out.
     async fn next(&self, floor: u32, ended: Option<u32>) -> Result<Next, BillError> {
-        let (newest, attempt) = standing::newest(self.city, self.bill.id).await?;
-        let id = attempt_id(self.bill.id.as_u128(), newest);
+        let (newest, attempt) = standing::newest(self.city, self.base).await?;
+        let id = attempt_id(self.base, newest);
         let free = |k: u32| Next::Free(k.max(floor));
         Ok(match attempt {
             Attempt::None => free(newest),
@@ -165,7 +167,7 @@ impl Firm<'_> {
                 Next::End(end) => return Ok(end),
             };
             let Some(way) = connector.way(self.amount, tried) else { return Ok(End::Unreachable) };
-            let id = attempt_id(self.bill.id.as_u128(), k);
+            let id = attempt_id(self.base, k);
             let (claim, draw) = (self.claim_of(id, 0)?, self.draw_of(id, 0, way));
             let mut chain = own;
             let before = chain.len();

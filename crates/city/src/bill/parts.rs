@@ -65,6 +65,11 @@ impl Progress {
         self.posted.iter().map(Part::portion).collect()
     }
 
+    /// The identity of the part that is open; of the last, where all is paid.
+    pub fn base(&self, bill: BillId) -> u128 {
+        ids::part(bill.as_u128(), self.posted.len() - usize::from(self.is_settled()))
+    }
+
     /// The payment of the client's own id `request`, of this amount where one is given, and its number among the parts.
     pub fn payment_of(
         &self,

@@ -154,7 +154,13 @@ async fn quoted(
 }
 
 /// The quote that the id names, if it still holds.
-pub(super) fn pinned(city: &City, pack: &Pack, bill: &Bill, paid: &[Portion], id: &str) -> Result<Quote, BillError> {
+pub(super) fn pinned(
+    city: &City,
+    pack: &Pack,
+    bill: &Bill,
+    paid: &[Portion],
+    id: &str,
+) -> Result<Quote, BillError> {
     let issued = rules::quote_issued(id).ok_or(BillError::QuoteMalformed)?;
     let quote = rules::quote(pack, bill, paid, issued, issued.date(city.settings.offset));
     let now = city.now();

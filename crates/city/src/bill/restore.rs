@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::pack::{Pack, PackError};
 use super::query::known_bill;
 use super::rules::AMOUNT_MAX;
-use super::{BillError, BillView, Standing, routes};
+use super::{BillError, BillView, Standing, fee, routes};
 use crate::City;
 
 /// When a cut account is to be restored, and within what time.
@@ -68,12 +68,11 @@ impl Terms {
 /// is known here does not say that nothing is owed.
 pub fn is_paid_up(pack: &Pack, bills: &[BillView], since: Timestamp, today: Date) -> bool {
     let paid = |view: &BillView| matches!(view.standing, Standing::Settled(settled) if settled.at >= since);
-    let calendar = pack.spec.late_fee.as_ref().map(|fee| fee.calendar).unwrap_or_default();
     let mut open = bills.iter().filter(|view| !matches!(view.standing, Standing::Settled(_)));
     let terms = &pack.spec.supply;
     bills.iter().any(paid)
         && match terms.restore_when {
-            When::OverduePaid => open.all(|view| today <= calendar.on_or_after(view.bill.due)),
+            When::OverduePaid => open.all(|view| today <= fee::due_on(&pack.spec.late_fee, view.bill.due)),
             When::AllPaid => open.next().is_none(),
             When::AmountBelow => {
                 let left = open.fold(0i64, |sum, view| sum.saturating_add(view.quote.total_minor));

@@ -25,7 +25,7 @@ use super::firm::{End, Firm};
 use super::pack::AdvanceUse;
 use super::rules::{self as bill_rules, AMOUNT_MAX, Bill, ids};
 use super::standing::{Settled, Standing};
-use super::{BillError, Paid, PayState, bill_row, pack, query};
+use super::{BillError, Paid, PayState, bill_row, pack, parts, query};
 use crate::books::{self, Once, account_code, shadow, transfer_code};
 use crate::identity::{self, Operator, Resident, Role};
 use crate::wallet::{Moved, instant};
@@ -424,7 +424,8 @@ pub async fn pay_from_by(city: &City, by: &Operator, bill: BillId) -> Result<Pai
 async fn draw(city: &City, bill: &Arc<Bill>) -> Result<Paid, BillError> {
     let pack = pack(city, bill.biller).await?;
     let now = city.now();
-    let quote = bill_rules::quote(&pack, bill, now, now.date(city.settings.offset));
+    let progress = parts::progress_of(city, bill.id).await?;
+    let quote = bill_rules::quote(&pack, bill, &progress.portions(), now, now.date(city.settings.offset));
     let limit = shadow::kyc(city.settings.currency);
     let from = open(city, bill.biller, &bill.account_no).await?;
     let carrier = books::named("advance_use", limit);
@@ -436,6 +437,7 @@ async fn draw(city: &City, bill: &Arc<Bill>) -> Result<Paid, BillError> {
     let firm = Firm {
         city,
         bill,
+        base: progress.base(bill.id),
         from,
         draw: (books::pool(limit), carrier),
         probed: true,

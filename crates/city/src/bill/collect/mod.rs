@@ -34,11 +34,11 @@ pub use self::error::CollectError;
 pub use self::rules::Receipt;
 use super::advance::{self, Reason};
 use super::firm::{End, Firm};
-use super::pack::Name;
+use super::pack::{Name, Pack};
 use super::query::{self, BillView};
 use super::rules::{self as bill_rules, AMOUNT_MAX, Bill, Quote, bill_id, ids};
 use super::standing::{self, Attempt};
-use super::{BillError, bill_row, pack, pay};
+use super::{BillError, bill_row, pack, parts, pay};
 use crate::books::{self, Once, account_code, shadow, transfer_code};
 use crate::identity::{Collector, Operator, Role};
 use crate::wallet::{Moved, instant};
@@ -423,7 +423,8 @@ pub async fn claim(city: &City, who: &Collector, wish: &WantedClaim) -> Result<S
             return Ok(stands);
         }
         let pack = pack(city, bill.biller).await?;
-        let quote = pay::pinned(city, &pack, &bill, &wish.quote)?;
+        let progress = parts::progress_of(city, bill.id).await?;
+        let quote = pay::pinned(city, &pack, &bill, &progress.portions(), &wish.quote)?;
         if quote.total_minor != there.amount_minor {
             return Err(BillError::QuoteChanged);
         }
@@ -434,9 +435,13 @@ pub async fn claim(city: &City, who: &Collector, wish: &WantedClaim) -> Result<S
         return Err(CollectError::Closed.into());
     }
     let pack = pack(city, bill.biller).await?;
-    let quote: Quote = pay::pinned(city, &pack, &bill, &wish.quote)?;
+    if pack.spec.closed {
+        return Err(BillError::BillerClosed);
+    }
+    let progress = parts::progress_of(city, bill.id).await?;
+    let quote: Quote = pay::pinned(city, &pack, &bill, &progress.portions(), &wish.quote)?;
     let amount = wish.amount_minor.unwrap_or(quote.total_minor);
-    if !bill_rules::amount_accepted(quote.amount_rule, quote.total_minor, amount) {
+    if !takes(&pack, &quote, amount) {
         return Err(BillError::AmountUnacceptable);
     }
     let new = Claim {
@@ -479,10 +484,18 @@ async fn keep(city: &City, new: Claim) -> Result<Claim, BillError> {
     if same { Ok(there) } else { Err(CollectError::ReferenceUsed.into()) }
 }
 
-fn firm<'a>(city: &'a City, bill: &'a Bill, claim: &Claim, late_fee: i64, mark: Option<u128>) -> Firm<'a> {
+fn firm<'a>(
+    city: &'a City,
+    bill: &'a Bill,
+    base: u128,
+    claim: &Claim,
+    late_fee: i64,
+    mark: Option<u128>,
+) -> Firm<'a> {
     Firm {
         city,
         bill,
+        base,
         from: books::collector(claim.collector),
         draw: (books::collector_limit(claim.collector), books::pool(shadow::kyc(city.settings.currency))),
         probed: false,
@@ -504,7 +517,8 @@ async fn hold(
     if claim.cancelled_at.is_some() {
         return Err(CollectError::ClaimCancelled.into());
     }
-    match firm(city, bill, &claim, claim.late_fee_minor, None).hold(timeout).await? {
+    let base = parts::progress_of(city, bill.id).await?.base(bill.id);
+    match firm(city, bill, base, &claim, claim.late_fee_minor, None).hold(timeout).await? {
         Ok(_) | Err(End::Paid(..) | End::Pending(_)) => stands(city, claim).await,
         Err(End::Taken) => Err(BillError::AlreadySettled),
         Err(End::Short) => Err(CollectError::LimitReached.into()),
@@ -585,7 +599,8 @@ pub async fn cancel(city: &City, who: &Collector, id: ClaimId) -> Result<Stands,
     if claim.cancelled_at.is_none() {
         return Err(CollectError::ClaimConfirmed.into());
     }
-    if let (_, Attempt::Pending(t)) = standing::newest(city, claim.bill).await?
+    if let (_, Attempt::Pending(t)) =
+        standing::newest(city, parts::progress_of(city, claim.bill).await?.base(claim.bill)).await?
         && t.debit_account_id == books::collector(who.id)
         && t.user_data_64 == ids::request(&claim.reference)
     {
@@ -793,6 +808,12 @@ enum Tried {
     Advance(Reason),
 }
 
+/// Whether a collector may take this amount: of a bill that is paid in parts, all that is open.
+fn takes(pack: &Pack, quote: &Quote, amount: i64) -> bool {
+    let whole = !pack.spec.bills.parts || amount >= quote.total_minor;
+    whole && bill_rules::amount_accepted(quote, amount)
+}
+
 /// Tries to pay the bill with what was collected.
 async fn pay_with(
     city: &City,
@@ -802,22 +823,21 @@ async fn pay_with(
     tried: &[u32],
 ) -> Result<Tried, BillError> {
     let mut late_fee = claim.late_fee_minor;
-    if !claim.claimed {
-        // The price of the day on which the money was taken.
+    let progress = parts::progress_of(city, bill.id).await?;
+    // Without a claim it is the price of the day on which the money was taken; with one, that of the claim, unless a part
+    // was paid since.
+    if !progress.is_settled() && (!claim.claimed || !progress.posted.is_empty()) {
         let pack = pack(city, bill.biller).await?;
         let taken = claim.taken_at.unwrap_or(claim.created_at);
-        let quote = bill_rules::quote(&pack, bill, taken, taken.date(city.settings.offset));
-        if !bill_rules::amount_accepted(quote.amount_rule, quote.total_minor, claim.amount_minor) {
-            let (_, newest) = standing::newest(city, bill.id).await?;
-            let why = match newest {
-                Attempt::Posted(_) => Reason::Twice,
-                _ => Reason::of_misfit(quote.total_minor, claim.amount_minor, quote.amount_rule),
-            };
+        let portions = progress.portions();
+        let quote = bill_rules::quote(&pack, bill, &portions, taken, taken.date(city.settings.offset));
+        if !takes(&pack, &quote, claim.amount_minor) {
+            let why = Reason::of_misfit(quote.total_minor, claim.amount_minor, quote.amount_rule);
             return Ok(Tried::Advance(why));
         }
         late_fee = bill_rules::late_fee_within(&quote, claim.amount_minor);
     }
-    Ok(match firm(city, bill, claim, late_fee, Some(mark)).pay(tried).await? {
+    Ok(match firm(city, bill, progress.base(bill.id), claim, late_fee, Some(mark)).pay(tried).await? {
         End::Paid(..) | End::Marked => Tried::Again,
         End::Pending(_) | End::Busy | End::Unreachable | End::Short => Tried::Wait,
         End::Taken if claim.claimed => Tried::Advance(Reason::Late),
@@ -850,7 +870,8 @@ async fn stands(city: &City, claim: Claim) -> Result<Stands, BillError> {
         Outcome::Free(_) if stands.claim.confirmed_at.is_some() => stands.state = ClaimState::Waiting,
         Outcome::Free(_) if stands.claim.cancelled_at.is_some() => stands.state = ClaimState::Cancelled,
         Outcome::Free(_) => {
-            if let (_, Attempt::Pending(t)) = standing::newest(city, stands.claim.bill).await?
+            let base = parts::progress_of(city, stands.claim.bill).await?.base(stands.claim.bill);
+            if let (_, Attempt::Pending(t)) = standing::newest(city, base).await?
                 && t.debit_account_id == books::collector(stands.claim.collector)
                 && t.user_data_64 == ids::request(&stands.claim.reference)
             {
