@@ -71,6 +71,10 @@ pub mod transfer_code {
     pub const BILL_FEE: u16 = 22;
     /// Merchant → bank clearing: paid out.
     pub const MERCHANT_SETTLEMENT: u16 = 23;
+    /// Bank clearing → biller: the bank rejected a payout, or it came back. `user_data_128` is the payout.
+    pub const BILL_PAYOUT_BACK: u16 = 45;
+    /// Biller → bank clearing: a payout that came back goes out again. `user_data_128` is the one before.
+    pub const BILL_PAYOUT_AGAIN: u16 = 46;
     /// Bank clearing → campaign: its budget.
     pub const CAMPAIGN_BUDGET: u16 = 30;
     /// Campaign → bank clearing: what was left of it.

@@ -46,6 +46,8 @@ pub struct Settings {
     pub doors: bill::route::Doors,
     /// The lines to banks that carry billers, by name.
     pub lines: bill::route::Lines,
+    /// The account that billers are paid out from by a bank; `None`: by hand.
+    pub payer: Option<channel::iso20022::Party>,
     /// Whether webhooks may go to this machine and to private networks.
     pub webhook_private: bool,
     /// The key that devices' payment-code secrets are derived from. Kept outside the database; whoever has
@@ -71,6 +73,7 @@ impl Settings {
             data_dir,
             doors: bill::route::Doors::new(),
             lines: bill::route::Lines::new(),
+            payer: None,
             webhook_private: false,
             device_key,
             relying_party: identity::passkey::rules::RelyingParty::new("http://localhost:8888")

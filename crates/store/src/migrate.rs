@@ -23,6 +23,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (10, "operator keys", include_str!("../migrations/0010_operator_keys.sql")),
     (11, "coupon", include_str!("../migrations/0011_coupon.sql")),
     (12, "break days", include_str!("../migrations/0012_break_days.sql")),
+    (20, "payout", include_str!("../migrations/0020_payout.sql")),
 ];
 
 pub(crate) async fn run(pool: &AnyPool) -> Result<(), StoreError> {

@@ -79,6 +79,7 @@ impl Running {
             four_eyes_limit_minor: config.four_eyes_limit,
             doors: config.doors.clone(),
             lines: config.lines.clone(),
+            payer: config.payer.clone(),
             webhook_private: config.webhook_private,
             relying_party: config.relying_party.clone(),
             currency: config.currency,

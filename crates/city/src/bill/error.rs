@@ -6,6 +6,7 @@ use super::account::AccountFault;
 use super::import::FileFault;
 use super::layout::LineFault;
 use super::pack::PackError;
+use super::payout::PayoutError;
 use crate::identity::IdentityError;
 use crate::{Fault, Refusal};
 
@@ -74,6 +75,8 @@ pub enum BillError {
     LabelMalformed,
     /// The resident keeps as many accounts as may be.
     TooManySaved,
+    /// What paying out by bank refuses.
+    Payout(PayoutError),
     /// Something below failed.
     Fault(Fault),
 }
@@ -84,6 +87,7 @@ impl fmt::Display for BillError {
             Self::Identity(e) => return e.fmt(f),
             Self::Pack(e) => return e.fmt(f),
             Self::File(e) => return e.fmt(f),
+            Self::Payout(e) => return e.fmt(f),
             Self::Fault(e) => return e.fmt(f),
             Self::AccountMalformed(fault) => return write!(f, "the account number: {fault}"),
             Self::BillerRefused(why) => return write!(f, "the biller refuses the payment: {why}"),
@@ -129,6 +133,7 @@ impl Refusal for BillError {
             Self::Identity(e) => e.code(),
             Self::Pack(e) => e.code(),
             Self::File(e) => e.code(),
+            Self::Payout(e) => e.code(),
             Self::Fault(e) => e.code(),
             Self::BillerUnknown => "biller_unknown",
             Self::AccountMalformed(AccountFault::Shape) => "account_shape",
@@ -165,6 +170,7 @@ impl Refusal for BillError {
     fn status(&self) -> u16 {
         match self {
             Self::Identity(e) => e.status(),
+            Self::Payout(e) => e.status(),
             Self::Fault(e) => e.status(),
             Self::BillerUnreachable => 503,
             Self::QuoteMalformed
@@ -209,6 +215,12 @@ impl From<IdentityError> for BillError {
 impl From<PackError> for BillError {
     fn from(e: PackError) -> Self {
         Self::Pack(e)
+    }
+}
+
+impl From<PayoutError> for BillError {
+    fn from(e: PayoutError) -> Self {
+        Self::Payout(e)
     }
 }
 

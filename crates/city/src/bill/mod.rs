@@ -33,6 +33,7 @@ mod import;
 pub mod layout;
 pub mod pack;
 mod pay;
+pub mod payout;
 mod query;
 mod receipt;
 pub mod reconcile;
