@@ -10,6 +10,7 @@ mod layout;
 mod live;
 mod packs;
 mod pay;
+mod payout;
 mod reconcile;
 mod saved;
 mod support;
