@@ -1,5 +1,6 @@
 //! The doors to institutions that take bill payments, in the protocols they already speak: HTTP with JSON or XML
-//! ([`direct`]), ISO 8583 ([`iso8583`]) over a line to a bank ([`bank`]).
+//! ([`direct`]), ISO 8583 ([`iso8583`]) over a line to a bank ([`bank`]), and ISO 20022 ([`iso20022`]) with the bank that pays
+//! out.
 //!
 //! Must never do: read a clock or draw randomness by itself, decide about money, or know a table of the city's. What was
 //! asked and what was answered is all there is here; what follows from it is the city's to decide.
@@ -7,6 +8,7 @@
 pub mod bank;
 pub mod book;
 pub mod direct;
+pub mod iso20022;
 pub mod iso8583;
 pub mod secrets;
 pub mod tls;

@@ -91,6 +91,10 @@ pub mod transfer_code {
     pub const ADVANCE_IN: u16 = 32;
     /// Advance → wallet or collector. `user_data_128` is the transfer that is given back.
     pub const ADVANCE_RETURN: u16 = 33;
+    /// Bank clearing → biller: the bank rejected a payout, or it came back. `user_data_128` is the payout.
+    pub const BILL_PAYOUT_BACK: u16 = 45;
+    /// Biller → bank clearing: a payout that came back goes out again. `user_data_128` is the one before.
+    pub const BILL_PAYOUT_AGAIN: u16 = 46;
     /// Bank clearing → campaign: its budget.
     pub const CAMPAIGN_BUDGET: u16 = 30;
     /// Campaign → bank clearing: what was left of it.

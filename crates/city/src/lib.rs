@@ -58,6 +58,8 @@ pub struct Settings {
     pub providers: bill::provider::Providers,
     /// Where the proofs of packs are, where one is required before a biller that is asked goes live.
     pub certificates: Option<bill::certificate::Required>,
+    /// The account that billers are paid out from by a bank; `None`: by hand.
+    pub payer: Option<channel::iso20022::Party>,
     /// Whether webhooks may go to this machine and to private networks.
     pub webhook_private: bool,
     /// The key that devices' payment-code secrets are derived from. Kept outside the database; whoever has
@@ -86,6 +88,7 @@ impl Settings {
             patience: std::time::Duration::MAX,
             certificates: None,
             providers: bill::provider::Providers::new(),
+            payer: None,
             webhook_private: false,
             device_key,
             relying_party: identity::passkey::rules::RelyingParty::new("http://localhost:8888")

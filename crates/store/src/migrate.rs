@@ -28,6 +28,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (16, "remind family", include_str!("../migrations/0016_remind_family.sql")),
     (17, "supply", include_str!("../migrations/0017_supply.sql")),
     (19, "coverage", include_str!("../migrations/0019_coverage.sql")),
+    (20, "payout", include_str!("../migrations/0020_payout.sql")),
     (21, "bill provider", include_str!("../migrations/0021_bill_provider.sql")),
     (22, "returned file", include_str!("../migrations/0022_returned_file.sql")),
 ];

@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use channel::iso20022::Party;
 use city::bill::certificate::Required;
 use city::bill::provider::Providers;
 use city::bill::route::{Doors, Lines};
@@ -123,6 +124,7 @@ struct File {
     log_format: Option<String>,
     log: Option<String>,
     webhook_private: Option<bool>,
+    payer: Option<Party>,
     #[serde(default)]
     door: BTreeMap<String, Door>,
     #[serde(default)]
@@ -190,6 +192,8 @@ pub struct Config {
     pub providers: Providers,
     /// Whether packs of billers that are asked go live with a certificate only; from the file only.
     pub certificates: Option<Required>,
+    /// The account that billers are paid out from; from the file only.
+    pub payer: Option<Party>,
 }
 
 impl Flags {
@@ -245,7 +249,11 @@ impl Flags {
         let relying_party = RelyingParty::new(&public_url).ok_or_else(|| {
             Fail::new(format!("public URL `{public_url}`: https://NAME or http://localhost:PORT is wanted"))
         })?;
+        if let Some(Err((key, why))) = file.payer.as_ref().map(Party::validate) {
+            return Err(Fail::new(format!("payer.{key}: {why}")));
+        }
         Ok(Config {
+            payer: file.payer,
             currency: currency.parse().map_err(|e| Fail::new(format!("currency `{currency}`: {e}")))?,
             offset: parse_offset(&offset).ok_or_else(|| {
                 Fail::new(format!("UTC offset `{offset}`: a distance like +08:00 is wanted"))

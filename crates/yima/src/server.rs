@@ -81,6 +81,7 @@ impl Running {
             lines: config.lines.clone(),
             providers: config.providers.clone(),
             certificates: config.certificates.clone(),
+            payer: config.payer.clone(),
             webhook_private: config.webhook_private,
             relying_party: config.relying_party.clone(),
             currency: config.currency,

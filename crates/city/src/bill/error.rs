@@ -9,6 +9,7 @@ use super::collect::CollectError;
 use super::import::FileFault;
 use super::layout::LineFault;
 use super::pack::PackError;
+use super::payout::PayoutError;
 use crate::identity::IdentityError;
 use crate::{Fault, Refusal};
 
@@ -91,6 +92,8 @@ pub enum BillError {
     LabelMalformed,
     /// The resident keeps as many accounts as may be.
     TooManySaved,
+    /// What paying out by bank refuses.
+    Payout(PayoutError),
     /// Something below failed.
     Fault(Fault),
 }
@@ -102,6 +105,7 @@ impl fmt::Display for BillError {
             Self::Pack(e) => return e.fmt(f),
             Self::File(e) => return e.fmt(f),
             Self::Collect(e) => return e.fmt(f),
+            Self::Payout(e) => return e.fmt(f),
             Self::Fault(e) => return e.fmt(f),
             Self::AccountMalformed(fault) => return write!(f, "the account number: {fault}"),
             Self::OlderBillOpen(bill) => return write!(f, "{bill}, due before, must be paid first"),
@@ -156,6 +160,7 @@ impl Refusal for BillError {
             Self::Pack(e) => e.code(),
             Self::File(e) => e.code(),
             Self::Collect(e) => e.code(),
+            Self::Payout(e) => e.code(),
             Self::Fault(e) => e.code(),
             Self::BillerUnknown => "biller_unknown",
             Self::AccountMalformed(AccountFault::Shape) => "account_shape",
@@ -199,6 +204,7 @@ impl Refusal for BillError {
         match self {
             Self::Identity(e) => e.status(),
             Self::Collect(e) => e.status(),
+            Self::Payout(e) => e.status(),
             Self::Fault(e) => e.status(),
             Self::BillerUnreachable => 503,
             Self::QuoteMalformed
@@ -255,6 +261,12 @@ impl From<CollectError> for BillError {
 impl From<PackError> for BillError {
     fn from(e: PackError) -> Self {
         Self::Pack(e)
+    }
+}
+
+impl From<PayoutError> for BillError {
+    fn from(e: PayoutError) -> Self {
+        Self::Payout(e)
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use super::connector::{Claim, Outcome};
 use super::query::known_bill;
 use super::standing::{self, PAGE, Resolve};
-use super::{connector, import, refresh, upload};
+use super::{connector, import, payout, refresh, upload};
 use crate::books::transfer_code;
 use crate::wallet::instant;
 use crate::{City, Fault};
@@ -27,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const EVERY: Duration = Duration::from_secs(1);
 /// How long the watermark may lag behind.
 const SAVE_EVERY: u32 = 10;
+/// How often payouts are looked for that a crash left half done.
+const PAYOUTS_EVERY: u32 = 60;
 /// How often broken uploads are looked for.
 const SWEEP_EVERY: u32 = 3_600;
 
@@ -69,6 +71,11 @@ pub fn start(city: &City, stop: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
                 && let Err(why) = upload::sweep(&city).await
             {
                 tracing::error!(%why, "broken uploads were not removed");
+            }
+            if round.is_multiple_of(PAYOUTS_EVERY)
+                && let Err(why) = payout::drive(&city).await
+            {
+                tracing::error!(%why, "payouts that came back were not booked");
             }
             round = round.wrapping_add(1);
             tokio::select! {

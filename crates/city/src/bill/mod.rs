@@ -43,6 +43,7 @@ pub mod layout;
 pub mod pack;
 mod parts;
 mod pay;
+pub mod payout;
 pub mod provider;
 mod query;
 mod receipt;

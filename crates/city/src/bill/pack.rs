@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use channel::iso20022::Party;
 use kernel::Date;
 use kernel::ids::BillerId;
 use serde::{Deserialize, Serialize};
@@ -299,6 +300,8 @@ pub struct Settlement {
     /// Which days count for that.
     #[serde(default)]
     pub calendar: Calendar,
+    /// Its account, where a bank is asked to pay out; by hand when absent.
+    pub payout: Option<Party>,
     /// The layout of the settlement file.
     pub file: Layout,
     /// The layout of the file the biller returns; that of the settlement file when absent.
@@ -517,6 +520,9 @@ impl Settlement {
         }
         if self.days > 30 {
             return Err(PackError::invalid("settlement.days", "0 to 30"));
+        }
+        if let Some(Err((key, why))) = self.payout.as_ref().map(Party::validate) {
+            return Err(PackError::invalid(&format!("settlement.payout.{key}"), why));
         }
         self.file.validate("settlement.file")?;
         require(&self.file, "settlement.file.columns", &[Field::Reference, Field::Amount])?;

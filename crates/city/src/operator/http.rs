@@ -15,4 +15,5 @@ pub fn routes() -> OpenApiRouter<City> {
         .merge(super::desk::http::routes())
         .merge(super::live::http::routes())
         .merge(super::look::http::routes())
+        .merge(super::payout::http::routes())
 }

@@ -11,6 +11,7 @@
 //! | [`collector`] | collectors: registered, limited, handing over; advances given back | nothing |
 //! | [`check`] | every balance counted again from the transfers | what each count found |
 //! | [`live`] | payments and refusals now, health, alerts | nothing: a ring of 60 minutes in memory |
+//! | [`payout`] | payouts to billers by bank: batches, the bank's messages | nothing |
 //! | [`desk`] | packs tried out, bill files handed in, imports, settlements, disagreements | what was decided on them |
 //!
 //! Invariants:
@@ -32,6 +33,7 @@ mod error;
 pub mod http;
 pub mod live;
 pub mod look;
+pub mod payout;
 pub mod rules;
 
 use std::sync::Mutex;

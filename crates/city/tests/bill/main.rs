@@ -14,6 +14,7 @@ mod live;
 mod packs;
 mod parts;
 mod pay;
+mod payout;
 mod provider;
 mod reconcile;
 mod saved;

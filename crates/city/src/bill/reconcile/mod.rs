@@ -34,7 +34,7 @@ use super::pack::{Method, Pack};
 use super::rules::{Bill, collection_fee, net, payout_day};
 use super::standing::{self, Attempt, Settled};
 use super::store::{bills, date_number};
-use super::{BillError, pack};
+use super::{BillError, pack, payout};
 use crate::books::{self, Once, transfer_code};
 use crate::identity::{Operator, Role};
 use crate::{City, Fault};
@@ -252,6 +252,9 @@ pub async fn run(city: &City, by: &Operator, biller: BillerId, day: Date) -> Res
     let Compared { matched, found } = blocking(move || compare::compare(&ours, &theirs)).await?;
     let mut breaks = on_other_days(city, biller, found).await?;
     let booked = book(city, biller, &settlement).await?;
+    if let Some(booked) = &booked {
+        order_payout(city, biller, &settlement, booked).await?;
+    }
     breaks.extend(booked.as_ref().and_then(|booked| payout_break(&settlement, booked)));
     let now = city.now();
     let report = Report {
@@ -343,6 +346,30 @@ impl Booked {
             None => Method::Gross,
         }
     }
+}
+
+/// Orders the payout from the bank, where the pack names an account. A day whose payout was booked without one stays paid by
+/// hand: it may have been long ago.
+async fn order_payout(
+    city: &City,
+    biller: BillerId,
+    settlement: &Settlement,
+    booked: &Booked,
+) -> Result<(), BillError> {
+    let wanted = settlement.pack.spec.settlement.payout.is_some() && booked.payout_minor > 0;
+    if !wanted {
+        return Ok(());
+    }
+    let before = match report(city, biller, settlement.day).await {
+        Ok(before) => before.payout,
+        Err(BillError::NotReconciled) => None,
+        Err(why) => return Err(why),
+    };
+    if before.is_some() {
+        return Ok(());
+    }
+    let payout = (booked.payout, booked.payout_minor);
+    payout::order(city, (biller, settlement.day), payout, settlement.payout_on).await
 }
 
 /// The terms may have changed after the payout: what was paid stays paid, and somebody has to know.
