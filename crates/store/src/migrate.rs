@@ -23,14 +23,14 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (10, "operator keys", include_str!("../migrations/0010_operator_keys.sql")),
     (11, "coupon", include_str!("../migrations/0011_coupon.sql")),
     (12, "break days", include_str!("../migrations/0012_break_days.sql")),
-    (14, "collector", include_str!("../migrations/0014_collector.sql")),
-    (15, "mandate", include_str!("../migrations/0015_mandate.sql")),
-    (16, "remind family", include_str!("../migrations/0016_remind_family.sql")),
-    (17, "supply", include_str!("../migrations/0017_supply.sql")),
-    (19, "coverage", include_str!("../migrations/0019_coverage.sql")),
-    (20, "payout", include_str!("../migrations/0020_payout.sql")),
-    (21, "bill provider", include_str!("../migrations/0021_bill_provider.sql")),
-    (22, "returned file", include_str!("../migrations/0022_returned_file.sql")),
+    (13, "collector", include_str!("../migrations/0013_collector.sql")),
+    (14, "mandate", include_str!("../migrations/0014_mandate.sql")),
+    (15, "remind family", include_str!("../migrations/0015_remind_family.sql")),
+    (16, "supply", include_str!("../migrations/0016_supply.sql")),
+    (17, "coverage", include_str!("../migrations/0017_coverage.sql")),
+    (18, "payout", include_str!("../migrations/0018_payout.sql")),
+    (19, "bill provider", include_str!("../migrations/0019_bill_provider.sql")),
+    (20, "returned file", include_str!("../migrations/0020_returned_file.sql")),
 ];
 
 pub(crate) async fn run(pool: &AnyPool) -> Result<(), StoreError> {

@@ -90,7 +90,7 @@ pub fn read(bytes: &[u8]) -> Result<(String, Element), Fault> {
             }
             Event::End(_) => {
                 let mut element = open.pop().ok_or_else(wrong)?;
-                element.text = element.text.trim().to_owned();
+                element.text = element.text.trim().into();
                 open.last_mut().ok_or_else(wrong)?.children.push(element);
             }
             Event::Text(text) => open.last_mut().ok_or_else(wrong)?.text.push_str(&text.xml10_content()),
@@ -151,7 +151,7 @@ impl Writer {
     pub fn document(message: &str, content: impl FnOnce(&mut Writer)) -> Vec<u8> {
         let mut writer =
             Writer { out: String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"), depth: 0 };
-        writer.out.push_str(&format!("<Document xmlns=\"{URN}{message}\">\n"));
+        let _ = writeln!(writer.out, "<Document xmlns=\"{URN}{message}\">"); // a String takes everything
         writer.depth = 1;
         content(&mut writer);
         writer.out.push_str("</Document>\n");
@@ -165,12 +165,12 @@ impl Writer {
     /// An element of others.
     pub fn within(&mut self, name: &str, content: impl FnOnce(&mut Writer)) {
         self.indent();
-        self.out.push_str(&format!("<{name}>\n"));
+        let _ = writeln!(self.out, "<{name}>");
         self.depth += 1;
         content(self);
         self.depth -= 1;
         self.indent();
-        self.out.push_str(&format!("</{name}>\n"));
+        let _ = writeln!(self.out, "</{name}>");
     }
 
     /// An element of text, within those named before it in `path`: `PmtTpInf/SvcLvl/Cd`.
@@ -180,7 +180,7 @@ impl Writer {
             None => {
                 self.indent();
                 let text = quick_xml::escape::escape(text);
-                self.out.push_str(&format!("<{path}>{text}</{path}>\n"));
+                let _ = writeln!(self.out, "<{path}>{text}</{path}>");
             }
         }
     }
@@ -189,6 +189,6 @@ impl Writer {
     pub fn amount(&mut self, name: &str, money: kernel::Money) {
         self.indent();
         let (currency, amount) = (money.currency.alpha(), money.amount());
-        self.out.push_str(&format!("<{name} Ccy=\"{currency}\">{amount}</{name}>\n"));
+        let _ = writeln!(self.out, "<{name} Ccy=\"{currency}\">{amount}</{name}>");
     }
 }

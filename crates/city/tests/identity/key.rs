@@ -8,11 +8,12 @@ use crate::common::{Town, code};
 #[tokio::test]
 async fn a_key_speaks_for_one_owner_of_one_kind() {
     let town = Town::new().await;
-    for kind in [OwnerKind::Merchant, OwnerKind::Biller, OwnerKind::Operator] {
+    for kind in [OwnerKind::Merchant, OwnerKind::Biller, OwnerKind::Operator, OwnerKind::Collector] {
         let secret = town.key(kind, 7, Role::Staff).await;
         let as_merchant = identity::authenticate_merchant(&town.city, &secret).await;
         let as_biller = identity::authenticate_biller(&town.city, &secret).await;
         let as_operator = identity::authenticate_operator(&town.city, &secret).await;
+        let as_collector = identity::authenticate_collector(&town.city, &secret).await;
         match kind {
             OwnerKind::Merchant => {
                 let who = as_merchant.expect("a merchant");
@@ -26,6 +27,10 @@ async fn a_key_speaks_for_one_owner_of_one_kind() {
             OwnerKind::Operator => {
                 assert_eq!(as_operator.expect("an operator").id.as_u128(), 7);
                 assert_eq!((code(as_merchant), code(as_biller)), ("wrong_key", "wrong_key"));
+            }
+            OwnerKind::Collector => {
+                assert_eq!(as_collector.expect("a collector").id.as_u128(), 7);
+                assert_eq!((code(as_merchant), code(as_operator)), ("wrong_key", "wrong_key"));
             }
         }
         assert_eq!(code(identity::authenticate_resident(&town.city, &secret).await), "wrong_key");

@@ -505,7 +505,7 @@ async fn late_fee(stage: &mut Stage, side: &Side) -> Done {
     if stage.pack.spec.bills.source != Source::Live {
         return skip("bills come by file: see there");
     }
-    if stage.pack.spec.late_fee.is_none() {
+    if stage.pack.spec.late_fee.is_empty() {
         return skip("lateness costs nothing");
     }
     for days in [0, 1, 2, 5, 9, 17, 40, 200] {
@@ -521,7 +521,7 @@ async fn late_fee(stage: &mut Stage, side: &Side) -> Done {
         let views = bill::fetch(&stage.city, stage.pack.biller, &account).await?;
         let view = views.iter().find(|view| view.bill.bill_no == format!("C{n}"));
         let view = view.ok_or_else(|| Ended::Failed("the bill is not shown".to_owned()))?;
-        let wanted = naive::late_fee(stage.pack.spec.late_fee.as_ref(), amount, view.bill.due, stage.today());
+        let wanted = naive::late_fee(&stage.pack.spec.late_fee, amount, view.bill.due, stage.today());
         ensure(view.quote.late_fee_minor == wanted, || {
             format!("{amount} fen due on {}: {} and not {wanted}", view.bill.due, view.quote.late_fee_minor)
         })?;

@@ -51,33 +51,35 @@ pub fn share(amount: i64, bps: i64) -> i64 {
     i64::try_from(whole + i128::from(rest >= 5_000)).unwrap_or(i64::MAX)
 }
 
-/// What lateness costs, day by day.
-pub fn late_fee(rule: Option<&LateFee>, amount: i64, due: Date, today: Date) -> i64 {
-    let Some(rule) = rule else { return 0 };
-    let mut last = due;
-    while !counts(rule.calendar, last) {
-        last = next(last);
+/// What lateness costs, day by day, each by the version in force on it.
+pub fn late_fee(versions: &[LateFee], amount: i64, due: Date, today: Date) -> i64 {
+    let at = |day: Date| versions.iter().filter(|rule| rule.from.is_none_or(|from| from <= day)).next_back();
+    let mut day = due;
+    while at(due).is_some_and(|rule| !counts(rule.calendar, day)) {
+        day = next(day);
     }
-    let (mut charged, mut grace, mut day) = (0i64, rule.grace_days, last);
+    let (mut free, mut fixed, mut exact) = (0, false, 0i128);
     while day < today {
         day = next(day);
-        if !counts(rule.calendar, day) {
+        let Some(rule) = at(day).filter(|rule| counts(rule.calendar, day)) else { continue };
+        if free < rule.grace_days {
+            free += 1;
             continue;
         }
-        if grace > 0 {
-            grace -= 1;
-        } else {
-            charged += 1;
+        let before = exact;
+        match rule.bps_per_day {
+            Some(bps) => exact += i128::from(amount) * i128::from(bps),
+            None if !fixed => {
+                fixed = true;
+                exact += i128::from(rule.fixed_minor.unwrap_or(0)) * 10_000;
+            }
+            None => {}
+        }
+        if let Some(cap) = rule.cap_bps {
+            exact = exact.min(i128::from(amount) * i128::from(cap)).max(before);
         }
     }
-    if charged == 0 {
-        return 0;
-    }
-    let fee = match (rule.bps_per_day, rule.fixed_minor) {
-        (Some(bps), _) => share(amount, i64::from(bps) * charged),
-        (None, fixed) => fixed.unwrap_or(0),
-    };
-    rule.cap_bps.map_or(fee, |cap| fee.min(share(amount, cap.into())))
+    i64::try_from((exact + 5_000) / 10_000).unwrap_or(i64::MAX)
 }
 
 /// The last day of a month and so many days more.
@@ -150,6 +152,8 @@ pub fn is_account(rule: &AccountRule, number: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use city::bill::pack::FeeOrder;
+
     use super::*;
 
     #[test]
@@ -164,9 +168,12 @@ mod tests {
             grace_days: 1,
             cap_bps: Some(20),
             calendar: Calendar::Natural,
+            from: None,
+            order: FeeOrder::default(),
         };
+        let rules = [rule];
         for (today, fee) in [("2026-03-02", 0), ("2026-03-03", 10), ("2026-03-04", 20), ("2026-03-05", 20)] {
-            assert_eq!(late_fee(Some(&rule), 10_000, date("2026-03-01"), date(today)), fee, "{today}");
+            assert_eq!(late_fee(&rules, 10_000, date("2026-03-01"), date(today)), fee, "{today}");
         }
     }
 }
