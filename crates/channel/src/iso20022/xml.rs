@@ -1,6 +1,8 @@
 //! The little of XML that messages need: a writer that cannot leave an element open, and a tree of what was read. One
 //! namespace, that of the root; nothing is ever fetched.
 
+use std::fmt::Write as _;
+
 use quick_xml::NsReader;
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
@@ -175,14 +177,12 @@ impl Writer {
 
     /// An element of text, within those named before it in `path`: `PmtTpInf/SvcLvl/Cd`.
     pub fn text(&mut self, path: &str, text: &str) {
-        match path.split_once('/') {
-            Some((outer, inner)) => self.within(outer, |w| w.text(inner, text)),
-            None => {
-                self.indent();
-                let text = quick_xml::escape::escape(text);
-                let _ = writeln!(self.out, "<{path}>{text}</{path}>");
-            }
+        if let Some((outer, inner)) = path.split_once('/') {
+            return self.within(outer, |w| w.text(inner, text));
         }
+        self.indent();
+        let text = quick_xml::escape::escape(text);
+        let _ = writeln!(self.out, "<{path}>{text}</{path}>");
     }
 
     /// An element of text that says its currency.
