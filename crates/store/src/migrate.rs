@@ -23,14 +23,15 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (10, "operator keys", include_str!("../migrations/0010_operator_keys.sql")),
     (11, "coupon", include_str!("../migrations/0011_coupon.sql")),
     (12, "break days", include_str!("../migrations/0012_break_days.sql")),
-    (13, "collector", include_str!("../migrations/0013_collector.sql")),
+    (13, "bill collector", include_str!("../migrations/0013_bill_collector.sql")),
     (14, "mandate", include_str!("../migrations/0014_mandate.sql")),
-    (15, "remind family", include_str!("../migrations/0015_remind_family.sql")),
-    (16, "supply", include_str!("../migrations/0016_supply.sql")),
-    (17, "coverage", include_str!("../migrations/0017_coverage.sql")),
-    (18, "payout", include_str!("../migrations/0018_payout.sql")),
-    (19, "bill provider", include_str!("../migrations/0019_bill_provider.sql")),
-    (20, "returned file", include_str!("../migrations/0020_returned_file.sql")),
+    (15, "remind", include_str!("../migrations/0015_remind.sql")),
+    (16, "family", include_str!("../migrations/0016_family.sql")),
+    (17, "supply", include_str!("../migrations/0017_supply.sql")),
+    (18, "coverage", include_str!("../migrations/0018_coverage.sql")),
+    (19, "bill payout", include_str!("../migrations/0019_bill_payout.sql")),
+    (20, "bill provider", include_str!("../migrations/0020_bill_provider.sql")),
+    (21, "bill returned", include_str!("../migrations/0021_bill_returned.sql")),
 ];
 
 pub(crate) async fn run(pool: &AnyPool) -> Result<(), StoreError> {
