@@ -58,7 +58,7 @@ pub struct Registered {
     /// As it was registered, with its newest limit.
     pub wanted: Wanted,
     /// Counts its limits.
-    revision: i64,
+    pub(super) revision: i64,
     /// Whether it may collect.
     pub open: bool,
     /// Since when.
