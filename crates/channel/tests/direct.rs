@@ -312,6 +312,7 @@ fn packs_that_make_no_sense_are_refused_by_key() {
         ("path = \"/v1/pay\"", "path = \"v1/pay\"", "pay.path"),
         ("path = \"/v1/pay\"", "path = \"/v1 pay\"", "pay.path"),
         ("path = \"/v1/pay\"", "path = \"/v1/{payed}\"", "pay.path"),
+        ("{payment}", "1", "pay"),
         ("{nonce}", "{nonce}{time}", "query.body"),
         ("{account_no}", "{account}", "query.body"),
         ("header = \"x-sign\"", "header = \"Host\"", "auth.header"),

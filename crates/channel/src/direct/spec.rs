@@ -238,6 +238,9 @@ impl Spec {
         for (key, call) in calls {
             let Some(call) = call else { continue };
             call.prove(key)?;
+            if ["pay", "inquire", "reverse", "refund"].contains(&key) && !call.names("payment") {
+                return Err(Invalid::at(key.to_owned(), "does not say which payment: {payment}"));
+            }
             if call.debts.is_some() != (key == "query") {
                 return Err(Invalid::at(format!("{key}.debts"), "stands in query, and only there"));
             }
@@ -267,6 +270,13 @@ impl Spec {
 }
 
 impl Call {
+    /// Whether a place stands in any of its templates.
+    fn names(&self, place: &str) -> bool {
+        let place = format!("{{{place}}}");
+        let templates = [&self.path, &self.body].into_iter().chain(self.headers.values());
+        templates.into_iter().any(|template| template.contains(&place))
+    }
+
     pub(super) fn prove(&self, key: &str) -> Result<(), Invalid> {
         if !["GET", "POST", "PUT"].contains(&self.method.as_str()) {
             return Err(Invalid::at(format!("{key}.method"), "GET, POST or PUT"));

@@ -228,10 +228,8 @@ mod tests {
             for part in ["## Account numbers", "## Settlement", &pack.spec.name.zh] {
                 assert!(page.contains(part), "{}: {part}", pack.spec.id);
             }
-            for channel in &pack.spec.channels {
-                let asked = channel.direct.is_some();
-                assert_eq!(page.contains("### pay"), asked, "{}", pack.spec.id);
-            }
+            let asked = pack.spec.channels.iter().any(|channel| channel.direct.is_some());
+            assert_eq!(page.contains("### pay"), asked, "{}", pack.spec.id);
         }
     }
 }

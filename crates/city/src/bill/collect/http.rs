@@ -35,7 +35,7 @@ pub fn routes() -> OpenApiRouter<City> {
 
 /// A collector, as it sees itself.
 #[derive(Debug, Serialize, ToSchema)]
-struct MeAnswer {
+struct CollectorMeAnswer {
     #[schema(value_type = String, example = "col_01h2xcejqtf2nbrexx3vqjhp41")]
     id: CollectorId,
     name: Name,
@@ -52,13 +52,13 @@ struct MeAnswer {
 
 /// Read what I owe and may collect
 #[utoipa::path(get, path = "/v1/collector", tag = "collector", security(("bearer" = [])),
-    responses((status = 200, body = MeAnswer), (status = "default", body = Problem)))]
-async fn read_me(State(city): State<City>, who: Collector) -> Answer<Json<MeAnswer>> {
+    responses((status = 200, body = CollectorMeAnswer), (status = "default", body = Problem)))]
+async fn read_me(State(city): State<City>, who: Collector) -> Answer<Json<CollectorMeAnswer>> {
     let there = super::collector(&city, who.id).await?;
     let owes = super::owes(&city, who.id).await?;
     let currency = city.settings.currency;
     let amount = |minor| Amount { minor, currency };
-    Ok(Json(MeAnswer {
+    Ok(Json(CollectorMeAnswer {
         id: there.id,
         name: there.wanted.name,
         kind: there.wanted.kind,

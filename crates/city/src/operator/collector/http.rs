@@ -28,7 +28,7 @@ pub fn routes() -> OpenApiRouter<City> {
     OpenApiRouter::new()
         .routes(routes!(list, register))
         .routes(routes!(change))
-        .routes(routes!(list_claims))
+        .routes(routes!(list_collector_claims))
         .routes(routes!(settle))
         .routes(routes!(read_advance))
         .routes(routes!(give_back))
@@ -196,7 +196,7 @@ async fn change(
 #[utoipa::path(get, path = "/v1/operator/collectors/{id}/claims", tag = "operator", security(("bearer" = [])),
     params(("id" = String, Path, description = "col_…"), Page),
     responses((status = 200, body = ClaimsAnswer), (status = "default", body = Problem)))]
-async fn list_claims(
+async fn list_collector_claims(
     State(city): State<City>,
     by: Operator,
     Path(id): Path<CollectorId>,
