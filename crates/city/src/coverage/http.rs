@@ -221,7 +221,7 @@ async fn coverage_csv(State(city): State<City>, by: Operator, Query(look): Query
 
 /// A month of a region.
 #[derive(Debug, Serialize, ToSchema)]
-struct MonthAnswer {
+struct CoverageMonthAnswer {
     #[schema(example = "2026-03")]
     month: String,
     #[serde(flatten)]
@@ -230,24 +230,24 @@ struct MonthAnswer {
 
 /// The months, oldest first.
 #[derive(Debug, Serialize, ToSchema)]
-struct HistoryAnswer {
-    items: Vec<MonthAnswer>,
+struct CoverageHistoryAnswer {
+    items: Vec<CoverageMonthAnswer>,
 }
 
 /// Read how a region stood at the end of each month
 ///
 /// From the first month in which any biller was live, at most 120; `parent` names the region, else it is the whole.
 #[utoipa::path(get, path = "/v1/operator/coverage/history", tag = "operator", security(("bearer" = [])), params(Look),
-    responses((status = 200, body = HistoryAnswer), (status = "default", body = Problem)))]
+    responses((status = 200, body = CoverageHistoryAnswer), (status = "default", body = Problem)))]
 async fn coverage_history(
     State(city): State<City>,
     by: Operator,
     Query(look): Query<Look>,
-) -> Answer<Json<HistoryAnswer>> {
+) -> Answer<Json<CoverageHistoryAnswer>> {
     let months = super::history(&city, &by, &look.filter()).await?;
     let one =
-        |(month, row): &(Month, Row)| MonthAnswer { month: month.to_string(), region: RegionAnswer::of(row) };
-    Ok(Json(HistoryAnswer { items: months.iter().map(one).collect() }))
+        |(month, row): &(Month, Row)| CoverageMonthAnswer { month: month.to_string(), region: RegionAnswer::of(row) };
+    Ok(Json(CoverageHistoryAnswer { items: months.iter().map(one).collect() }))
 }
 
 /// An institution that is not live, and what winning it brings.

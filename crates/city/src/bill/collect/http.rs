@@ -27,8 +27,8 @@ pub fn routes() -> OpenApiRouter<City> {
         .routes(routes!(find_bills))
         .routes(routes!(list_claims, claim))
         .routes(routes!(read_claim))
-        .routes(routes!(confirm))
-        .routes(routes!(cancel))
+        .routes(routes!(confirm_claim))
+        .routes(routes!(cancel_claim))
         .routes(routes!(receive))
         .routes(routes!(receive_batch))
 }
@@ -255,7 +255,7 @@ async fn read_claim(
     params(("id" = String, Path, description = "clm_…")),
     responses((status = 200, body = ClaimAnswer), (status = 202, body = ClaimAnswer),
         (status = "default", body = Problem)))]
-async fn confirm(
+async fn confirm_claim(
     State(city): State<City>,
     who: Collector,
     Path(id): Path<ClaimId>,
@@ -270,7 +270,7 @@ async fn confirm(
 #[utoipa::path(post, path = "/v1/collector/claims/{id}/cancel", tag = "collector", security(("bearer" = [])),
     params(("id" = String, Path, description = "clm_…")),
     responses((status = 200, body = ClaimAnswer), (status = "default", body = Problem)))]
-async fn cancel(
+async fn cancel_claim(
     State(city): State<City>,
     who: Collector,
     Path(id): Path<ClaimId>,
