@@ -175,3 +175,33 @@ export type OperatorSeen = Schemas['OperatorAnswer'];
 export const operators = (signal: AbortSignal): Promise<Page<OperatorSeen>> => call('get', '/v1/operators', { signal });
 export const keysOf = (owner: string, signal: AbortSignal): Promise<Page<Key>> => call('get', '/v1/keys', { query: { owner }, signal });
 export const addOperator = (name: string, reason: string): Promise<NewOperator> => call('post', '/v1/operators', { body: { name, reason } });
+
+// Where bills can be paid
+
+export type RegionCovered = Schemas['RegionAnswer'];
+export type Covered = Schemas['CoverageAnswer'];
+export type RegionMonth = RegionCovered & { month: string };
+export type Gain = Schemas['GainAnswer'];
+export type UnequalMonth = Schemas['UnequalMonth'];
+export type Category = Schemas['Category'];
+export interface Look {
+  level: 'province' | 'prefecture' | 'county';
+  parent?: string;
+  category?: Category;
+  way?: string;
+  month?: string;
+}
+export const coverage = (query: Look, signal: AbortSignal): Promise<Covered> => call('get', '/v1/operator/coverage', { query, signal });
+/** The document calls this answer as it calls the list of a wallet's movements; this is what it is. */
+export const coverageHistory = async (query: Look, signal: AbortSignal): Promise<RegionMonth[]> => {
+  const answer: unknown = await call('get', '/v1/operator/coverage/history', { query, signal });
+  return (answer as Page<RegionMonth>).items;
+};
+export const coverageNext = (query: Look, signal: AbortSignal): Promise<Page<Gain>> => call('get', '/v1/operator/coverage/next', { query, signal });
+export type Measure = 'payments_per_1000' | 'payments' | 'covered';
+export const inequality = ({ month: _, way, ...of }: Look, measure: Measure, signal: AbortSignal): Promise<Page<UnequalMonth>> =>
+  call('get', '/v1/operator/coverage/inequality', { query: { ...of, measure, ...(measure === 'covered' ? { way } : {}) }, signal });
+export const coverageFile = (look: Look): string => {
+  const given = Object.entries(look).filter(([, value]) => value !== undefined);
+  return `/v1/operator/coverage.csv?${new URLSearchParams(given as [string, string][])}`;
+};
