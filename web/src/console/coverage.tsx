@@ -295,6 +295,7 @@ function History({ look, where }: { look: Look; where: string }) {
                 <p class="o-note">{t('coverage.history.note', { where })}</p>
                 <Bars
                   label={t('coverage.history')}
+                  rows={months.length < 3}
                   items={months.slice(-BARS).map((one) => ({
                     label: one.month.slice(2),
                     value: one.opened,
