@@ -52,6 +52,8 @@ for (const entry of entries) {
   const held = new Set(filesOf(shell));
   for (const screen of [...screens].filter((k) => !/text\.(zh|en)\.ts$/.test(k)).sort()) {
     const own = filesOf(needs(screen)).filter((file) => !held.has(file));
+    // The maps of the provinces are many and alike: only what is too large is told.
+    if (screen.startsWith('src/map/prefectures/') && size(own) <= BUDGET.screen) continue;
     line(`${name}: ${manifest[screen].src ?? screen}`, size(own), BUDGET.screen);
   }
   if (name === 'resident') for (const key of [...shell, ...screens]) for (const file of filesOf(needs(key))) precache.add(`/${file}`);

@@ -7,10 +7,11 @@ import { t } from './text';
 const DAY = /^\d{4}-\d\d-\d\d/;
 const SHOP = /mch_[0-9a-z]{26}/;
 
-/** What the server says besides the code; where the code has it in words of one's own language, those. */
-export function alertDetail({ code, detail }: Alert): string {
+/** What the server says besides the code; where the code has it in words of one's own language, those; else its own English. */
+export function alertDetail({ code, detail }: Alert): { text: string; lang?: 'en' } {
+  if (code === 'restore_overdue') return { text: t('alert.restore_overdue.detail') };
   const [, on, n] = (code === 'breaks_open' && /^(\d{4}-\d\d-\d\d): (\d+) /.exec(detail)) || [];
-  return on && n ? t('alert.breaks', { day: day(on), n: Number(n) }) : detail;
+  return on && n ? { text: t('alert.breaks', { day: day(on), n: Number(n) }) } : { text: detail, lang: 'en' };
 }
 
 /** The screen that mends it; nothing where that is not in this console's power. */

@@ -110,7 +110,7 @@ export const closeShop = (merchant: string, reason: string): Promise<Shop> =>
 
 // Money
 
-export type Movement = Exclude<Schemas['MovementKind'], 'campaign'>;
+export type Movement = Exclude<Schemas['MovementKind'], 'campaign' | 'collector' | 'advance_return'>;
 export interface Booking {
   kind: Movement;
   /** `res_…` or `mch_…`. */
@@ -175,3 +175,88 @@ export type OperatorSeen = Schemas['OperatorAnswer'];
 export const operators = (signal: AbortSignal): Promise<Page<OperatorSeen>> => call('get', '/v1/operators', { signal });
 export const keysOf = (owner: string, signal: AbortSignal): Promise<Page<Key>> => call('get', '/v1/keys', { query: { owner }, signal });
 export const addOperator = (name: string, reason: string): Promise<NewOperator> => call('post', '/v1/operators', { body: { name, reason } });
+
+// Where bills can be paid
+
+export type RegionCovered = Schemas['RegionAnswer'];
+export type Covered = Schemas['CoverageAnswer'];
+export type RegionMonth = RegionCovered & { month: string };
+export type Gain = Schemas['GainAnswer'];
+export type UnequalMonth = Schemas['UnequalMonth'];
+export type Category = Schemas['Category'];
+export interface Look {
+  level: 'province' | 'prefecture' | 'county';
+  parent?: string;
+  category?: Category;
+  way?: string;
+  month?: string;
+}
+export const coverage = (query: Look, signal: AbortSignal): Promise<Covered> => call('get', '/v1/operator/coverage', { query, signal });
+/** The document calls this answer as it calls the list of a wallet's movements; this is what it is. */
+export const coverageHistory = async (query: Look, signal: AbortSignal): Promise<RegionMonth[]> => {
+  const answer: unknown = await call('get', '/v1/operator/coverage/history', { query, signal });
+  return (answer as Page<RegionMonth>).items;
+};
+export const coverageNext = (query: Look, signal: AbortSignal): Promise<Page<Gain>> => call('get', '/v1/operator/coverage/next', { query, signal });
+export type Measure = 'payments_per_1000' | 'payments' | 'covered';
+export const inequality = ({ month: _, way, ...of }: Look, measure: Measure, signal: AbortSignal): Promise<Page<UnequalMonth>> =>
+  call('get', '/v1/operator/coverage/inequality', { query: { ...of, measure, ...(measure === 'covered' ? { way } : {}) }, signal });
+export const coverageFile = (look: Look): string => {
+  const given = Object.entries(look).filter(([, value]) => value !== undefined);
+  return `/v1/operator/coverage.csv?${new URLSearchParams(given as [string, string][])}`;
+};
+
+// What the bank is asked to pay to billers
+
+export type Payout = Schemas['PayoutAnswer'];
+export type PayoutBatch = Schemas['PayoutBatchAnswer'];
+export type PayoutBreak = Schemas['PayoutBreakAnswer'];
+export const PAYOUT_STATES = ['due', 'sent', 'accepted', 'booked', 'rejected', 'returned'] as const;
+export type PayoutState = (typeof PAYOUT_STATES)[number];
+/** What a message of the bank came to. */
+export interface Taken {
+  breaks: number;
+  changed: number;
+  repeated: boolean;
+}
+export const payouts = (state: PayoutState | undefined, cursor: string | undefined, signal: AbortSignal): Promise<Page<Payout>> =>
+  call('get', '/v1/operator/payouts', { query: { state, cursor }, signal });
+export const payoutBatches = (cursor: string | undefined, signal: AbortSignal): Promise<Page<PayoutBatch>> =>
+  call('get', '/v1/operator/payout-batches', { query: { cursor }, signal });
+export const makeBatch = (day: string, reason: string): Promise<PayoutBatch> =>
+  call('post', '/v1/operator/payout-batches/{day}', { path: { day }, query: { reason } });
+export const batchFile = (name: string): string => `/v1/operator/payout-batches/${encodeURIComponent(name)}/file`;
+export const payoutBreaks = (open: boolean, cursor: string | undefined, signal: AbortSignal): Promise<Page<PayoutBreak>> =>
+  call('get', '/v1/operator/payout-breaks', { query: { open: open || undefined, cursor }, signal });
+export const payoutAgain = (id: string, reason: string): Promise<Payout> => call('post', '/v1/operator/payouts/{id}/again', { path: { id }, query: { reason } });
+/** The bank's own message, as it is; the same again changes nothing. */
+export const bankMessage = (kind: 'status' | 'statement', file: File, reason: string): Promise<Taken> => {
+  const of = { query: { reason }, body: new Blob([file], { type: 'application/xml' }), timeoutMs: UPLOAD_MS };
+  return kind === 'status' ? call('post', '/v1/operator/payout-statuses', of) : call('post', '/v1/operator/payout-statements', of);
+};
+
+// Who else collects the same bills
+
+export type Collector = Schemas['CollectorAnswer'];
+export type NewCollector = Schemas['CollectorRequest'];
+export type CollectorClaim = Schemas['ClaimAnswer'];
+export const collectors = (cursor: string | undefined, signal: AbortSignal): Promise<Page<Collector>> => call('get', '/v1/operator/collectors', { query: { cursor }, signal });
+export const addCollector = (body: NewCollector): Promise<Collector> => call('post', '/v1/operator/collectors', { body });
+export const changeCollector = (id: string, body: Schemas['ChangeRequest']): Promise<Collector> => call('patch', '/v1/operator/collectors/{id}', { path: { id }, body });
+// The document has two operations of this name; the path is that of this one.
+export const collectorClaims = (id: string, cursor: string | undefined, signal: AbortSignal): Promise<Page<CollectorClaim>> =>
+  call('get', '/v1/operator/collectors/{id}/claims', { path: { id } as never, query: { cursor }, signal });
+export async function handedOver(id: string, amount: Amount, reference: string, reason: string): Promise<Booked> {
+  const answer = await call('post', '/v1/operator/collectors/{id}/settlements', { path: { id }, body: { amount, reference, reason } });
+  return 'asked_at' in answer ? { approval: answer } : { moved: answer };
+}
+
+// Providers and the ways to billers
+
+export type Provider = Schemas['ProviderView'];
+export type SyncReport = Schemas['SyncReport'];
+export type WayOf = Schemas['WayAnswer'];
+export const providers = (signal: AbortSignal): Promise<Page<Provider>> => call('get', '/v1/operator/providers', { signal });
+export const syncProvider = (connection: string, reason: string): Promise<SyncReport> =>
+  call('post', '/v1/operator/providers/{connection}/sync', { path: { connection }, query: { reason }, timeoutMs: UPLOAD_MS });
+export const ways = (signal: AbortSignal): Promise<Page<WayOf>> => call('get', '/v1/operator/ways', { signal });

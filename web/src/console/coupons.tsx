@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 import { c } from '../common/text';
 import { Banner, Button, DateField, Empty, Page, Pager, Stack, Table, TextField, type Tone, toast } from '../kit';
 import { freshKey } from '../lib/call';
-import { day, dayBegins, fourEyesLimit, money, number, parseAmount, today } from '../lib/format';
+import { cityCurrency, day, dayBegins, fourEyesLimit, money, number, parseAmount, today } from '../lib/format';
 import { usePages } from '../lib/load';
 import { type Campaign, addCampaign, campaigns, endCampaign } from './api';
 import { ActDialog, Loaded, Money, Refused, State, dayBy, inCity } from './parts';
@@ -122,21 +122,33 @@ export default function Coupons() {
   );
 }
 
+/**
+ * Keys by what is asked for, for as long as the page lives: a form that was cancelled because its answer was lost, and is filled in
+ * the same again, is the same campaign; a form with other content is another.
+ */
+const keys = new Map<string, string>();
+function keyOf(content: object): string {
+  const text = JSON.stringify(content);
+  const key = keys.get(text) ?? freshKey();
+  keys.set(text, key);
+  return key;
+}
+
 function Add({ onClose, onAdded }: { onClose: () => void; onAdded: (waits: boolean) => void }) {
-  const [key] = useState(freshKey);
   const [form, setForm] = useState({ name: '', minimum: '', discount: '', budget: '', from: today(), until: dayBy(today(), 30), shop: '' });
-  const [minimum, discount, budget] = [form.minimum, form.discount, form.budget].map((text) => parseAmount(text) ?? 0) as [number, number, number];
+  const [minimum, discount, budget] = [form.minimum, form.discount, form.budget].map((text) => parseAmount(text, cityCurrency()) ?? 0) as [number, number, number];
   const wrong = {
     name: form.name.trim() === '' || Array.from(form.name.trim()).length > 30,
     minimum: minimum <= 0,
     discount: discount <= 0 || discount >= minimum,
     budget: budget <= 0 || budget < discount,
-    until: form.from === '' || form.until < form.from || form.until < today(),
+    from: form.from === '',
+    until: form.until < form.from || form.until < today(),
     shop: form.shop.trim() !== '' && !/^mch_[0-9a-z]{26}$/.test(form.shop.trim()),
   };
   const set = (name: keyof typeof form) => (value: string) => setForm({ ...form, [name]: value });
-  /** What is filled in and wrong is said at once; what is empty when it is sent. */
-  const error = (name: keyof typeof wrong) => (form[name] !== '' && wrong[name] ? t(`campaign.${name}.wrong`) : undefined);
+  /** What is filled in and wrong is said at once; what is empty when it is sent. A first day is there until somebody takes it away. */
+  const error = (name: keyof typeof wrong) => ((form[name] !== '' || name === 'from') && wrong[name] ? t(`campaign.${name}.wrong`) : undefined);
   const limit = fourEyesLimit();
   const enough = discount > 0 && budget >= discount ? t('campaign.budget.n', { n: number(Math.floor(budget / discount)) }) : undefined;
   return (
@@ -147,19 +159,17 @@ function Add({ onClose, onAdded }: { onClose: () => void; onAdded: (waits: boole
       confirm={t('coupons.add')}
       ready={!Object.values(wrong).some(Boolean)}
       act={async (reason) => {
-        const made = await addCampaign(
-          {
-            name: form.name.trim(),
-            minimum: inCity(minimum),
-            discount: inCity(discount),
-            budget: inCity(budget),
-            valid_from: dayBegins(form.from),
-            valid_until: dayBegins(dayBy(form.until, 1)),
-            shop: form.shop.trim() || null,
-            reason,
-          },
-          key,
-        );
+        const content = {
+          name: form.name.trim(),
+          minimum: inCity(minimum),
+          discount: inCity(discount),
+          budget: inCity(budget),
+          valid_from: dayBegins(form.from),
+          valid_until: dayBegins(dayBy(form.until, 1)),
+          shop: form.shop.trim() || null,
+        };
+        const made = await addCampaign({ ...content, reason }, keyOf(content));
+        keys.delete(JSON.stringify(content)); // what is set up is over: the same again is meant to be another
         onAdded(Boolean(made.waits_for));
       }}
     >
@@ -177,7 +187,7 @@ function Add({ onClose, onAdded }: { onClose: () => void; onAdded: (waits: boole
           value={form.budget}
           onInput={set('budget')}
         />
-        <DateField label={t('campaign.from')} required value={form.from} onChange={set('from')} />
+        <DateField label={t('campaign.from')} error={error('from')} required value={form.from} onChange={set('from')} />
         <DateField label={t('campaign.until')} error={error('until')} required min={form.from} value={form.until} onChange={set('until')} />
         <TextField label={t('campaign.shop')} hint={t('campaign.shop.hint')} error={error('shop')} optionalLabel={t('optional')} mono value={form.shop} onInput={set('shop')} />
       </Stack>

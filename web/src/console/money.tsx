@@ -1,7 +1,7 @@
 /** Booking what moved at the bank. The bank's reference moves money once, so a booking whose answer was lost is sent again. */
 import { useState } from 'preact/hooks';
 import { Amount, Banner, Button, Card, Descriptions, Page, SelectField, Segmented, Stack, TextField } from '../kit';
-import { fourEyesLimit, money, parseAmount } from '../lib/format';
+import { cityCurrency, fourEyesLimit, money, parseAmount } from '../lib/format';
 import { useAct } from '../lib/load';
 import { href } from '../lib/router';
 import { type Booked, type Movement, type Verdict, book, endBillPayment } from './api';
@@ -35,7 +35,7 @@ function Book({ kind: first, subject: given, onAnew }: { kind: Movement; subject
   const [tried, setTried] = useState(false);
   const [asks, setAsks] = useState(false);
   const [booked, setBooked] = useState<Booked>();
-  const minor = parseAmount(text);
+  const minor = parseAmount(text, cityCurrency());
   const payout = kind === 'payout';
   const wrong = {
     subject: !(payout ? /^mch_[0-9a-z]{26}$/ : /^res_[0-9a-z]{26}$/).test(subject.trim()),

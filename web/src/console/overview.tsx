@@ -92,12 +92,21 @@ const lag = (ms: number): string => (ms < 1_000 ? t('live.ms', { n: number(ms) }
 
 const SEVERITY: Record<Alert['severity'], Tone> = { critical: 'bad', warning: 'warn' };
 /** Alerts whose sentence says more than their code does. */
-const TELLING = new Set(['books_check_failed', 'import_failed', 'breaks_open', 'webhook_disabled']);
+const TELLING = new Set(['books_check_failed', 'import_failed', 'breaks_open', 'webhook_disabled', 'restore_overdue']);
 
 function toHealth() {
   const at = document.getElementById('o-health');
   at?.scrollIntoView({ block: 'center' });
   at?.querySelector('button')?.focus({ preventScroll: true });
+}
+
+function Detail({ of }: { of: Alert }) {
+  const { text, lang } = alertDetail(of);
+  return (
+    <span class="o-note" lang={lang}>
+      {text}
+    </span>
+  );
 }
 
 function Alerts({ alerts }: { alerts: Alert[] }) {
@@ -116,9 +125,7 @@ function Alerts({ alerts }: { alerts: Alert[] }) {
                 <State tone={SEVERITY[one.severity]}>{t(`severity.${one.severity}`)}</State>
                 <span class="o-alert-text">
                   <strong>{word(`alert.${one.code}`)}</strong>
-                  {TELLING.has(one.code) && (
-                    <span class="o-note">{alertDetail(one)}</span>
-                  )}
+                  {TELLING.has(one.code) && <Detail of={one} />}
                   {one.since && (
                     <span class="o-note">
                       {t('alert.since')} <When at={one.since} />

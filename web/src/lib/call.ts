@@ -5,7 +5,7 @@
 import type { paths } from '../api/schema';
 import { learnTime } from './clock';
 
-type Method = 'get' | 'put' | 'post' | 'delete';
+type Method = 'get' | 'put' | 'post' | 'patch' | 'delete';
 type Operation<P extends keyof paths, M extends Method> = NonNullable<paths[P][M]>;
 export type PathsOf<M extends Method> = {
   [P in keyof paths]: paths[P] extends Partial<Record<M, infer O>> ? ([O] extends [never | undefined] ? never : P) : never;

@@ -1,48 +1,115 @@
-/** A choropleth of the provinces; a schematic map. Whoever cannot see it reads the same from the table that stands beside it. */
+/**
+ * Schematic maps of regions, coloured by how much of each is covered, and tiles where there are no outlines. Whoever cannot see or
+ * point reads and reaches the same by the table that stands beside them.
+ */
 import './map.css';
-import { catalogue } from '../lib/text';
-import { BOUNDARY, HEIGHT, PROVINCES, WIDTH } from './china';
-import type zh from './text.zh';
+import type { ComponentChildren, RefObject } from 'preact';
 
-const texts = catalogue<keyof typeof zh>({ zh: () => import('./text.zh'), en: () => import('./text.en') });
-export const loadMapTexts = texts.load;
-/** A province's name by its code; the code itself where there is no such province. */
-export const provinceName = (code: string): string => (texts.has(code) ? texts.t(code) : code);
-
-/** How dark a province is: 0 for nothing, then 1 to 5 by the square root of its share of the largest. */
-export function shade(value: number, most: number): number {
-  return value <= 0 || most <= 0 ? 0 : Math.min(5, Math.max(1, Math.ceil(Math.sqrt(value / most) * 5)));
+export interface Region {
+  /** GB/T 2260. */
+  code: string;
+  name: string;
+  /** What is said of it, besides its name. */
+  text: string;
+  /** 0 to 5: how dark it is. */
+  shade: number;
+  /** Whether pressing it leads further. */
+  leads: boolean;
+}
+/** Outlines in a box of their own. */
+export interface Outlines {
+  width: number;
+  height: number;
+  paths: Record<string, string>;
+  /** Lines that belong to no region. */
+  boundary?: string;
 }
 
-export function ChinaMap({
-  values,
-  label,
-  chosen,
-  onChoose,
-}: {
-  values: Map<string, number>;
+export const SHADES = [0, 1, 2, 3, 4, 5] as const;
+/** The fifth of the way that a share in basis points lies in; 0 for nothing. */
+export const shadeOf = (bps: number): number => (bps <= 0 ? 0 : Math.min(5, Math.ceil(bps / 2_000)));
+
+/** The outlines of a region's parts: of the country's provinces, or of a province's prefectures; nothing of what is smaller. */
+export async function outlinesOf(code: string): Promise<Outlines | undefined> {
+  if (code === '') {
+    const { WIDTH, HEIGHT, PROVINCES, BOUNDARY } = await import('./china');
+    return { width: WIDTH, height: HEIGHT, paths: PROVINCES, boundary: BOUNDARY };
+  }
+  if (!/^[1-8]\d0000$/.test(code)) return undefined;
+  const found = (await import(`./prefectures/${code.slice(0, 2)}.ts`)) as { WIDTH: number; HEIGHT: number; OUTLINES: Record<string, string> };
+  return { width: found.WIDTH, height: found.HEIGHT, paths: found.OUTLINES };
+}
+
+interface MapProps {
   /** What the colours say. */
   label: string;
-  chosen?: string | undefined;
-  onChoose?: ((code: string) => void) | undefined;
-}) {
-  const most = Math.max(0, ...values.values());
+  regions: Region[];
+  onChoose: (code: string) => void;
+  svg: RefObject<SVGSVGElement | null>;
+}
+
+const look = ({ shade, leads }: Region): string => `shade-${shade}${leads ? ' leads' : ''}`;
+
+export function RegionMap({ of, label, regions, onChoose, svg }: MapProps & { of: Outlines }) {
+  const by = new Map(regions.map((one) => [one.code, one]));
+  const room = Math.max(of.width, of.height) / 100;
   return (
-    <figure class="china">
-      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={label}>
-        {Object.entries(PROVINCES).map(([code, path]) => (
-          <path
-            key={code}
-            d={path}
-            class={`shade-${shade(values.get(code) ?? 0, most)}${chosen === code ? ' chosen' : ''}`}
-            onClick={onChoose && (() => onChoose(code))}
-          >
-            <title>{`${provinceName(code)} ${values.get(code) ?? 0}`}</title>
+    <svg ref={svg} class="map" viewBox={`${-room} ${-room} ${of.width + 2 * room} ${of.height + 2 * room}`} role="img" aria-label={label}>
+      {Object.entries(of.paths).map(([code, path]) => {
+        const one = by.get(code);
+        return (
+          <path key={code} d={path} class={one ? look(one) : 'shade-0'} onClick={one?.leads ? () => onChoose(code) : undefined}>
+            {one && <title>{`${one.name} ${one.text}`}</title>}
           </path>
+        );
+      })}
+      {of.boundary && <path class="boundary" d={of.boundary} />}
+    </svg>
+  );
+}
+
+const TILE = { width: 150, height: 66, gap: 8, across: 3, letters: 7 };
+
+/** Tiles for what has no outline here: the counties of a prefecture. */
+export function RegionTiles({ label, regions, onChoose, svg }: MapProps) {
+  const { width, height, gap, across, letters } = TILE;
+  const rows = Math.max(1, Math.ceil(regions.length / across));
+  return (
+    <svg ref={svg} class="map tiles" viewBox={`0 0 ${across * (width + gap) - gap} ${rows * (height + gap) - gap}`} role="img" aria-label={label}>
+      {regions.map((one, i) => {
+        const [x, y] = [(i % across) * (width + gap), Math.floor(i / across) * (height + gap)];
+        const name = Array.from(one.name);
+        const short = name.length > letters ? `${name.slice(0, letters - 1).join('')}…` : one.name;
+        return (
+          <g key={one.code} class={look(one)} onClick={one.leads ? () => onChoose(one.code) : undefined}>
+            <title>{`${one.name} ${one.text}`}</title>
+            <rect x={x} y={y} width={width} height={height} rx={8} />
+            <text x={x + width / 2} y={y + 28}>
+              {short}
+            </text>
+            <text x={x + width / 2} y={y + 52} class="small">
+              {one.text}
+            </text>
+          </g>
+        );
+      })}
+    </svg>
+  );
+}
+
+/** What the colours stand for. */
+export function Legend({ label, note, text }: { label: string; note: ComponentChildren; text: (shade: number) => string }) {
+  return (
+    <figcaption class="map-legend">
+      <span class="map-note">{note}</span>
+      <ul aria-label={label}>
+        {SHADES.map((shade) => (
+          <li key={shade}>
+            <span class={`swatch shade-${shade}`} />
+            {text(shade)}
+          </li>
         ))}
-        <path class="boundary" d={BOUNDARY} />
-      </svg>
-      <figcaption>{texts.t('schematic')}</figcaption>
-    </figure>
+      </ul>
+    </figcaption>
   );
 }
