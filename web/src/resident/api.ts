@@ -12,6 +12,12 @@ export type Biller = Schemas['BillerAnswer'];
 export type Bill = Schemas['BillAnswer'];
 export type Quote = Schemas['QuoteAnswer'];
 export type BillPayment = Schemas['PaymentAnswer'];
+export type FeeLine = Schemas['LateFeeLineAnswer'];
+export type Arrears = Schemas['ArrearsAnswer'];
+export type PaidAccount = Schemas['PaidAccountAnswer'];
+export type Held = Schemas['AdvanceAnswer'];
+export type HeldMovement = Schemas['AdvanceMovementAnswer'];
+export type Supply = Schemas['SupplyAnswer'];
 export type PaidBill = Schemas['PaidBillAnswer'];
 export type Receipt = Schemas['ReceiptAnswer'];
 export type Device = Schemas['DeviceAnswer'];
@@ -56,6 +62,15 @@ export const billPayments = (query: BillFilter & { cursor?: string; limit?: numb
   call('get', '/v1/bill-payments', { query, signal });
 export const billMonths = async (year: number, signal?: AbortSignal) =>
   (await call('get', '/v1/bill-payments/months', { query: { year }, signal })).items;
+
+export const arrears = (id: string, account_no: string, signal?: AbortSignal) =>
+  call('get', '/v1/billers/{id}/arrears', { path: { id }, query: { account_no }, signal });
+export const supply = (id: string, account: string, signal?: AbortSignal) =>
+  call('get', '/v1/billers/{id}/supply/{account}', { path: { id, account }, signal });
+export const held = (biller: string, account: string, signal?: AbortSignal) =>
+  call('get', '/v1/me/bill-accounts/{biller}/{account}/advance', { path: { biller, account }, query: { limit: 20 }, signal });
+export const takeBack = (payment: string) => call('post', '/v1/bills/advance/{payment}/return', { path: { payment } });
+export const payFromHeld = (id: string) => call('post', '/v1/bills/{id}/pay-from-advance', { path: { id } });
 
 export const passkeys = (signal?: AbortSignal) => call('get', '/v1/me/passkeys', { signal });
 export const passkeyOptions = (pin: string | undefined) => call('post', '/v1/me/passkeys/options', { body: { pin } });
