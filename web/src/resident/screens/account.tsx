@@ -97,6 +97,11 @@ export default function AccountScreen({ params }: ScreenProps) {
         </Loaded>
       )}
       {biller.data && bills.data && <Advance biller={biller.data} account={account} bills={bills.data} changed={bills.reload} />}
+      {bills.data && biller.data && (
+        <List>
+          <Cell icon="refresh" href={href('/autopay/new', { biller: id, account })} title={t('autopay.set')} note={t('autopay.set.note')} />
+        </List>
+      )}
       {(bills.data || unknown) && <Remember biller={biller.data?.id ?? id} pack={biller.data?.pack ?? id} account={account} />}
     </SubScreen>
   );
