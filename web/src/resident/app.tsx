@@ -33,7 +33,16 @@ const SCREENS: Record<string, Fetch> = {
   '/me/pin': () => import('./screens/pin'),
   '/me/passkeys': () => import('./screens/passkeys'),
   '/me/devices': () => import('./screens/devices'),
+  '/me/reminders': () => import('./screens/reminders'),
+  '/autopay': () => import('./screens/autopay'),
+  '/autopay/new': () => import('./screens/autopay-new'),
+  '/autopay/:id': () => import('./screens/mandate'),
+  '/inbox': () => import('./screens/inbox'),
+  '/family': () => import('./screens/family'),
+  '/family/:id': () => import('./screens/member'),
 };
+/** For everybody, signed in or not. */
+const status: Fetch = () => import('./screens/status');
 const signIn: Fetch = () => import('./screens/signin');
 
 const loaded = new Map<Fetch, Screen>();
@@ -100,6 +109,8 @@ export function App() {
           <Skeleton shape="card" label={c('loading')} />
           <Skeleton shape="tiles" />
         </main>
+      ) : route.path === '/status' ? (
+        <Fetched key="status" fetch={status} params={{}} query={route.query} />
       ) : session.at === 'out' ? (
         <Fetched key="sign-in" fetch={signIn} params={{}} query={route.query} />
       ) : (

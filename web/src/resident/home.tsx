@@ -28,7 +28,7 @@ export function Home() {
     return () => document.removeEventListener('visibilitychange', again);
   }, [wallet.reload]);
   return (
-    <TabScreen title={t('app')} tab="#/">
+    <TabScreen title={t('app')} tab="#/" actions={<Bell />}>
       <nav class="actions" aria-label={t('home.actions')}>
         {ACTIONS.map(([path, key, icon]) => (
           <a key={path} href={href(path)}>
@@ -41,6 +41,21 @@ export function Home() {
       <Attention changed={wallet.reload} />
       <Services />
     </TabScreen>
+  );
+}
+
+/** The way to the inbox, with how many notes are unread. */
+function Bell() {
+  const unread = useKept('unread', api.unread).data ?? 0;
+  return (
+    <a class="k-hit bell" href="#/inbox" aria-label={unread > 0 ? t('inbox.bell', { n: unread }) : t('inbox.title')}>
+      <Icon name="bell" />
+      {unread > 0 && (
+        <span class="k-count" aria-hidden="true">
+          {unread > 99 ? '99+' : unread}
+        </span>
+      )}
+    </a>
   );
 }
 

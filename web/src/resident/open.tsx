@@ -6,6 +6,7 @@ import { call } from '../lib/call';
 import { dateTime, money } from '../lib/format';
 import { type Unsettled, unsettled } from '../lib/unsettled';
 import * as vault from '../lib/vault';
+import type { BillPayment } from './api';
 import { keep, recall } from './kept';
 import { type Outcome, type Request, run, underWay } from './paying';
 import { PinSheet } from './states';
@@ -60,6 +61,7 @@ function OpenPayment({ payment, changed }: { payment: Unsettled; changed: () => 
     if (end.at === 'pending' && request.route === 'bill') {
       await notePending({ bill: request.bill, title: payment.title, minor: payment.minor, currency: payment.currency });
     }
+    if (end.at === 'pending' && request.route === 'account') await notePendingOf(payment.title, end.payments);
     if (stop.current.signal.aborted && end.at === 'unknown') return;
     set(end);
     if (end.at === 'ready') setPin(end.failure?.code.startsWith('pin_') ?? false);
@@ -77,9 +79,11 @@ function OpenPayment({ payment, changed }: { payment: Unsettled; changed: () => 
     </Button>
   );
   if (became.at === 'paid' || became.at === 'pending') {
+    // Of several bills perhaps not all were paid.
+    const done = { ...what, amount: money(became.amount) };
     return (
-      <Banner tone={became.at === 'pending' ? 'warn' : 'ok'} role="status" title={t(became.at === 'pending' ? 'open.pending' : 'open.paid', what)} action={close}>
-        {became.at === 'pending' ? t('result.pending.note') : undefined}
+      <Banner tone={became.at === 'pending' || became.stopped ? 'warn' : 'ok'} role="status" title={t(became.at === 'pending' ? 'open.pending' : 'open.paid', done)} action={close}>
+        {became.stopped ? t('bill.some') : became.at === 'pending' ? t('result.pending.note') : undefined}
       </Banner>
     );
   }
@@ -162,6 +166,13 @@ const pendingBills = async (): Promise<PendingBill[]> => (await recall<PendingBi
 
 export async function notePending(bill: PendingBill): Promise<void> {
   await keep('pending', [...(await pendingBills()).filter((one) => one.bill !== bill.bill), bill]);
+}
+
+/** Those of several bills that their biller had not answered for. */
+export async function notePendingOf(title: string, payments: BillPayment[] = []): Promise<void> {
+  for (const one of payments.filter((each) => each.state === 'pending')) {
+    await notePending({ bill: one.bill, title, minor: one.amount.minor, currency: one.amount.currency });
+  }
 }
 
 function Pending({ changed }: { changed: () => void }) {

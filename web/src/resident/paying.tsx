@@ -8,7 +8,7 @@ import { type Amount as Money, money } from '../lib/format';
 import { asFailure } from '../lib/load';
 import { settle } from '../lib/unsettled';
 import * as vault from '../lib/vault';
-import type { BillPayment, Coupon, UsedCoupon } from './api';
+import type { BillPayment, Coupon, PaidAccount, UsedCoupon } from './api';
 import { t } from './text';
 
 /** What is sent, but for the PIN: kept with the payment, so that it can be asked for again. */
@@ -16,13 +16,21 @@ export type Request =
   | { route: 'payment'; code: string; amount?: Money; coupon?: string }
   | { route: 'transfer'; phone?: string; code?: string; amount: Money }
   | { route: 'confirm'; trade: string }
-  | { route: 'bill'; bill: string; quote: string; amount?: Money };
+  | { route: 'bill'; bill: string; quote: string; amount?: Money }
+  | { route: 'account'; biller: string; account: string; quote: string }
+  | { route: 'ahead'; biller: string; account: string; amount: Money };
 
-interface Answer {
+interface Answer extends Part {
   amount: Money;
   state?: string;
   id?: string;
   coupon?: UsedCoupon | null;
+}
+
+/** Of a payment of several bills: each payment, and why the rest was left. */
+interface Part {
+  payments?: BillPayment[];
+  stopped?: string;
 }
 
 /** Sends a payment; the same key is the same payment. */
@@ -40,6 +48,16 @@ export function send(request: Request, key: string, pin: string | undefined): Pr
         body: { quote: request.quote, amount: request.amount, pin },
         key,
       }) as Promise<BillPayment>;
+    case 'account':
+      return (
+        call('post', '/v1/bills/pay-account', {
+          body: { biller: request.biller, account_no: request.account, quote: request.quote, pin },
+          key,
+          timeoutMs: 60_000,
+        }) as Promise<PaidAccount>
+      ).then((paid) => ({ amount: paid.paid, state: paid.state, payments: paid.payments, stopped: paid.stopped?.code }));
+    case 'ahead':
+      return call('post', '/v1/bills/advance', { body: { biller: request.biller, account_no: request.account, amount: request.amount, pin }, key });
   }
 }
 
@@ -49,7 +67,7 @@ export const underWay = new Set<string>();
 export type Outcome =
   | { at: 'ready'; failure?: Failure }
   | { at: 'sending'; turn: number }
-  | { at: 'paid' | 'pending'; /** What the payer paid himself. */ amount: Money; id?: string; coupon?: UsedCoupon }
+  | ({ at: 'paid' | 'pending'; /** What the payer paid himself. */ amount: Money; id?: string; coupon?: UsedCoupon } & Part)
   | { at: 'unknown' }
   | { at: 'refused'; failure: Failure };
 
@@ -68,7 +86,7 @@ export interface Wish {
 const mendable = (failure: Failure): boolean =>
   failure.code.startsWith('pin_') || failure.kind === 'offline' || failure.status === 429 || failure.status === 401;
 
-const KIND = { payment: 'payment', confirm: 'payment', transfer: 'transfer', bill: 'bill' } as const;
+const KIND = { payment: 'payment', confirm: 'payment', transfer: 'transfer', bill: 'bill', account: 'bill', ahead: 'bill' } as const;
 
 /** Runs one payment until its outcome is known; `turned` hears how often an answer was lost. The PIN lives no longer than this call. */
 export async function run(
@@ -98,7 +116,7 @@ export async function run(
     );
     const coupon = answer.coupon ?? undefined;
     const amount = coupon ? { ...answer.amount, minor: answer.amount.minor - coupon.discount.minor } : answer.amount;
-    return { at: answer.state === 'pending' ? 'pending' : 'paid', amount, id: answer.id, coupon };
+    return { at: answer.state === 'pending' ? 'pending' : 'paid', amount, id: answer.id, coupon, payments: answer.payments, stopped: answer.stopped };
   } catch (error) {
     const failure = asFailure(error);
     if (failure.code === 'outcome_unknown') return { at: 'unknown' };

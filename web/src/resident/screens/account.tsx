@@ -1,14 +1,17 @@
 /** The bills of one account: what is open, what it is made of, paying one or several, remembering the account. */
+import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { c, failureText } from '../../common/text';
 import { Amount, AmountInput, Badge, Banner, Button, Card, Cell, Checkbox, Empty, Icon, List, Page, Section, Sheet, Stack, type StepItem, Steps, Switch, TextField, toast } from '../../kit';
 import { call } from '../../lib/call';
 import { serverNow } from '../../lib/clock';
-import { type Amount as Money, day, decimal, money, month, parseAmount, places, today } from '../../lib/format';
+import { type Amount as Money, dateTime, day, decimal, money, month, parseAmount, places, today } from '../../lib/format';
 import { asFailure, useAct, useOnline } from '../../lib/load';
 import { href } from '../../lib/router';
 import type { ScreenProps } from '../app';
 import * as api from '../api';
+import { Advance } from '../advance';
+import { FeeLines } from '../fee';
 import { countUse, useKept } from '../kept';
 import { notePending } from '../open';
 import { Facts, type Outcome, run, sign } from '../paying';
@@ -17,7 +20,9 @@ import { named } from '../services';
 import { useMe } from '../state';
 import { Loaded, PinSheet, Refused } from '../states';
 import { t } from '../text';
-import { useBiller } from './biller';
+import { SupplyBanner } from '../supply';
+import { PayAccount } from '../whole';
+import { Reach, useBiller } from './biller';
 
 /** A bill with what is to be paid of it. */
 interface Chosen {
@@ -32,10 +37,26 @@ export default function AccountScreen({ params }: ScreenProps) {
   const biller = useBiller(id);
   const bills = useKept(`bills.${id}.${account}`, (signal) => api.billsOf(id, account, signal));
   const [paying, setPaying] = useState<Chosen[]>();
+  const [whole, setWhole] = useState<Money>();
   // A number that is refused is no failure of the page: it is typed again.
   const refused = bills.data === undefined && bills.failure?.code.startsWith('account_') ? bills.failure : undefined;
   const unknown = refused?.code === 'account_unknown';
   const title = biller.data ? named(biller.data.name) : t('bills.title');
+  if (whole) {
+    return (
+      <PayAccount
+        biller={biller.data?.id ?? id}
+        account={account}
+        title={title}
+        category={biller.data?.category ?? 'other'}
+        shown={whole}
+        leave={() => {
+          setWhole(undefined);
+          bills.reload();
+        }}
+      />
+    );
+  }
   if (paying) {
     return (
       <Payments
@@ -55,6 +76,8 @@ export default function AccountScreen({ params }: ScreenProps) {
       <p class="lead">
         {biller.data ? named(biller.data.account.label) : t('account.number')} <span class="k-num">{account}</span>
       </p>
+      {biller.data && <Reach biller={biller.data} />}
+      {!refused && <SupplyBanner biller={id} account={account} />}
       {refused ? (
         <div role="alert">
           <Empty
@@ -70,8 +93,14 @@ export default function AccountScreen({ params }: ScreenProps) {
         </div>
       ) : (
         <Loaded of={bills}>
-          {(list) => <Bills list={list} stale={bills.at !== undefined} pay={setPaying} reload={bills.reload} rule={biller.data?.amount_rule} />}
+          {(list) => <Bills list={list} stale={bills.at !== undefined} pay={setPaying} payAll={setWhole} reload={bills.reload} biller={biller.data} />}
         </Loaded>
+      )}
+      {biller.data && bills.data && <Advance biller={biller.data} account={account} bills={bills.data} changed={bills.reload} />}
+      {bills.data && biller.data && (
+        <List>
+          <Cell icon="refresh" href={href('/autopay/new', { biller: id, account })} title={t('autopay.set')} note={t('autopay.set.note')} />
+        </List>
       )}
       {(bills.data || unknown) && <Remember biller={biller.data?.id ?? id} pack={biller.data?.pack ?? id} account={account} />}
     </SubScreen>
@@ -84,17 +113,20 @@ function Bills({
   list,
   stale,
   pay,
+  payAll,
   reload,
-  rule,
+  biller,
 }: {
   list: api.Bill[];
   stale: boolean;
   pay: (chosen: Chosen[]) => void;
+  payAll: (shown: Money) => void;
   reload: () => void;
-  rule: api.Quote['amount_rule'] | undefined;
+  biller: api.Biller | undefined;
 }) {
   const online = useOnline();
-  const open = list.filter((bill) => bill.state === 'open' && bill.quote);
+  const rule = biller?.amount_rule;
+  const open = list.filter((bill) => bill.state === 'open' && bill.quote).sort((a, b) => a.due.localeCompare(b.due));
   const claimed = list.filter((bill) => bill.state === 'claimed');
   const settled = list.filter((bill) => bill.state === 'settled');
   const [off, setOff] = useState<ReadonlySet<string>>(new Set());
@@ -112,9 +144,14 @@ function Bills({
   const only = chosen.length === 1 ? chosen[0] : undefined;
   const free = only && only.quote.amount_rule !== 'exact' ? only.quote.amount_rule : undefined;
   const typed = free && other !== undefined ? parseAmount(other, currency) : undefined;
-  const wrong = free && other !== undefined ? !typed || !accepted(free, only?.quote.total.minor ?? 0, typed) : false;
+  const wrong = free && other !== undefined ? !typed || !accepted(free, only?.quote, typed) : false;
   const sum = typed ?? chosen.reduce((n, one) => n + one.amount.minor, 0);
   const total = { minor: sum, currency };
+  const all = chosen.length === open.length && chosen.length > 1;
+  // Where the oldest comes first, none is left out before one that is paid.
+  const skips = biller?.order === 'oldest_first' && chosen.some((one, i) => one.bill.id !== open[i]?.id);
+  const reached = !biller || (biller.connected && !biller.closed);
+  const least = only && money({ minor: Math.min(only.quote.least.minor, only.quote.total.minor), currency });
   if (list.length === 0) return <Empty icon="bill" title={t('bill.nothing')} note={t('bill.nothing.note')} />;
   return (
     <>
@@ -135,7 +172,11 @@ function Bills({
                       {bill.period ? month(bill.period) : bill.bill_no} {overdue(bill) && <Badge tone="bad">{t('bill.overdue')}</Badge>}
                     </>
                   }
-                  note={t('bill.due', { day: day(bill.due) })}
+                  note={
+                    bill.partly_paid
+                      ? `${t('bill.due', { day: day(bill.due) })} · ${t('part.paid', { amount: money(bill.partly_paid.paid) })}`
+                      : t('bill.due', { day: day(bill.due) })
+                  }
                   checked={!off.has(bill.id)}
                   onChange={(on) => {
                     const next = new Set(off);
@@ -162,11 +203,17 @@ function Bills({
                 focus={false}
                 value={other ?? decimal(only?.quote.total.minor ?? 0, currency)}
                 onInput={setOther}
-                hint={t(`bill.rule.${free}`)}
+                hint={biller?.parts && only && least ? t('part.hint', { least, total: money(only.quote.total) }) : t(`bill.rule.${free}`)}
                 error={wrong ? t('bill.amount.wrong') : undefined}
               />
             </Card>
           )}
+          {skips && (
+            <Banner tone="warn" role="status">
+              {t('bill.oldest.first')}
+            </Banner>
+          )}
+          {free && biller?.parts && only && only.quote.late_fee.minor > 0 && <p class="muted">{t(`part.order.${only.quote.late_fee_order}`)}</p>}
           {!free && rule && rule !== 'exact' && chosen.length > 1 && <p class="muted">{t('bill.several')}</p>}
         </Section>
       )}
@@ -179,8 +226,8 @@ function Bills({
           <Button
             kind="primary"
             block
-            disabled={chosen.length === 0 || wrong || stale || !online || sum === 0}
-            onClick={() => pay(typed && only ? [{ ...only, amount: total }] : chosen)}
+            disabled={chosen.length === 0 || wrong || stale || !online || sum === 0 || skips || !reached}
+            onClick={() => (all ? payAll(total) : pay(typed && only ? [{ ...only, amount: total }] : chosen))}
           >
             {t('bill.pay', { amount: money(total) })}
           </Button>
@@ -207,8 +254,9 @@ function Bills({
   );
 }
 
-function accepted(rule: api.Quote['amount_rule'], total: number, minor: number): boolean {
-  if (minor <= 0) return false;
+function accepted(rule: api.Quote['amount_rule'], quote: api.Quote | undefined, minor: number): boolean {
+  const total = quote?.total.minor ?? 0;
+  if (minor <= 0 || minor < Math.min(quote?.least.minor ?? 0, total)) return false;
   return rule === 'any' || (rule === 'up_to' ? minor <= total : rule === 'at_least' ? minor >= total : minor === total);
 }
 
@@ -229,6 +277,18 @@ function Made({ bill, quote }: { bill: api.Bill; quote: api.Quote }) {
           ? t('bill.fee.why', { day: day(bill.due), n: Math.max(1, days), version: quote.rule_version.slice(0, 8) })
           : t('bill.fee.none', { day: day(bill.due) })}
       </p>
+      <FeeLines quote={quote} />
+      {bill.partly_paid && (
+        <div>
+          <h3 class="small-head">{t('part.title')}</h3>
+          <Facts
+            rows={[
+              ...bill.partly_paid.parts.map((part): [string, ComponentChildren] => [dateTime(part.at), money(part.amount)]),
+              [t('part.open'), <Amount text={money(bill.partly_paid.open)} />],
+            ]}
+          />
+        </div>
+      )}
       <Facts
         rows={[
           [t('bill.holder'), bill.holder],

@@ -1,6 +1,6 @@
 /** One biller: which account. The form of the number is checked while it is typed. */
 import { useState } from 'preact/hooks';
-import { Button, Cell, List, Section, Stack, TextField } from '../../kit';
+import { Banner, Button, Cell, List, Section, Stack, TextField } from '../../kit';
 import { call } from '../../lib/call';
 import { go, href } from '../../lib/router';
 import type { ScreenProps } from '../app';
@@ -25,6 +25,14 @@ export default function BillerScreen({ params }: ScreenProps) {
   );
 }
 
+/** That a biller takes no payments, or cannot be reached from here. */
+export const Reach = ({ biller }: { biller: api.Biller }) =>
+  biller.closed || !biller.connected ? (
+    <Banner tone="warn" title={t(biller.closed ? 'biller.closed' : 'biller.apart')}>
+      {t(biller.closed ? 'biller.closed.note' : 'biller.apart.note')}
+    </Banner>
+  ) : null;
+
 const words = (followed: Followed): string | undefined =>
   followed.at === 'wrong' ? t(`account.want.${followed.want}`, { place: followed.place, itself: followed.itself }) : undefined;
 
@@ -42,6 +50,7 @@ function Account({ biller, id }: { biller: api.Biller; id: string }) {
       <p class="lead">
         {cityOf(biller)} · {t(`category.${biller.category}`)}
       </p>
+      <Reach biller={biller} />
       {mine.length > 0 && (
         <Section title={t('account.mine')}>
           <List>

@@ -78,6 +78,7 @@ function Choose({ billers, category }: { billers: api.Biller[]; category: string
   const inCity = billers.filter((one) => city === '' || one.region === city);
   const shown = inCity
     .filter((one) => !category || one.category === category)
+    .sort((a, b) => Number(b.connected && !b.closed) - Number(a.connected && !a.closed))
     .filter((one) => !wanted || [one.name.zh, one.name.en, one.pack, cityOf(one)].some((name) => name.toLowerCase().includes(wanted)));
   return (
     <>
@@ -128,7 +129,11 @@ function Choose({ billers, category }: { billers: api.Biller[]; category: string
                 key={one.id}
                 icon={categoryIcon(one.category)}
                 href={href(`/bills/${one.pack}`)}
-                title={named(one.name)}
+                title={
+                  <>
+                    {named(one.name)} {(one.closed || !one.connected) && <Badge>{t(one.closed ? 'biller.closed' : 'biller.apart')}</Badge>}
+                  </>
+                }
                 note={`${cityOf(one)} · ${t(`category.${one.category}`)}`}
               />
             ))}

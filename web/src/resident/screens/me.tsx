@@ -22,6 +22,14 @@ export default function MeScreen() {
   return (
     <TabScreen title={t('tab.me')} tab="#/me">
       <Loaded of={me} shape="card">{(data) => <Person me={data} />}</Loaded>
+      <Section title={t('me.bills')}>
+        <List>
+          <Cell icon="refresh" href="#/autopay" title={t('autopay.title')} />
+          <Cell icon="people" href="#/family" title={t('family.title')} />
+          <Cell icon="bell" href="#/me/reminders" title={t('reminders.title')} />
+          <Cell icon="city" href="#/status" title={t('status.title')} />
+        </List>
+      </Section>
       <Section title={t('me.security')}>
         <List>
           <Cell

@@ -74,6 +74,9 @@ export default function SignIn() {
         </Stack>
       </form>
       <div class="foot-choice">
+        <Button kind="quiet" icon="city" href="#/status">
+          {t('status.title')}
+        </Button>
         <LanguageChoice />
       </div>
     </Page>
