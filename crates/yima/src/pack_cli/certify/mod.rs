@@ -5,7 +5,7 @@
 
 mod accounts;
 mod asked;
-mod files;
+pub mod files;
 mod generate;
 mod naive;
 mod play;
