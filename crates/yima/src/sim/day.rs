@@ -62,7 +62,7 @@ impl Diary {
 enum Ended {
     /// It is paid or being paid, by whomever.
     Done,
-    /// Another time.
+    /// At another hour.
     Later,
     /// The biller cannot be asked now: nobody else need try.
     Stop,
@@ -155,6 +155,7 @@ async fn settle(town: &Town, times: u32) -> Result<usize, Fail> {
 
 /// Everybody in the queues pays; who finds no room stays in.
 async fn pay(town: &Arc<Town>, queues: &mut Queues, diary: &mut Diary) -> Result<(), Fail> {
+    let mut later = vec![VecDeque::new(); queues.len()];
     for second in 0..SECONDS {
         let mut tasks = JoinSet::new();
         for (biller, queue) in queues.iter_mut().enumerate() {
@@ -177,8 +178,9 @@ async fn pay(town: &Arc<Town>, queues: &mut Queues, diary: &mut Diary) -> Result
             ended.push(done??);
         }
         ended.sort_unstable_by_key(|(biller, worker, _)| (*biller, *worker));
-        for (biller, _, (left, some)) in ended {
+        for (biller, _, (left, again, some)) in ended {
             queues[biller].extend(left);
+            later[biller].extend(again);
             diary.add(some);
         }
         town.clock.advance(Duration::from_secs(1));
@@ -186,11 +188,14 @@ async fn pay(town: &Arc<Town>, queues: &mut Queues, diary: &mut Diary) -> Result
             ask(town).await?;
         }
     }
+    for (queue, later) in queues.iter_mut().zip(later) {
+        queue.extend(later);
+    }
     Ok(())
 }
 
-/// The payers of one biller, one after another; those who have to come again.
-async fn serve(town: &Town, mut queue: VecDeque<u32>) -> Result<(VecDeque<u32>, Diary), Fail> {
+/// The payers of one biller, one after another: who found no room, and who comes again at another hour.
+async fn serve(town: &Town, mut queue: VecDeque<u32>) -> Result<(VecDeque<u32>, VecDeque<u32>, Diary), Fail> {
     let (mut diary, mut again) = (Diary::default(), VecDeque::new());
     while let Some(n) = queue.pop_front() {
         match one(town, n, &mut diary).await? {
@@ -202,8 +207,7 @@ async fn serve(town: &Town, mut queue: VecDeque<u32>) -> Result<(VecDeque<u32>, 
             }
         }
     }
-    queue.extend(again);
-    Ok((queue, diary))
+    Ok((queue, again, diary))
 }
 
 async fn one(town: &Town, n: u32, diary: &mut Diary) -> Result<Ended, Fail> {

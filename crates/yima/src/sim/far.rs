@@ -9,7 +9,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use channel::book::{Book, State};
 use channel::{BoxFuture, Debt, Door, Meaning, Payment, Reply};
+use city::bill::pack::LateFee;
 use kernel::{Date, UtcOffset, derive_u128};
+
+use crate::pack_cli::certify::naive;
 
 /// The books lie in so many parts, by account: a book looks through all its payments.
 const PARTS: usize = 256;
@@ -118,13 +121,14 @@ struct Part {
 pub struct Far {
     seed: u64,
     bps: u32,
+    late_fee: Vec<LateFee>,
     parts: Vec<Mutex<Part>>,
 }
 
 impl Far {
-    /// One that does wrong in so many of ten thousand questions.
-    pub fn new(seed: u64, bps: u32) -> Far {
-        Far { seed, bps, parts: (0..PARTS).map(|_| Mutex::default()).collect() }
+    /// One that does wrong in so many of ten thousand questions, and takes what lateness costs besides the debt.
+    pub fn new(seed: u64, bps: u32, late_fee: Vec<LateFee>) -> Far {
+        Far { seed, bps, late_fee, parts: (0..PARTS).map(|_| Mutex::default()).collect() }
     }
 
     fn part(&self, account_no: &str) -> MutexGuard<'_, Part> {
@@ -146,7 +150,7 @@ impl Far {
     pub fn deliver(&self) {
         for mut part in self.all() {
             for payment in std::mem::take(&mut part.late) {
-                part.book.pay(&payment);
+                self.book(&mut part.book, &payment);
             }
         }
     }
@@ -214,7 +218,7 @@ impl Far {
                 return Reply::Silent("no answer yet".to_owned());
             }
             Some(fault) => {
-                let meaning = part.book.pay(payment);
+                let meaning = self.book(&mut part.book, payment);
                 let done = matches!(meaning, Meaning::Ok | Meaning::Duplicate);
                 return match fault {
                     Fault::SilentAfter => Reply::Silent("the answer was lost".to_owned()),
@@ -222,14 +226,36 @@ impl Far {
                     Fault::Slow => Reply::Meant(Meaning::Pending),
                     Fault::Duplicate if done => Reply::Meant(Meaning::Duplicate),
                     _ => {
-                        part.book.pay(payment);
+                        self.book(&mut part.book, payment);
                         said(meaning)
                     }
                 };
             }
             None => {}
         }
-        said(part.book.pay(payment))
+        said(self.book(&mut part.book, payment))
+    }
+
+    /// Takes a payment of a debt, or of a debt and what its lateness costs on that day by a reckoning of its own.
+    fn book(&self, book: &mut Book, payment: &Payment) -> Meaning {
+        let (institution, account_no) = (&payment.institution, &payment.account_no);
+        let debts = book.query(institution, account_no).unwrap_or_default();
+        let today = payment.at.date(UtcOffset::CHINA);
+        let owed = |debt: &Debt| {
+            let fee =
+                debt.due.map_or(0, |due| naive::late_fee(&self.late_fee, debt.amount_minor, due, today));
+            debt.amount_minor + fee
+        };
+        let late =
+            debts.iter().find(|d| d.bill_no == payment.bill_no && d.amount_minor != payment.amount_minor);
+        let Some(debt) = late.filter(|debt| owed(debt) == payment.amount_minor) else {
+            return book.pay(payment);
+        };
+        let with_fee = Debt { amount_minor: payment.amount_minor, ..debt.clone() };
+        book.open(institution, account_no, vec![with_fee]);
+        let meaning = book.pay(payment);
+        book.open(institution, account_no, debts);
+        meaning
     }
 }
 

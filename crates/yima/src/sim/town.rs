@@ -98,7 +98,8 @@ impl Town {
         let mut billers = Vec::new();
         for pack in packs(shape.billers)? {
             let channels = &pack.spec.channels;
-            let far = (!channels.is_empty()).then(|| Arc::new(Far::new(shape.seed, faults_bps)));
+            let far = (!channels.is_empty())
+                .then(|| Arc::new(Far::new(shape.seed, faults_bps, pack.spec.late_fee.clone())));
             if let Some(far) = &far {
                 let door = |channel: &bill::route::spec::Channel| {
                     let door: Arc<dyn Door> = far.clone();

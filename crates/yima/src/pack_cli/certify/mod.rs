@@ -7,7 +7,7 @@ mod accounts;
 mod asked;
 pub mod files;
 mod generate;
-mod naive;
+pub mod naive;
 mod play;
 mod report;
 mod settle;
