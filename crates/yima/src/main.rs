@@ -14,6 +14,7 @@ mod metrics;
 mod pack_cli;
 mod samples;
 mod server;
+mod sim;
 mod tour;
 mod web;
 
@@ -64,6 +65,9 @@ enum Command {
     /// Write, prove and explain the packs of billers.
     #[command(subcommand)]
     Pack(pack_cli::Command),
+    /// Play a city through time, with faults, and prove what came of it.
+    #[command(subcommand)]
+    Sim(sim::Command),
     /// Print the OpenAPI 3.1 document.
     Openapi,
 }
@@ -96,6 +100,7 @@ async fn run(command: Command) -> Result<(), Fail> {
         Command::Counterpart(command) => counterpart::run(&command).await,
         Command::Coverage(command) => coverage_cli::run(&command),
         Command::Pack(command) => pack_cli::run(&command).await,
+        Command::Sim(command) => sim::run(&command).await,
         Command::Openapi => {
             println!("{}", api::document_text());
             Ok(())

@@ -108,6 +108,7 @@ pub async fn settle_pending(city: &City) -> Result<usize, Fault> {
     let mut follower = Follower::open(city).await?;
     follower.read(city).await?;
     follower.resolve(city, Duration::ZERO).await?;
+    follower.save(city).await?;
     Ok(follower.open.len())
 }
 

@@ -61,7 +61,7 @@ pub async fn run(command: Command) -> Result<(), Fail> {
 }
 
 /// `1234567` as `1,234,567`.
-fn grouped(number: impl Into<u128>) -> String {
+pub fn grouped(number: impl Into<u128>) -> String {
     let digits = number.into().to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (at, digit) in digits.char_indices() {

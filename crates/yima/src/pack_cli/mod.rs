@@ -1,7 +1,7 @@
 //! `yima pack`: what an author of packs needs. Reads and writes files; knows no server and no database, but for
 //! [`certify`], which has a city of its own.
 
-mod certify;
+pub mod certify;
 mod check;
 mod docs;
 mod new;

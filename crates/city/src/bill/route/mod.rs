@@ -20,6 +20,7 @@ use channel::direct::{HttpDoor, Setting};
 use channel::secrets::Held;
 use channel::tls::Tls;
 use channel::{Debt, Door, Meaning, Payment, Reply};
+use kernel::ids::BillerId;
 use kernel::{Clock, Timestamp, UtcOffset};
 use ledger::BoxFuture;
 use serde::Serialize;
@@ -29,8 +30,8 @@ use utoipa::ToSchema;
 pub use self::probe::{Seen, probe_all};
 use self::rules::{Breaker, Candidate, Gate, Pace};
 use self::spec::{Channel, Way};
-use super::Pack;
 use super::connector::{BillerConnector, Claim, Outcome};
+use super::{BillError, Pack};
 use crate::City;
 
 /// Where an institution is, and what proves us to it.
@@ -138,6 +139,25 @@ impl fmt::Debug for Routes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.lanes.iter().map(|lane| &lane.channel.name)).finish()
     }
+}
+
+/// Puts doors of this process behind the ways of a biller, by channel, in the place of those that the settings name: a way
+/// without one is closed. For whole cities that are tried out with both sides in one process.
+pub async fn put_doors(
+    city: &City,
+    biller: BillerId,
+    doors: &BTreeMap<String, Arc<dyn Door>>,
+) -> Result<(), BillError> {
+    let pack = super::pack(city, biller).await?;
+    let lane = |channel: &Channel| {
+        let door = doors.get(&channel.name)?.clone();
+        Some(Lane { channel: channel.clone(), door, state: Mutex::default(), tally: Tally::default() })
+    };
+    let lanes = pack.spec.channels.iter().filter_map(lane).collect();
+    let routes = Arc::new(Routes { lanes, offset: city.settings.offset, clock: city.clock.clone() });
+    city.bill.routes.write().expect("no panic while held").insert(biller, routes.clone());
+    super::connect(city, biller, routes);
+    Ok(())
 }
 
 impl Routes {

@@ -150,7 +150,8 @@ fn record(layout: &Layout, row: &Row) -> Vec<u8> {
     })
 }
 
-fn file(layout: &Layout, rows: &[Row]) -> Pieces {
+/// A bill file.
+pub fn file(layout: &Layout, rows: &[Row]) -> Pieces {
     let records = rows.iter().map(|row| record(layout, row)).collect();
     Pieces::new(layout, records, rows.iter().map(|row| row.amount).sum())
 }

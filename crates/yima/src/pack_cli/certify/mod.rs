@@ -5,9 +5,9 @@
 
 mod accounts;
 mod asked;
-mod files;
+pub mod files;
 mod generate;
-mod naive;
+pub mod naive;
 mod play;
 mod report;
 mod settle;
