@@ -31,6 +31,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (18, "payout", include_str!("../migrations/0018_payout.sql")),
     (19, "bill provider", include_str!("../migrations/0019_bill_provider.sql")),
     (20, "returned file", include_str!("../migrations/0020_returned_file.sql")),
+    (23, "exchange", include_str!("../migrations/0023_exchange.sql")),
 ];
 
 pub(crate) async fn run(pool: &AnyPool) -> Result<(), StoreError> {
