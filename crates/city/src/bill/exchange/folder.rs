@@ -70,7 +70,8 @@ pub fn files(directory: &Path) -> io::Result<(Vec<(String, Look)>, usize)> {
         match entry.file_name().into_string() {
             Ok(name) if is_ignored(&name) => {}
             Ok(name) if name.len() <= NAME_MAX && !name.chars().any(char::is_control) => {
-                let modified = meta.modified().ok().and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+                let modified =
+                    meta.modified().ok().and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
                 found.push((name, (meta.len(), modified.unwrap_or_default().as_nanos())));
             }
             _ => unusable += 1,

@@ -230,8 +230,7 @@ fn after(page: &Page) -> Answer<After> {
         let (sha256, name) = (parts.next()?.to_owned(), parts.next()?.to_owned());
         Some(After { at_ms, name, sha256 })
     };
-    read()
-        .ok_or_else(|| Problem::new(400, "malformed_cursor", "pass `next` of the page before, unchanged"))
+    read().ok_or_else(|| Problem::new(400, "malformed_cursor", "pass `next` of the page before, unchanged"))
 }
 
 /// List the files that a biller put into its folder

@@ -120,7 +120,13 @@ impl Desk<'_> {
     }
 
     /// Judges the copy that nobody else writes to.
-    async fn judge_copy(&self, name: &str, sha256: String, bytes: u64, part: PathBuf) -> Result<(), BillError> {
+    async fn judge_copy(
+        &self,
+        name: &str,
+        sha256: String,
+        bytes: u64,
+        part: PathBuf,
+    ) -> Result<(), BillError> {
         let Named { kind, day, seq } = self.exchange.named(name);
         let mut file = Received {
             biller: self.pack.biller,
@@ -311,7 +317,12 @@ impl Desk<'_> {
             let (places, name, sha256) = (self.places.clone(), file.name.clone(), file.sha256.clone());
             let (accepted, keep) = (file.outcome == Some(Outcome::Accepted), self.folder.keep);
             blocking(move || folder::put_away(&places, &name, &sha256, accepted, keep)).await?;
-            city.bill.exchange.judged.lock().expect("no panic while held").remove(&(biller, file.name.clone()));
+            city.bill
+                .exchange
+                .judged
+                .lock()
+                .expect("no panic while held")
+                .remove(&(biller, file.name.clone()));
             let now = city.now();
             let told: Result<(), BillError> = city
                 .store
@@ -374,7 +385,12 @@ impl Desk<'_> {
     }
 
     /// The numbers that are missing before this one in its series.
-    async fn missing(&self, kind: Kind, day: Option<Date>, seq: Option<u32>) -> Result<Vec<Missing>, BillError> {
+    async fn missing(
+        &self,
+        kind: Kind,
+        day: Option<Date>,
+        seq: Option<u32>,
+    ) -> Result<Vec<Missing>, BillError> {
         let Some(seq) = seq else { return Ok(Vec::new()) };
         let mut conn = self.city.store.read().await?;
         let gaps = store::gaps(&mut conn, self.pack.biller, self.exchange.first).await?;

@@ -32,9 +32,9 @@ use kernel::ids::{BillerId, ImportId};
 use kernel::{Date, Timestamp};
 use tokio::sync::watch;
 
-pub use self::store::After;
 use self::folder::{Look, Places};
 use self::rules::{Exchange, Kind, Missing, Outcome};
+pub use self::store::After;
 use super::import::blocking;
 use super::pack::Pack;
 use super::{BillError, pack};
@@ -371,8 +371,7 @@ pub async fn concerns(city: &City) -> Result<Vec<Concern>, BillError> {
             }
         }
         let mut conn = city.store.read().await?;
-        let refused =
-            store::refused_since(&mut conn, biller, city.now().minus(REFUSED_FOR), TOLD).await?;
+        let refused = store::refused_since(&mut conn, biller, city.now().minus(REFUSED_FOR), TOLD).await?;
         drop(conn);
         for file in refused {
             let detail = format!("{id}: {} was refused: {}", file.name, file.code.unwrap_or_default());

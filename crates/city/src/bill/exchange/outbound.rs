@@ -81,9 +81,7 @@ impl Desk<'_> {
         blocking(move || folder::write(&outbox, &name, &bytes)).await?;
         let (number, now) = (date_number(day), city.now());
         city.store
-            .write(move |conn| {
-                Box::pin(async move { Ok(store::written(conn, biller, number, now).await?) })
-            })
+            .write(move |conn| Box::pin(async move { Ok(store::written(conn, biller, number, now).await?) }))
             .await
     }
 }

@@ -188,7 +188,8 @@ impl Pattern {
                 }
                 Part::Seq(width) => {
                     let length = if *width == 0 { digits(rest).min(9) } else { *width };
-                    let text = rest.get(..length).filter(|text| !text.is_empty() && digits(text) == length)?;
+                    let text =
+                        rest.get(..length).filter(|text| !text.is_empty() && digits(text) == length)?;
                     if *width == 0 && text.starts_with('0') && text != "0" {
                         return None; // a number is written in one way
                     }
@@ -405,8 +406,14 @@ mod tests {
             }
         }
         let pattern = Pattern::try_from("B_{date}_{seq}.txt".to_owned()).unwrap();
-        for wrong in ["B_20260230_1.txt", "B_2026030_1.txt", "B_20260302_01.txt", "B_20260302_.txt", "", "B_+2026030_1.txt"]
-        {
+        for wrong in [
+            "B_20260230_1.txt",
+            "B_2026030_1.txt",
+            "B_20260302_01.txt",
+            "B_20260302_.txt",
+            "",
+            "B_+2026030_1.txt",
+        ] {
             assert_eq!(pattern.read(wrong), None, "{wrong}");
         }
     }

@@ -154,8 +154,9 @@ pub async fn newest_returned(conn: &mut Conn, biller: BillerId, day: i64) -> Res
 
 /// The files that are being taken in, or that their sender was not told about yet.
 pub async fn untold(conn: &mut Conn, biller: BillerId) -> Result<Vec<Received>, StoreError> {
-    let sql =
-        format!("SELECT {IN} FROM exchange_in WHERE biller = $1 AND told_at IS NULL ORDER BY arrived_at, name");
+    let sql = format!(
+        "SELECT {IN} FROM exchange_in WHERE biller = $1 AND told_at IS NULL ORDER BY arrived_at, name"
+    );
     let rows = store::query(AssertSqlSafe(sql)).bind(biller.to_bytes()).fetch_all(conn).await?;
     rows.iter().map(received).collect()
 }
@@ -330,7 +331,8 @@ pub async fn written(conn: &mut Conn, biller: BillerId, day: i64, now: Timestamp
 
 /// The biller's word about a file of ours. Says whether there is such a file, and with what content.
 pub async fn sent_named(conn: &mut Conn, biller: BillerId, name: &str) -> Result<Option<Sent>, StoreError> {
-    let sql = format!("SELECT {OUT} FROM exchange_out WHERE biller = $1 AND name = $2 AND written_at IS NOT NULL");
+    let sql =
+        format!("SELECT {OUT} FROM exchange_out WHERE biller = $1 AND name = $2 AND written_at IS NOT NULL");
     let row =
         store::query(AssertSqlSafe(sql)).bind(biller.to_bytes()).bind(name).fetch_optional(conn).await?;
     row.as_ref().map(sent).transpose()
@@ -383,8 +385,9 @@ pub async fn unaccepted(conn: &mut Conn, biller: BillerId, limit: u32) -> Result
 
 /// The file of a day that was begun and may not lie in the folder.
 pub async fn unwritten(conn: &mut Conn, biller: BillerId) -> Result<Option<Sent>, StoreError> {
-    let sql =
-        format!("SELECT {OUT} FROM exchange_out WHERE biller = $1 AND written_at IS NULL ORDER BY day LIMIT 1");
+    let sql = format!(
+        "SELECT {OUT} FROM exchange_out WHERE biller = $1 AND written_at IS NULL ORDER BY day LIMIT 1"
+    );
     let row = store::query(AssertSqlSafe(sql)).bind(biller.to_bytes()).fetch_optional(conn).await?;
     row.as_ref().map(sent).transpose()
 }
