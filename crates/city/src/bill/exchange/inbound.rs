@@ -94,15 +94,19 @@ impl Desk<'_> {
         let (city, biller) = (self.city, self.pack.biller);
         let places = self.places.clone();
         let (files, _) = blocking(move || folder::files(&places.taking)).await?;
+        let mut ended = Ok(());
         for (name, _) in files {
             let key = (biller, name);
             if city.bill.exchange.judged.lock().expect("no panic while held").contains(&key) {
                 continue;
             }
-            self.judge(&key.1).await?;
-            city.bill.exchange.judged.lock().expect("no panic while held").insert(key);
+            let judged = self.judge(&key.1).await;
+            if judged.is_ok() {
+                city.bill.exchange.judged.lock().expect("no panic while held").insert(key);
+            }
+            ended = ended.and(judged);
         }
-        Ok(())
+        ended
     }
 
     async fn judge(&self, name: &str) -> Result<(), BillError> {

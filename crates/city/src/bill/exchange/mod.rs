@@ -251,11 +251,12 @@ async fn work(city: &City, pack: Arc<Pack>) -> Result<(), BillError> {
     let places = Places::of(&directory);
     let desk = Desk { city, pack, exchange: &exchange, folder, places: places.clone() };
     blocking(move || places.make()).await?;
-    desk.tell().await?;
-    desk.take_up().await?;
-    desk.judge_all().await?;
-    desk.tell().await?;
-    desk.send().await
+    // What one step cannot do does not keep the others; the first that failed is told of.
+    let mut ended = desk.tell().await;
+    ended = ended.and(desk.take_up().await);
+    ended = ended.and(desk.judge_all().await);
+    ended = ended.and(desk.tell().await);
+    ended.and(desk.send().await)
 }
 
 /// How the exchange with every biller stands that has one. Callers check who may see that.
