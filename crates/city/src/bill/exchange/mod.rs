@@ -172,7 +172,7 @@ pub struct Overview {
 /// How often folders are looked at.
 const EVERY: Duration = Duration::from_secs(2);
 /// A node that does not come back loses its folders after so long.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 /// Looks at the folders until told to stop.
 pub(super) async fn run(city: City, mut stop: watch::Receiver<bool>) {
@@ -359,16 +359,13 @@ pub async fn concerns(city: &City) -> Result<Vec<Concern>, BillError> {
             concern("exchange_gap", since, detail);
         }
         for file in seen.unaccepted {
-            match file.outcome {
-                Some(_) => {
-                    let why = file.code.unwrap_or_default();
-                    let detail = format!("{id}: the biller refuses {}: {why}", file.name);
-                    concern("exchange_refused_there", file.acked_at.unwrap_or(file.made_at), detail);
-                }
-                None => {
-                    let detail = format!("{id}: {} was not acknowledged", file.name);
-                    concern("exchange_unacknowledged", file.made_at, detail);
-                }
+            if file.outcome.is_some() {
+                let why = file.code.unwrap_or_default();
+                let detail = format!("{id}: the biller refuses {}: {why}", file.name);
+                concern("exchange_refused_there", file.acked_at.unwrap_or(file.made_at), detail);
+            } else {
+                let detail = format!("{id}: {} was not acknowledged", file.name);
+                concern("exchange_unacknowledged", file.made_at, detail);
             }
         }
         let mut conn = city.store.read().await?;
