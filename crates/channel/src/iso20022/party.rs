@@ -7,6 +7,7 @@ use super::xml::{Element, Writer};
 
 /// An account with its owner and its bank, as configurations and packs write it.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "Written")]
 pub struct Party {
     /// The owner, as the bank knows it: 1 to 140 characters.
     pub name: String,
@@ -16,6 +17,35 @@ pub struct Party {
     /// Its bank.
     #[serde(flatten)]
     pub agent: Agent,
+}
+
+/// A [`Party`] as it is written: flat, and nothing besides.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    name: String,
+    iban: Option<String>,
+    account: Option<String>,
+    bic: Option<String>,
+    cnaps: Option<String>,
+}
+
+impl TryFrom<Written> for Party {
+    type Error = &'static str;
+
+    fn try_from(written: Written) -> Result<Party, Self::Error> {
+        let account = match (written.iban, written.account) {
+            (Some(iban), None) => Number::Iban(iban),
+            (None, Some(account)) => Number::Account(account),
+            _ => return Err("either iban or account"),
+        };
+        let agent = match (written.bic, written.cnaps) {
+            (Some(bic), None) => Agent::Bic(bic),
+            (None, Some(cnaps)) => Agent::Cnaps(cnaps),
+            _ => return Err("either bic or cnaps"),
+        };
+        Ok(Party { name: written.name, account, agent })
+    }
 }
 
 /// The number of an account.

@@ -177,12 +177,11 @@ async fn refresh(city: &City) -> Result<(), Fault> {
         if known(biller, &hash) {
             continue;
         }
-        let read = match shipped::packs().iter().find(|pack| pack.hash == hash) {
-            Some(shipped) => Ok(shipped.clone()),
-            None => {
-                let text = store::pack_text(&mut conn, biller).await?.unwrap_or_default();
-                Pack::parse(&text).map(Arc::new)
-            }
+        let read = if let Some(shipped) = shipped::packs().iter().find(|pack| pack.hash == hash) {
+            Ok(shipped.clone())
+        } else {
+            let text = store::pack_text(&mut conn, biller).await?.unwrap_or_default();
+            Pack::parse(&text).map(Arc::new)
         };
         // A pack of a newer release may have keys that this node does not know: the old one stays.
         match read {

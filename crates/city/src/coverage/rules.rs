@@ -279,7 +279,9 @@ pub fn regions(level: Level, parent: Option<&'static str>) -> Vec<&'static str> 
     let of_level = |code: &&str| {
         let own = region::level(code);
         // Where there are no counties, or no prefectures, what there is stands for itself.
-        own == level || own > level && region::now().parent(code).is_some_and(|p| region::level(p) < level)
+        own == level
+            || own > level && region::now().parent(code).is_some_and(|p| region::level(p) < level)
+            || own < level && region::now().below(Some(code)).is_empty()
     };
     let inside = region::now().all().map(|(code, _)| code);
     let inside: Vec<&'static str> = inside.filter(|code| code.starts_with(stem)).collect();

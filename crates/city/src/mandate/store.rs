@@ -23,12 +23,13 @@ fn mandate(row: &AnyRow) -> Result<Mandate> {
     let category = |name: &str| {
         serde_json::from_value::<Category>(name.into()).map_err(|_| StoreError::Corrupt("mandate.categories"))
     };
-    let target = match (id_opt(row, "biller")?, row.try_get::<Option<String>, _>("account_no")?) {
-        (Some(biller), Some(account_no)) => Target::Account { biller, account_no },
-        _ => {
-            let named = categories.split(',').filter(|name| !name.is_empty());
-            Target::Kept { categories: named.map(category).collect::<Result<_>>()? }
-        }
+    let target = if let (Some(biller), Some(account_no)) =
+        (id_opt(row, "biller")?, row.try_get::<Option<String>, _>("account_no")?)
+    {
+        Target::Account { biller, account_no }
+    } else {
+        let named = categories.split(',').filter(|name| !name.is_empty());
+        Target::Kept { categories: named.map(category).collect::<Result<_>>()? }
     };
     let before_due: Option<i64> = row.try_get("before_due")?;
     Ok(Mandate {

@@ -111,13 +111,12 @@ async fn notes(city: &City, accounts: Vec<Saved>, today: Date) -> Result<Vec<Tel
             continue;
         }
         for resident in recipients(city, owner).await? {
-            let due_days = match days.get(&resident) {
-                Some(days) => *days,
-                None => {
-                    let wanted = preferences(city, resident).await?.due_days;
-                    days.insert(resident, wanted);
-                    wanted
-                }
+            let due_days = if let Some(days) = days.get(&resident) {
+                *days
+            } else {
+                let wanted = preferences(city, resident).await?.due_days;
+                days.insert(resident, wanted);
+                wanted
             };
             let told = due.iter().filter_map(|due| {
                 let (kind, step) = rules::step(due.due_on, today, due_days)?;

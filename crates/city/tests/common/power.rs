@@ -1,5 +1,7 @@
 //! Bills of `hz-power` for the slices that stand on bills.
 
+use std::fmt::Write as _;
+
 use city::bill::{self, BillError, BillView, Paid, PayBill};
 use city::identity::Resident;
 use kernel::Timestamp;
@@ -20,10 +22,10 @@ pub async fn bills(town: &Town, rows: &[(&str, &str, &str)]) -> Vec<BillView> {
     let mut text = String::from("户号|账单号|户名|账期|金额|缴费截止日\n");
     let mut sum = 0;
     for (account, number, yuan) in rows {
-        text.push_str(&format!("{account}|{number}|王小明|202602|{yuan}|2026-03-25\n"));
+        writeln!(text, "{account}|{number}|王小明|202602|{yuan}|2026-03-25").expect("a line");
         sum += kernel::Money::parse_amount(yuan, kernel::Currency::CNY).expect("an amount").minor;
     }
-    text.push_str(&format!("TOTAL|{}|{}\n", rows.len(), kernel::Money::fen(sum).amount()));
+    writeln!(text, "TOTAL|{}|{}", rows.len(), kernel::Money::fen(sum).amount()).expect("a line");
     let path = town.dir.path().join("bills.txt");
     std::fs::write(&path, text).expect("a file");
     bill::import_path(&town.city, power(), &path, "bills.txt", |_| {}).await.expect("imported");

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../common/power.rs"]
+#[allow(dead_code, reason = "each test binary uses its own part")]
 mod power_bills;
 
 use city::family::{self, FamilyMay, FamilyState};

@@ -39,6 +39,7 @@ pub async fn payer(town: &Town, phone: &str, minor: i64) -> Resident {
     who
 }
 
+/// Makes a mandate.
 pub async fn made(town: &Town, who: &Resident, key: &str, terms: Terms) -> Mandate {
     mandate::create(&town.city, who, key, terms, Some(PIN)).await.expect("a mandate")
 }
@@ -49,11 +50,13 @@ pub async fn work(town: &Town) {
     remind::work(&town.city).await.expect("it works");
 }
 
+/// What a mandate does about a bill.
 pub async fn run(town: &Town, who: &Resident, mandate: &Mandate, bill: BillId) -> Option<Run> {
     let runs = mandate::runs(&town.city, who, mandate.id, None, 200).await.expect("runs");
     runs.into_iter().find(|run| run.bill == bill)
 }
 
+/// How far it is.
 pub async fn state(town: &Town, who: &Resident, mandate: &Mandate, bill: BillId) -> Option<RunState> {
     run(town, who, mandate, bill).await.map(|run| run.state)
 }

@@ -164,7 +164,7 @@ fn measure(mut command: Command, dir: &Path) -> Result<Measured, Fail> {
     let both: u64 = found.iter().map(|(line, n)| n.min(planted.get(line).unwrap_or(&0))).sum();
     let share = |all: &BTreeMap<String, u64>| {
         let all: u64 = all.values().sum();
-        if all == 0 { 10_000 } else { both * 10_000 / all }
+        (both * 10_000).checked_div(all).unwrap_or(10_000)
     };
     Ok(Measured {
         took: Duration::from_micros(us.parse()?),
@@ -240,7 +240,8 @@ fn coprime(lines: u64, seed: u64) -> u64 {
         }
         a
     };
-    (lines / 2 + seed % 1_000 + 1..).find(|stride| gcd(*stride, lines) == 1).unwrap_or(1)
+    let from = lines / 2 + seed % 1_000 + 1;
+    (from..from + lines).find(|stride| gcd(*stride, lines) == 1).unwrap_or(1)
 }
 
 /// A list in the layout of the bank's statement.

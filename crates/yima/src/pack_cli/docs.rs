@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn every_shipped_pack_has_a_page() {
         for pack in city::bill::shipped_packs() {
-            let page = page(&pack).unwrap_or_else(|why| panic!("{}: {why}", pack.spec.id));
+            let page = page(pack).unwrap_or_else(|why| panic!("{}: {why}", pack.spec.id));
             for part in ["## Account numbers", "## Settlement", &pack.spec.name.zh] {
                 assert!(page.contains(part), "{}: {part}", pack.spec.id);
             }

@@ -501,7 +501,7 @@ async fn use_up(city: &City, biller: BillerId, account_no: &str) -> Result<usize
 }
 
 /// How often bills are looked for that advances could pay.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 /// How many accounts are read at once.
 const BATCH: u32 = 200;
 

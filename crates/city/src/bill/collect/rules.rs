@@ -13,9 +13,9 @@ pub const LIMIT_MAX: i64 = 1_000_000_000_000;
 /// Why a limit cannot be.
 pub const LIMIT_WRONG: &str = "a limit is 0 to ten billion yuan";
 /// How long ago money may have been taken.
-const TAKEN_MAX: Duration = Duration::from_secs(31 * 86_400);
+const TAKEN_MAX: Duration = Duration::from_hours(744);
 /// How far a collector's clock may be ahead.
-const AHEAD_MAX: Duration = Duration::from_secs(300);
+const AHEAD_MAX: Duration = Duration::from_mins(5);
 /// How many receipts of one batch.
 pub const LINES_MAX: usize = 10_000;
 

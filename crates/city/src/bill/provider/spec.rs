@@ -153,7 +153,11 @@ fn merge(into: &mut Table, from: &Table) {
 
 /// A table as TOML, a line for each key.
 fn write(table: &Table) -> String {
-    table.iter().map(|(key, value)| format!("{} = {}\n", quoted(key), inline(value))).collect()
+    let mut text = String::new();
+    for (key, value) in table {
+        text.extend([&quoted(key), " = ", &inline(value), "\n"]);
+    }
+    text
 }
 
 fn quoted(text: &str) -> String {

@@ -159,7 +159,10 @@ impl Routes {
                 match city.bill.providers().get(&by.connection) {
                     Some(door) => lanes.push(lane(door.clone())),
                     None => {
-                        tracing::debug!(door = name, "no provider is configured: payments do not go this way")
+                        tracing::debug!(
+                            door = name,
+                            "no provider is configured: payments do not go this way"
+                        );
                     }
                 }
                 continue;

@@ -488,7 +488,7 @@ async fn signature(stage: &mut Stage, side: &Side) -> Done {
         if !mac {
             return skip("messages have no code");
         }
-        return wrong_pay(stage, side, Wrong::WrongMac, First::Held, End::Settled).await;
+        return wrong_pay(stage, side, Wrong::Mac, First::Held, End::Settled).await;
     }
     let amount = amount(stage);
     let (account, number, wish) = wish_for(stage, side, amount).await?;

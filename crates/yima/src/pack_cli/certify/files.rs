@@ -504,7 +504,7 @@ async fn late_fee(stage: &mut Stage, paying: bool) -> Done {
         let one = row(stage);
         let period =
             u32::try_from(due.year()).unwrap_or(2026) * 100 + u32::try_from(due.month()).unwrap_or(1);
-        rows.push(Row { due, period, ..one });
+        rows.push(Row { period, due, ..one });
     }
     let import = import(stage, &file(&layout, &rows).bytes()).await?;
     ensure(import.added == rows.len() as u64, || "the bills were not taken in".to_owned())?;

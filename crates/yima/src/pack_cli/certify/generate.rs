@@ -155,8 +155,8 @@ fn account(dice: &Dice, id: &str, text: &mut String) -> usize {
         _ => {
             rule.check = Check::Weighted;
             rule.pattern = format!("{}*", digits(dice.between(6, 12)));
-            rule.check_digits =
-                dice.one(&["10X98765432", "0123456789", "0123456789ABCDEFGHJKLMNPQRTUWXY"]).to_owned();
+            let digits = ["10X98765432", "0123456789", "0123456789ABCDEFGHJKLMNPQRTUWXY"];
+            dice.one(&digits).clone_into(&mut rule.check_digits);
             let count = rule.pattern.len() - 1;
             rule.weights = (0..count).map(|_| u32::try_from(dice.between(1, 97)).unwrap_or(1)).collect();
             "weighted"

@@ -417,30 +417,28 @@ impl Work {
                 doors.extend(end.door().map(|door| (format!("{}/{}", pack.spec.id, channel.name), door)));
                 sides.push(end.carry(channel));
             } else if let Some(bank) = &channel.bank {
-                let line = match carriers.banks.get(&bank.line) {
-                    Some(line) => line.clone(),
-                    None => {
-                        let text = subject.lines.get(&bank.line).map_or(GUIDE_LINE, String::as_str);
-                        let spec: LineSpec = toml::from_str(text)?;
-                        let line = BankLine::start(&spec, clock.clone(), patience, self.options.seed).await?;
-                        carriers.banks.insert(bank.line.clone(), line.clone());
-                        line
-                    }
+                let line = if let Some(line) = carriers.banks.get(&bank.line) {
+                    line.clone()
+                } else {
+                    let text = subject.lines.get(&bank.line).map_or(GUIDE_LINE, String::as_str);
+                    let spec: LineSpec = toml::from_str(text)?;
+                    let line = BankLine::start(&spec, clock.clone(), patience, self.options.seed).await?;
+                    carriers.banks.insert(bank.line.clone(), line.clone());
+                    line
                 };
                 sides.push(line.carry(channel));
             } else if let Some(provider) = &channel.provider {
-                let end = match carriers.providers.get(&provider.connection) {
-                    Some((end, _)) => end.clone(),
-                    None => {
-                        let name = format!("provider/{}", provider.connection);
-                        let text = subject.lines.get(&name).map_or(PLAIN_PROVIDER, String::as_str);
-                        let connection = Connection::parse(text)
-                            .map_err(|why| Fail::new(format!("{name}: {}: {}", why.key, why.why)))?;
-                        let end = HttpEnd::start(&connection.direct, clock.clone(), patience, flaw).await?;
-                        let known = (end.clone(), Arc::new(connection));
-                        carriers.providers.insert(provider.connection.clone(), known);
-                        end
-                    }
+                let end = if let Some((end, _)) = carriers.providers.get(&provider.connection) {
+                    end.clone()
+                } else {
+                    let name = format!("provider/{}", provider.connection);
+                    let text = subject.lines.get(&name).map_or(PLAIN_PROVIDER, String::as_str);
+                    let connection = Connection::parse(text)
+                        .map_err(|why| Fail::new(format!("{name}: {}: {}", why.key, why.why)))?;
+                    let end = HttpEnd::start(&connection.direct, clock.clone(), patience, flaw).await?;
+                    let known = (end.clone(), Arc::new(connection));
+                    carriers.providers.insert(provider.connection.clone(), known);
+                    end
                 };
                 sides.push(end.carry(channel));
             }

@@ -53,7 +53,7 @@ pub fn share(amount: i64, bps: i64) -> i64 {
 
 /// What lateness costs, day by day, each by the version in force on it.
 pub fn late_fee(versions: &[LateFee], amount: i64, due: Date, today: Date) -> i64 {
-    let at = |day: Date| versions.iter().filter(|rule| rule.from.is_none_or(|from| from <= day)).next_back();
+    let at = |day: Date| versions.iter().rfind(|rule| rule.from.is_none_or(|from| from <= day));
     let mut day = due;
     while at(due).is_some_and(|rule| !counts(rule.calendar, day)) {
         day = next(day);
@@ -102,9 +102,9 @@ pub fn is_account(rule: &AccountRule, number: &str) -> bool {
     }
     for (c, p) in chars.iter().zip(&pattern) {
         let fits = match p {
-            '#' => ('0'..='9').contains(c),
-            '@' => ('A'..='Z').contains(c),
-            '*' => ('0'..='9').contains(c) || ('A'..='Z').contains(c),
+            '#' => c.is_ascii_digit(),
+            '@' => c.is_ascii_uppercase(),
+            '*' => c.is_ascii_digit() || c.is_ascii_uppercase(),
             other => c == other,
         };
         if !fits {

@@ -38,7 +38,7 @@ pub enum Wrong {
     Again,
     /// With the nth code that the question may be answered with.
     Code(usize),
-    WrongMac,
+    Mac,
     Skew,
 }
 
@@ -303,7 +303,7 @@ impl Side {
                     Wrong::Strange => Fault::StrangeCode,
                     Wrong::Again => Fault::Again,
                     Wrong::Code(nth) => Fault::Code(u16::try_from(nth).unwrap_or(u16::MAX)),
-                    Wrong::WrongMac | Wrong::Skew => return,
+                    Wrong::Mac | Wrong::Skew => return,
                 };
                 *end.told.lock().unwrap_or_else(PoisonError::into_inner) = [(kind.to_owned(), fault)].into();
             }
@@ -334,7 +334,7 @@ impl Side {
                             None => return,
                         }
                     }
-                    Wrong::WrongMac => BankFault::WrongMac,
+                    Wrong::Mac => BankFault::WrongMac,
                     Wrong::Skew => BankFault::Skew,
                 };
                 let slow_ms = u32::try_from(silence(self.patience()).as_millis()).unwrap_or(u32::MAX);
