@@ -56,6 +56,8 @@ pub struct Settings {
     pub patience: std::time::Duration,
     /// The service providers that many billers are behind, by name.
     pub providers: bill::provider::Providers,
+    /// The folders that files are exchanged through with billers, by pack, where they differ from the usual.
+    pub exchange: bill::exchange::Folders,
     /// Where the proofs of packs are, where one is required before a biller that is asked goes live.
     pub certificates: Option<bill::certificate::Required>,
     /// The account that billers are paid out from by a bank; `None`: by hand.
@@ -89,6 +91,7 @@ impl Settings {
             certificates: None,
             providers: bill::provider::Providers::new(),
             payer: None,
+            exchange: bill::exchange::Folders::new(),
             webhook_private: false,
             device_key,
             relying_party: identity::passkey::rules::RelyingParty::new("http://localhost:8888")

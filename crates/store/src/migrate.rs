@@ -32,6 +32,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (19, "bill payout", include_str!("../migrations/0019_bill_payout.sql")),
     (20, "bill provider", include_str!("../migrations/0020_bill_provider.sql")),
     (21, "bill returned", include_str!("../migrations/0021_bill_returned.sql")),
+    (22, "bill exchange", include_str!("../migrations/0022_bill_exchange.sql")),
 ];
 
 pub(crate) async fn run(pool: &AnyPool) -> Result<(), StoreError> {

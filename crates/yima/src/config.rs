@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 
 use channel::iso20022::Party;
 use city::bill::certificate::Required;
+use city::bill::exchange::Folders;
 use city::bill::provider::Providers;
 use city::bill::route::{Doors, Lines};
 use city::identity::passkey::rules::RelyingParty;
 use kernel::{Currency, UtcOffset};
 use serde::Deserialize;
 
-use crate::doors::{self, Door, Line, Provider};
+use crate::doors::{self, Door, Exchange, Line, Provider};
 
 /// One sentence about why a command did not do its work.
 #[derive(Debug)]
@@ -131,6 +132,8 @@ struct File {
     line: BTreeMap<String, Line>,
     #[serde(default)]
     provider: BTreeMap<String, Provider>,
+    #[serde(default)]
+    exchange: BTreeMap<String, Exchange>,
     require_certificate: Option<bool>,
     #[serde(default)]
     certifier_keys: Vec<String>,
@@ -190,6 +193,8 @@ pub struct Config {
     pub lines: Lines,
     /// Service providers that many billers are behind; from the file only.
     pub providers: Providers,
+    /// Folders that files are exchanged through with billers; from the file only.
+    pub exchange: Folders,
     /// Whether packs of billers that are asked go live with a certificate only; from the file only.
     pub certificates: Option<Required>,
     /// The account that billers are paid out from; from the file only.
@@ -206,6 +211,7 @@ impl Flags {
         let beside = self.config.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
         let (doors, lines) = (doors::read(file.door, beside)?, doors::read_lines(file.line, beside)?);
         let providers = doors::read_providers(file.provider, beside)?;
+        let exchange = doors::read_exchanges(file.exchange, beside)?;
         let data = self.data.clone().or(file.data).unwrap_or_else(|| PathBuf::from("data/city"));
         let require = file.require_certificate.unwrap_or(false);
         if require && file.certifier_keys.is_empty() {
@@ -283,6 +289,7 @@ impl Flags {
             doors,
             lines,
             providers,
+            exchange,
             certificates,
         })
     }
@@ -341,6 +348,8 @@ mod tests {
             ("city_name = \"杭州\"", "Latin"),
             ("four_eyes_limit = -1", "0 or more"),
             ("require_certificate = true", "certifier_keys"),
+            ("[exchange.\"A B\"]", "id of a pack"),
+            ("[exchange.hz-power]\nquiet_s = 7200", "0 to 3600"),
             ("[door.power]\nurl = \"http://a\"", "pack/channel"),
             ("[door.\"a/b\"]\nurl = \"ftp://a\"", "https://HOST/"),
             ("[door.\"a/b\"]\nurl = \"http://a\"\nsecrets = { k = \"none\" }", "none: No such file"),

@@ -1,14 +1,17 @@
 //! The doors of this installation: where the billers that are asked are, and what proves us to them. Part of the
 //! configuration file only: `[door."pack/channel"]` for billers over HTTP, `[line.NAME]` for banks that carry billers,
-//! `[provider.NAME]` for service providers that have them.
+//! `[provider.NAME]` for service providers that have them, `[exchange.PACK]` for folders.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use channel::bank::spec::Spec;
 use channel::secrets::Held;
 use channel::tls::Tls;
+use city::bill::exchange::{Folder, Folders};
+use city::bill::pack::is_pack_id;
 use city::bill::provider::{Connection, ProviderSetting, Providers};
 use city::bill::route::{DoorSetting, Doors, LineSetting, Lines};
 use serde::Deserialize;
@@ -141,4 +144,34 @@ impl Door {
         let tls = Tls::read(ca.as_deref(), identity).map_err(|why| why.to_string())?;
         Ok(DoorSetting { url, secrets, tls })
     }
+}
+
+/// The folder that files are exchanged through with a biller: `[exchange.PACK]`.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Exchange {
+    /// Relative to the configuration file; `exchange/PACK` of the server's own files when absent.
+    directory: Option<PathBuf>,
+    /// A file is whole when it has not changed for so many seconds.
+    quiet_s: Option<u64>,
+    /// Whether files that were taken in are kept.
+    keep: Option<bool>,
+}
+
+/// Reads what the folders name.
+pub fn read_exchanges(exchanges: BTreeMap<String, Exchange>, beside: &Path) -> Result<Folders, Fail> {
+    let read = |(pack, exchange): (String, Exchange)| {
+        let wrong = |why: &str| Fail::new(format!("exchange \"{pack}\": {why}"));
+        let usual = Folder::default();
+        let quiet = exchange.quiet_s.map_or(usual.quiet, Duration::from_secs);
+        if !is_pack_id(&pack) {
+            return Err(wrong("the id of a pack is wanted"));
+        }
+        if quiet > Duration::from_hours(1) {
+            return Err(wrong("quiet_s: 0 to 3600 is wanted"));
+        }
+        let directory = exchange.directory.map(|directory| beside.join(directory));
+        Ok((pack, Folder { directory, quiet, keep: exchange.keep.unwrap_or(usual.keep) }))
+    };
+    exchanges.into_iter().map(read).collect()
 }

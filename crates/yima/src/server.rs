@@ -80,6 +80,7 @@ impl Running {
             doors: config.doors.clone(),
             lines: config.lines.clone(),
             providers: config.providers.clone(),
+            exchange: config.exchange.clone(),
             certificates: config.certificates.clone(),
             payer: config.payer.clone(),
             webhook_private: config.webhook_private,

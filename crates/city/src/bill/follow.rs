@@ -54,6 +54,7 @@ pub fn start(city: &City, stop: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
         tokio::spawn(super::provider::run(city.clone(), stop.clone())),
         tokio::spawn(super::collect::run(city.clone(), stop.clone())),
         tokio::spawn(super::advance::run(city.clone(), stop.clone())),
+        tokio::spawn(super::exchange::run(city.clone(), stop.clone())),
     ];
     let (city, mut stop) = (city.clone(), stop.clone());
     let follower = tokio::spawn(async move {

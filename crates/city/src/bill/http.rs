@@ -40,6 +40,7 @@ pub fn routes() -> OpenApiRouter<City> {
         .merge(super::saved::http::routes())
         .merge(super::upload::http::routes())
         .merge(super::reconcile::http::routes())
+        .merge(super::exchange::http::routes())
 }
 
 /// How a biller's account numbers are called and written.

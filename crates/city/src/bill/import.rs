@@ -132,6 +132,8 @@ pub struct Survey {
     pub bytes: u64,
     /// Records in it.
     pub records: u64,
+    /// The sum of the amounts that can be read, minor units.
+    pub sum_minor: i64,
     /// Lines before the first record.
     pub first_line: u64,
     /// Bytes before the first record.
@@ -253,6 +255,7 @@ pub fn survey(layout: &Layout, input: impl io::Read) -> io::Result<Result<Survey
         }
     }
     survey.records = tally.records;
+    survey.sum_minor = tally.sum;
     survey.bytes = lines.at_byte;
     survey.sha256 = hex(&lines.input.into_inner().hash.finalize());
     Ok(tally.check(layout).map(|()| survey))
@@ -338,6 +341,16 @@ pub(super) async fn begin(
     let pack = pack(city, biller).await?;
     let (at, layout) = (path.to_path_buf(), pack.spec.bills.file.clone().ok_or(BillError::NotByFile)?);
     let surveyed = blocking(move || survey(&layout, File::open(&at)?)).await??;
+    begin_surveyed(city, biller, surveyed, name).await
+}
+
+/// The row of a file that the first pass found good.
+pub(super) async fn begin_surveyed(
+    city: &City,
+    biller: BillerId,
+    surveyed: Survey,
+    name: &str,
+) -> Result<Import, BillError> {
     let id = import_id(biller, &surveyed.sha256);
     let (name, now) = (name.to_owned(), city.now());
     let begun: Result<Option<Import>, BillError> = city

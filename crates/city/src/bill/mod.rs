@@ -33,6 +33,7 @@ pub mod certificate;
 pub mod collect;
 pub mod connector;
 mod error;
+pub mod exchange;
 pub mod fee;
 mod firm;
 mod follow;
@@ -101,6 +102,8 @@ pub struct State {
     providers: OnceLock<provider::OpenProviders>,
     /// The ways to billers that are asked; each is a connector too.
     routes: RwLock<HashMap<BillerId, Arc<Routes>>>,
+    /// The folders that files are exchanged through, as this node has seen them.
+    exchange: exchange::Seen,
     /// Held by the import at work.
     importing: tokio::sync::Mutex<()>,
     /// Imports that stopped on this node, since it started: when and why.

@@ -61,6 +61,8 @@ pub struct Spec {
     /// When a cut account is ordered to be restored.
     #[serde(default)]
     pub supply: super::restore::Terms,
+    /// What files are called that are exchanged through a folder; see [`super::exchange`].
+    pub exchange: Option<super::exchange::rules::Exchange>,
     /// How the biller gets the money.
     pub settlement: Settlement,
 }
@@ -424,6 +426,9 @@ impl Spec {
         channels::validate(&self.channels, self.bills.source == Source::Live)?;
         fee::validate(&self.late_fee)?;
         self.supply.validate()?;
+        if let Some(exchange) = &self.exchange {
+            exchange.validate(self.bills.source)?;
+        }
         self.settlement.validate()
     }
 }

@@ -5,6 +5,7 @@ mod bank;
 mod collect;
 #[path = "../common/mod.rs"]
 mod common;
+mod exchange;
 mod fee;
 mod history;
 mod http;

@@ -48,6 +48,7 @@ fn the_schema_has_the_keys_and_the_names_of_the_parser() {
         (&file, "{ field = \"holder\" }", "{ field = \"holder\", zzz = 1 }", "/$defs/column/properties"),
         (&file, "[late_fee]\n", "[late_fee]\nzzz = 1\n", "/$defs/late_fee/properties"),
         (&file, "[settlement]\n", "[settlement]\nzzz = 1\n", "/properties/settlement/properties"),
+        (&file, "[settlement]\n", "[exchange]\nzzz = 1\n[settlement]\n", "/properties/exchange/properties"),
         (&file, "[settlement]\n", "[supply]\nzzz = 1\n[settlement]\n", "/properties/supply/properties"),
         (
             &file,

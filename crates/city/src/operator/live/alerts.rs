@@ -31,7 +31,8 @@ pub enum Severity {
 pub struct Alert {
     /// Stable: `database_down`, `ledger_down`, `ledger_no_space`, `feed_lag`, `books_check_failed`,
     /// `books_check_old`, `import_failed`, `import_stuck`, `breaks_open`, `webhook_disabled`, `approval_waiting`,
-    /// `biller_silent`, `restore_overdue`.
+    /// `biller_silent`, `restore_overdue`,
+    /// `exchange_gap`, `exchange_refused`, `exchange_unacknowledged`, `exchange_refused_there`, `exchange_failing`.
     #[schema(example = "approval_waiting")]
     pub code: &'static str,
     /// `critical` or `warning`.
@@ -97,6 +98,7 @@ pub(super) async fn alerts(city: &City, health: Health, feed: &Feed) -> Result<V
         billers(city, &mut found);
         billers(city, &mut found);
         restores(city, &mut found).await?;
+        exchanges(city, &mut found).await?;
         webhooks(city, &mut found).await?;
         approvals(city, &mut found).await?;
     }
@@ -208,6 +210,14 @@ async fn restores(city: &City, found: &mut Vec<Alert>) -> Result<(), OperatorErr
     for order in supply::late_orders(city, u32::try_from(TOLD).unwrap_or(u32::MAX)).await? {
         let detail = "a biller was told to restore supply and has not confirmed in time";
         found.push(alert("restore_overdue", Severity::Warning, Some(order.confirm_by), order.id, detail));
+    }
+    Ok(())
+}
+
+async fn exchanges(city: &City, found: &mut Vec<Alert>) -> Result<(), OperatorError> {
+    for concern in bill::exchange::concerns(city).await?.into_iter().take(TOLD) {
+        let since = Some(concern.since);
+        found.push(alert(concern.code, Severity::Warning, since, concern.biller, concern.detail));
     }
     Ok(())
 }
