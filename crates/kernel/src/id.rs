@@ -36,7 +36,7 @@ pub mod kinds {
         Resident "res" Merchant "mch" Till "til" Biller "blr" Bill "bil" Trade "trd" Payment "pay"
         Refund "rfd" Operator "opr" Device "dev" Session "ses" Import "imp" Event "evt"
         Endpoint "whe" Key "key" Act "act" Approval "apr" Break "brk" Passkey "psk"
-        Campaign "cpn" RestoreOrder "rst"
+        Campaign "cpn" RestoreOrder "rst" Complaint "cmp"
     }
 }
 

@@ -24,6 +24,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (11, "coupon", include_str!("../migrations/0011_coupon.sql")),
     (12, "break days", include_str!("../migrations/0012_break_days.sql")),
     (17, "supply", include_str!("../migrations/0017_supply.sql")),
+    (18, "complaint", include_str!("../migrations/0018_complaint.sql")),
 ];
 
 pub(crate) async fn run(pool: &AnyPool) -> Result<(), StoreError> {

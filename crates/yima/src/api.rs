@@ -42,6 +42,7 @@ fn routes() -> OpenApiRouter<City> {
         .merge(city::event::http::routes())
         .merge(city::bill::http::routes())
         .merge(city::supply::http::routes())
+        .merge(city::complaint::http::routes())
         .merge(city::operator::http::routes())
 }
 

@@ -25,6 +25,7 @@
 pub mod account;
 pub mod calendar;
 pub mod connector;
+pub mod dispute;
 mod error;
 mod follow;
 pub mod history;
@@ -36,6 +37,7 @@ mod pay;
 mod query;
 mod receipt;
 pub mod reconcile;
+pub mod refund;
 mod resolve;
 pub mod restore;
 pub mod route;

@@ -7,6 +7,7 @@
 //! | [`acts`] | enrolling, tiers, keys, opening and closing shops, packs, ending silent bill payments | nothing |
 //! | [`approval`] | four eyes for deposits, withdrawals, pay-outs and campaign budgets above the limit | the request as asked |
 //! | [`campaign`] | coupons' campaigns: set up, given a budget, ended | nothing |
+//! | [`complaints`] | complaints about bills decided on, with a second pair of eyes above the limit | nothing |
 //! | [`look`] | residents and shops, masked; operators and keys | nothing |
 //! | [`check`] | every balance counted again from the transfers | what each count found |
 //! | [`live`] | payments and refusals now, health, alerts | nothing: a ring of 60 minutes in memory |
@@ -25,6 +26,7 @@ pub mod approval;
 pub mod audit;
 pub mod campaign;
 pub mod check;
+pub mod complaints;
 pub mod desk;
 mod error;
 pub mod http;

@@ -44,6 +44,7 @@ pub fn kind(transfer_code: u16) -> &'static str {
         code::TRADE_PAYMENT => "trade_payment",
         code::TRADE_REFUND => "trade_refund",
         code::BILL_PAYMENT => "bill_payment",
+        code::BILL_REFUND => "bill_refund",
         code::COUPON_SUBSIDY => "coupon",
         code::COUPON_BACK => "coupon_back",
         _ => "other",
@@ -91,6 +92,7 @@ mod tests {
             code::TRADE_PAYMENT,
             code::TRADE_REFUND,
             code::BILL_PAYMENT,
+            code::BILL_REFUND,
             code::COUPON_SUBSIDY,
             code::COUPON_BACK,
         ] {

@@ -85,6 +85,8 @@ pub struct Routes {
 struct Lane {
     channel: Channel,
     door: Arc<dyn Door>,
+    /// Whether payments can be asked back this way.
+    refunds: bool,
     state: Mutex<LaneState>,
     tally: Tally,
 }
@@ -148,6 +150,7 @@ impl Routes {
             let lane = |door: Arc<dyn Door>| Lane {
                 channel: channel.clone(),
                 door,
+                refunds: takes_refunds(city, channel),
                 state: Mutex::default(),
                 tally: Tally::default(),
             };
@@ -226,6 +229,28 @@ impl Routes {
         Some(reply)
     }
 
+    /// The name of a way.
+    pub(super) fn name_of(&self, way: u32) -> Option<String> {
+        self.lane(way).map(|lane| lane.channel.name.clone())
+    }
+
+    /// What became of a payment, asked where it was sent. Unlike [`BillerConnector::inquire`] takes nothing back,
+    /// whatever the answer.
+    pub(super) async fn look(&self, claim: &Claim) -> Option<Reply> {
+        let lane = self.lane(claim.way)?;
+        let reply = lane.door.inquire(&payment(&lane.channel, claim)).await;
+        lane.note(&reply, self.clock.now());
+        Some(reply)
+    }
+
+    /// Asks for a part of a payment back, where it was sent; `None` where that way takes no such requests.
+    pub(super) async fn refund(&self, claim: &Claim, reference: &str, amount_minor: i64) -> Option<Reply> {
+        let lane = self.lane(claim.way).filter(|lane| lane.refunds)?;
+        let reply = lane.door.refund(&payment(&lane.channel, claim), reference, amount_minor).await;
+        lane.note(&reply, self.clock.now());
+        Some(reply)
+    }
+
     /// What is owed on an account, by the way that is best for it. `None` when no way is open.
     pub(super) async fn query(&self, account_no: &str) -> Option<Reply<Vec<Debt>>> {
         let mut tried = Vec::new();
@@ -287,6 +312,13 @@ impl Lane {
             last_answer: (last > 0).then(|| Timestamp::from_millis(last)),
         }
     }
+}
+
+/// Whether payments can be asked back this way.
+fn takes_refunds(city: &City, channel: &Channel) -> bool {
+    let line = channel.bank.as_ref().and_then(|bank| city.settings.lines.get(&bank.line));
+    channel.direct.as_ref().is_some_and(|direct| direct.refund.is_some())
+        || line.is_some_and(|line| line.dialect.spec().refund.is_some())
 }
 
 /// The claim in the institution's terms.

@@ -10,6 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Feed, Health};
+use crate::complaint::{self, ComplaintState};
 use crate::operator::OperatorError;
 use crate::operator::approval::{self, ApprovalState};
 use crate::operator::check::{self, CheckOutcome};
@@ -31,7 +32,8 @@ pub enum Severity {
 pub struct Alert {
     /// Stable: `database_down`, `ledger_down`, `ledger_no_space`, `feed_lag`, `books_check_failed`,
     /// `books_check_old`, `import_failed`, `import_stuck`, `breaks_open`, `webhook_disabled`, `approval_waiting`,
-    /// `biller_silent`, `restore_overdue`.
+    /// `biller_silent`, `restore_overdue`,
+    /// `complaint_overdue`.
     #[schema(example = "approval_waiting")]
     pub code: &'static str,
     /// `critical` or `warning`.
@@ -97,6 +99,7 @@ pub(super) async fn alerts(city: &City, health: Health, feed: &Feed) -> Result<V
         billers(city, &mut found);
         billers(city, &mut found);
         restores(city, &mut found).await?;
+        complaints(city, &mut found).await?;
         webhooks(city, &mut found).await?;
         approvals(city, &mut found).await?;
     }
@@ -208,6 +211,21 @@ async fn restores(city: &City, found: &mut Vec<Alert>) -> Result<(), OperatorErr
     for order in supply::late_orders(city, u32::try_from(TOLD).unwrap_or(u32::MAX)).await? {
         let detail = "a biller was told to restore supply and has not confirmed in time";
         found.push(alert("restore_overdue", Severity::Warning, Some(order.confirm_by), order.id, detail));
+    }
+    Ok(())
+}
+
+async fn complaints(city: &City, found: &mut Vec<Alert>) -> Result<(), OperatorError> {
+    for late in complaint::overdue(city, u32::try_from(TOLD).unwrap_or(u32::MAX)).await? {
+        let detail = match (late.state, late.problem.as_deref()) {
+            (ComplaintState::Refunding, Some("biller_funds")) => {
+                "a refund waits: what its biller is owed does not cover it"
+            }
+            (ComplaintState::Refunding, _) => "a refund waits: its biller does not answer",
+            (ComplaintState::Second, _) => "a refund waits for a second operator",
+            _ => "a complaint waits for a supervisor",
+        };
+        found.push(alert("complaint_overdue", Severity::Warning, late.due_at, late.id, detail));
     }
     Ok(())
 }
