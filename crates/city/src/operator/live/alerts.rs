@@ -97,7 +97,6 @@ pub(super) async fn alerts(city: &City, health: Health, feed: &Feed) -> Result<V
         imports(city, &mut found).await?;
         breaks(city, &mut found).await?;
         billers(city, &mut found);
-        billers(city, &mut found);
         restores(city, &mut found).await?;
         complaints(city, &mut found).await?;
         webhooks(city, &mut found).await?;
