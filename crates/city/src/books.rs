@@ -39,7 +39,8 @@ pub mod account_code {
     pub const KYC_CAP: u16 = 101;
     /// Where allowances come from and go to (shadow).
     pub const CAP_POOL: u16 = 102;
-    /// What of a trade may still be refunded (shadow, never overdrawn).
+    /// What of a trade or a bill payment may still be refunded; what of refunds a biller's payouts have still to bear
+    /// (shadow, never overdrawn).
     pub const REFUNDABLE: u16 = 103;
     /// The two ends of a marker transfer: used payment codes, closed trades (shadow).
     pub const MARKER: u16 = 104;
@@ -125,6 +126,14 @@ pub mod transfer_code {
     pub const MANDATE_DRAW: u16 = 118;
     /// What a mandate may debit in a month → pool: its cap was lowered.
     pub const MANDATE_LOWERED: u16 = 119;
+    /// Biller → wallet: a bill payment, or a part of it, given back. `user_data_128` is the payment.
+    pub const BILL_REFUND: u16 = 35;
+    /// Pool → what the biller's payouts have still to bear of refunds, in the chain of a refund.
+    pub const BILL_REFUND_OWED: u16 = 36;
+    /// What the biller's payouts have still to bear of refunds → pool, in the chain of a payout.
+    pub const BILL_REFUND_BORNE: u16 = 37;
+    /// Marker in the place of a refund: it can never happen.
+    pub const BILL_REFUND_CLOSED: u16 = 38;
 }
 
 /// The shadow ledgers of a currency. Numbers above every ISO 4217 code.

@@ -7,6 +7,7 @@
 
 pub mod bill;
 pub mod books;
+pub mod complaint;
 pub mod coupon;
 pub mod coverage;
 pub mod event;
@@ -187,6 +188,7 @@ impl City {
         tasks.extend(event::start(self, stop));
         tasks.extend(bill::start(self, stop));
         tasks.extend(supply::start(self, stop));
+        tasks.extend(complaint::start(self, stop));
         tasks.extend(operator::start(self, stop));
         tasks.extend(remind::start(self, stop));
         tasks.extend(mandate::start(self, stop));

@@ -37,7 +37,7 @@ pub mod kinds {
         Refund "rfd" Operator "opr" Device "dev" Session "ses" Import "imp" Event "evt"
         Endpoint "whe" Key "key" Act "act" Approval "apr" Break "brk" Passkey "psk"
         Campaign "cpn" RestoreOrder "rst" Mandate "mdt" Family "fam" Note "nte" Collector "col"
-        Claim "clm"
+        Claim "clm" Complaint "cmp"
     }
 }
 

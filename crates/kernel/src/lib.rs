@@ -36,6 +36,8 @@ pub mod ids {
     pub type RefundId = Id<kinds::Refund>;
     /// An order to a biller to restore supply, `rst_…`.
     pub type RestoreOrderId = Id<kinds::RestoreOrder>;
+    /// A complaint about a bill or its payment, `cmp_…`.
+    pub type ComplaintId = Id<kinds::Complaint>;
     /// A city operator, `opr_…`.
     pub type OperatorId = Id<kinds::Operator>;
     /// A resident's phone, `dev_…`.

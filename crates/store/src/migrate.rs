@@ -33,6 +33,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (20, "bill provider", include_str!("../migrations/0020_bill_provider.sql")),
     (21, "bill returned", include_str!("../migrations/0021_bill_returned.sql")),
     (22, "bill exchange", include_str!("../migrations/0022_bill_exchange.sql")),
+    (23, "complaint", include_str!("../migrations/0023_complaint.sql")),
 ];
 
 pub(crate) async fn run(pool: &AnyPool) -> Result<(), StoreError> {

@@ -48,6 +48,7 @@ fn routes() -> OpenApiRouter<City> {
         .merge(city::mandate::http::routes())
         .merge(city::remind::http::routes())
         .merge(city::family::http::routes())
+        .merge(city::complaint::http::routes())
         .merge(city::operator::http::routes())
         .merge(city::coverage::http::routes())
 }

@@ -245,8 +245,10 @@ async fn coverage_history(
     Query(look): Query<Look>,
 ) -> Answer<Json<CoverageHistoryAnswer>> {
     let months = super::history(&city, &by, &look.filter()).await?;
-    let one =
-        |(month, row): &(Month, Row)| CoverageMonthAnswer { month: month.to_string(), region: RegionAnswer::of(row) };
+    let one = |(month, row): &(Month, Row)| CoverageMonthAnswer {
+        month: month.to_string(),
+        region: RegionAnswer::of(row),
+    };
     Ok(Json(CoverageHistoryAnswer { items: months.iter().map(one).collect() }))
 }
 

@@ -6,6 +6,7 @@ use ledger::EngineError;
 use store::StoreError;
 
 use crate::bill::BillError;
+use crate::complaint::ComplaintError;
 use crate::coupon::CouponError;
 use crate::event::EventError;
 use crate::identity::IdentityError;
@@ -24,6 +25,8 @@ pub enum OperatorError {
     Merchant(MerchantError),
     /// What the bill slice refuses.
     Bill(BillError),
+    /// What the complaint slice refuses.
+    Complaint(ComplaintError),
     /// What the event slice refuses.
     Event(EventError),
     /// What the coupon slice refuses.
@@ -55,6 +58,7 @@ impl fmt::Display for OperatorError {
             Self::Wallet(e) => return e.fmt(f),
             Self::Merchant(e) => return e.fmt(f),
             Self::Bill(e) => return e.fmt(f),
+            Self::Complaint(e) => return e.fmt(f),
             Self::Event(e) => return e.fmt(f),
             Self::Coupon(e) => return e.fmt(f),
             Self::Fault(e) => return e.fmt(f),
@@ -87,6 +91,7 @@ impl Refusal for OperatorError {
             Self::Wallet(e) => e.code(),
             Self::Merchant(e) => e.code(),
             Self::Bill(e) => e.code(),
+            Self::Complaint(e) => e.code(),
             Self::Event(e) => e.code(),
             Self::Coupon(e) => e.code(),
             Self::ReasonMissing => "reason_missing",
@@ -107,6 +112,7 @@ impl Refusal for OperatorError {
             Self::Wallet(e) => e.status(),
             Self::Merchant(e) => e.status(),
             Self::Bill(e) => e.status(),
+            Self::Complaint(e) => e.status(),
             Self::Event(e) => e.status(),
             Self::Coupon(e) => e.status(),
             Self::Fault(e) => e.status(),
@@ -139,6 +145,12 @@ impl From<MerchantError> for OperatorError {
 impl From<BillError> for OperatorError {
     fn from(e: BillError) -> Self {
         Self::Bill(e)
+    }
+}
+
+impl From<ComplaintError> for OperatorError {
+    fn from(e: ComplaintError) -> Self {
+        Self::Complaint(e)
     }
 }
 

@@ -12,6 +12,7 @@ pub fn routes() -> OpenApiRouter<City> {
         .merge(super::audit::http::routes())
         .merge(super::campaign::http::routes())
         .merge(super::collector::routes())
+        .merge(super::complaints::http::routes())
         .merge(super::desk::http::routes())
         .merge(super::live::http::routes())
         .merge(super::look::http::routes())

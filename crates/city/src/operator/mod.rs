@@ -7,6 +7,7 @@
 //! | [`acts`] | enrolling, tiers, keys, opening and closing shops, packs, ending silent bill payments | nothing |
 //! | [`approval`] | four eyes for deposits, withdrawals, pay-outs and campaign budgets above the limit | the request as asked |
 //! | [`campaign`] | coupons' campaigns: set up, given a budget, ended | nothing |
+//! | [`complaints`] | complaints about bills decided on, with a second pair of eyes above the limit | nothing |
 //! | [`look`] | residents and shops, masked; operators and keys | nothing |
 //! | [`collector`] | collectors: registered, limited, handing over; advances given back | nothing |
 //! | [`check`] | every balance counted again from the transfers | what each count found |
@@ -28,6 +29,7 @@ pub mod audit;
 pub mod campaign;
 pub mod check;
 pub mod collector;
+pub mod complaints;
 pub mod desk;
 mod error;
 pub mod http;

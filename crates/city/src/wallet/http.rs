@@ -48,7 +48,7 @@ async fn balance(State(city): State<City>, who: Resident) -> Answer<Json<Balance
 struct EntryAnswer {
     #[schema(value_type = String, example = "pay_01h2xcejqtf2nbrexx3vqjhp41")]
     id: PaymentId,
-    /// `deposit`, `withdrawal`, `transfer`, `trade_payment`, `trade_refund`, `bill_payment`, `coupon`,
+    /// `deposit`, `withdrawal`, `transfer`, `trade_payment`, `trade_refund`, `bill_payment`, `bill_refund`, `coupon`,
     /// `coupon_back`.
     kind: &'static str,
     /// `in` or `out`.

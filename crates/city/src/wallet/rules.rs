@@ -46,6 +46,7 @@ pub fn kind(transfer_code: u16) -> &'static str {
         code::BILL_PAYMENT => "bill_payment",
         code::ADVANCE_IN => "advance",
         code::ADVANCE_RETURN => "advance_return",
+        code::BILL_REFUND => "bill_refund",
         code::COUPON_SUBSIDY => "coupon",
         code::COUPON_BACK => "coupon_back",
         _ => "other",
@@ -95,6 +96,7 @@ mod tests {
             code::BILL_PAYMENT,
             code::ADVANCE_IN,
             code::ADVANCE_RETURN,
+            code::BILL_REFUND,
             code::COUPON_SUBSIDY,
             code::COUPON_BACK,
         ] {

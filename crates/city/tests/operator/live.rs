@@ -298,3 +298,73 @@ async fn books_that_lie_are_found_out() {
     let account: Vec<Account> = town.city.ledger.lookup_accounts(vec![ming]).await.expect("an answer");
     assert_eq!(account[0].credits_posted, 10_000);
 }
+
+/// A way on which nobody is there.
+const DEAD_END: &str = r#"
+[[channels]]
+name = "near"
+timeout_s = 1
+[channels.direct]
+format = "json"
+code = "code"
+codes = { "0" = "ok", "2" = "unknown", "9" = "refused" }
+[channels.direct.query]
+path = "/debts/{account_no}"
+method = "GET"
+[channels.direct.query.debts]
+at = "debts"
+bill_no = "no"
+amount = "fen"
+unit = "fen"
+[channels.direct.pay]
+path = "/pay"
+body = '{"id":"{payment}","account":"{account_no}","fen":{amount.fen}}'
+[channels.direct.inquire]
+path = "/pay/{payment}"
+method = "GET"
+[channels.direct.reverse]
+path = "/reverse"
+body = '{"id":"{payment}"}'
+"#;
+
+#[tokio::test]
+async fn a_biller_that_does_not_answer_and_a_late_complaint_are_told_of_once() {
+    use city::complaint::{self, ComplaintKind, Raise};
+    let url = "http://127.0.0.1:1".parse().expect("an address");
+    let door = city::bill::route::DoorSetting {
+        url,
+        secrets: channel::secrets::Held::default(),
+        tls: channel::tls::Tls::default(),
+    };
+    let town = Town::with(|s| s.doors = [("hz-live/near".to_owned(), door)].into()).await;
+    let app = router(&town.city);
+    let city = &town.city;
+    let (_, key) = operator(&town, "anna", Role::Admin).await;
+    let (_, view) = crate::support::one_bill(&town).await;
+    let who = town.rich("13800001111", 50_000).await;
+    let payment = crate::support::pay(&town, &who, view.bill.id).await.expect("paid").settled.payment;
+    let wish = Raise {
+        kind: ComplaintKind::PaidButDue,
+        payment: Some(payment),
+        bill: None,
+        words: "还是欠费".to_owned(),
+    };
+    let complaint = complaint::raise(city, &who, wish).await.expect("raised").id;
+    let text = crate::support::live_pack("hz-live", "water", ["杭州自来水", "Hangzhou Water"], DEAD_END);
+    let silent = city::bill::add_pack(city, &town.operator, &text).await.expect("a pack").biller;
+    for _ in 0..5 {
+        city::bill::fetch(city, silent, crate::support::POWER[0]).await.expect_err("nobody is there");
+    }
+    let of = |code: &str, all: &[(String, String)]| -> Vec<String> {
+        all.iter().filter(|(c, _)| c == code).map(|(_, subject)| subject.clone()).collect()
+    };
+    let now = alerts(&app, &key).await;
+    assert_eq!(of("biller_silent", &now), [silent.to_string()]);
+    assert_eq!(of("complaint_overdue", &now), [""; 0]);
+    // From the biller to an operator, from there to a supervisor, whose time is over too.
+    for days in [8, 6, 6] {
+        town.pass(days * 86_400);
+        complaint::work(city).await.expect("handed on");
+    }
+    assert_eq!(of("complaint_overdue", &alerts(&app, &key).await), [complaint.to_string()]);
+}

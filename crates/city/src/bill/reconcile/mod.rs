@@ -19,7 +19,7 @@ use std::sync::{Arc, LazyLock};
 
 use kernel::ids::{BillId, BillerId, BreakId, PaymentId};
 use kernel::{Date, Timestamp, derive_u128};
-use ledger::{AccountFilter, AccountFilterFlags, Transfer};
+use ledger::{AccountFilter, AccountFilterFlags, CreateTransferStatus, Transfer};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -34,7 +34,7 @@ use super::pack::{Method, Pack};
 use super::rules::{Bill, collection_fee, net, payout_day};
 use super::standing::{self, Attempt, Settled};
 use super::store::{bills, date_number};
-use super::{BillError, pack, payout};
+use super::{BillError, pack, payout, refund};
 use crate::books::{self, Once, transfer_code};
 use crate::identity::{Operator, Role};
 use crate::{City, Fault};
@@ -86,6 +86,10 @@ pub struct Report {
     /// The payout in the ledger; absent on a day without payments.
     #[schema(value_type = Option<String>, example = "pay_01h2xcejqtf2nbrexx3vqjhp41")]
     pub payout: Option<PaymentId>,
+    /// What the payout bears of refunds, minor units: it was lowered by so much. The settlement file and its totals are
+    /// of payments only.
+    #[serde(default)]
+    pub refunds_minor: i64,
     /// Payments on which the ledger and everybody who returned a file agree.
     pub matched: u64,
     /// Disagreements, see the list of breaks.
@@ -268,6 +272,7 @@ pub async fn run(city: &City, by: &Operator, biller: BillerId, day: Date) -> Res
         payout_minor: booked.as_ref().map_or(0, |b| b.payout_minor),
         payout_on: settlement.payout_on.to_string(),
         payout: booked.as_ref().map(|b| b.payout),
+        refunds_minor: booked.as_ref().map_or(0, |b| b.refunds_minor),
         matched: if from_biller.is_none() && from_bank.is_none() { 0 } else { matched },
         breaks: breaks.len() as u64,
         run_at: now,
@@ -335,6 +340,8 @@ struct Booked {
     payout_minor: i64,
     /// The fee kept out of it; `None` where none was.
     fee_minor: Option<i64>,
+    /// The refunds that it bears.
+    refunds_minor: i64,
 }
 
 impl Booked {
@@ -374,12 +381,16 @@ async fn order_payout(
 
 /// The terms may have changed after the payout: what was paid stays paid, and somebody has to know.
 fn payout_break(settlement: &Settlement, booked: &Booked) -> Option<Break> {
-    (booked.payout_minor != settlement.net_minor).then(|| Break {
+    // Where refunds left nothing to keep a fee from, it is invoiced.
+    let invoiced = booked.fee_minor.is_none() && booked.refunds_minor > 0;
+    let due = if invoiced { settlement.gross_minor } else { settlement.net_minor };
+    let came_to = booked.payout_minor.saturating_add(booked.refunds_minor);
+    (came_to != due).then(|| Break {
         source: Source::Terms,
         code: BreakCode::PayoutDiffers,
         reference: booked.payout.to_string(),
-        ours_minor: Some(booked.payout_minor),
-        theirs_minor: Some(settlement.net_minor),
+        ours_minor: Some(came_to),
+        theirs_minor: Some(due),
     })
 }
 
@@ -388,8 +399,11 @@ fn fee_id(payout: u128) -> u128 {
     derive_u128("bill_settlement_fee", &[&payout.to_be_bytes()])
 }
 
-/// Books the payout of a day, once: biller → bank clearing, and with net settlement biller → fees.
-/// Answers with what is booked, which need not be what would be booked now.
+/// How often a payout is reckoned again that a refund came in between.
+const PAYOUT_TRIES: usize = 16;
+
+/// Books the payout of a day, once: biller → bank clearing, and with net settlement biller → fees; less what it bears of
+/// refunds. Answers with what is booked, which need not be what would be booked now.
 async fn book(city: &City, biller: BillerId, settlement: &Settlement) -> Result<Option<Booked>, Fault> {
     if settlement.gross_minor == 0 {
         return Ok(None);
@@ -397,26 +411,46 @@ async fn book(city: &City, biller: BillerId, settlement: &Settlement) -> Result<
     let currency = city.settings.currency;
     let day = date_number(settlement.day);
     let base = derive_u128("bill_settlement", &[&biller.to_bytes(), &day.to_be_bytes()]);
-    let keep_fee = settlement.pack.spec.settlement.method == Method::Net && settlement.fee_minor > 0;
+    let to_keep = settlement.pack.spec.settlement.method == Method::Net && settlement.fee_minor > 0;
+    let mut keep_fee = to_keep;
     let day_data = u64::try_from(day).unwrap_or(0);
     let (account, bank, fees) =
         (books::biller(biller), books::bank_clearing(currency), books::fees(currency));
-    let chain = |id: u128| {
-        let code = transfer_code::BILL_SETTLEMENT;
-        let payout = books::transfer(id, account, bank, settlement.net_minor, currency, code);
-        let mut chain = vec![Transfer { user_data_64: day_data, ..payout }];
-        if keep_fee {
-            let code = transfer_code::BILL_FEE;
-            let fee = books::transfer(fee_id(id), account, fees, settlement.fee_minor, currency, code);
-            chain.push(Transfer { user_data_128: id, user_data_64: day_data, ..fee });
+    let mut booked = None;
+    for _ in 0..PAYOUT_TRIES {
+        let owed = refund::still_to_bear(city, biller).await?;
+        // A fee that is not kept here although it should be is invoiced.
+        let whole = if keep_fee == to_keep { settlement.net_minor } else { settlement.gross_minor };
+        let borne = refund::share(whole, owed);
+        let chain = |id: u128| {
+            let code = transfer_code::BILL_SETTLEMENT;
+            let payout = books::transfer(id, account, bank, whole - borne, currency, code);
+            let bears = u128::try_from(borne).unwrap_or(0);
+            let mut chain = vec![Transfer { user_data_128: bears, user_data_64: day_data, ..payout }];
+            if keep_fee {
+                let code = transfer_code::BILL_FEE;
+                let fee = books::transfer(fee_id(id), account, fees, settlement.fee_minor, currency, code);
+                chain.push(Transfer { user_data_128: id, user_data_64: day_data, ..fee });
+            }
+            if borne > 0 {
+                chain.push(refund::bear(city, biller, id, borne));
+            }
+            chain
+        };
+        match books::pay_once(&city.ledger, base, chain).await? {
+            Once::Done { id, .. } => booked = Some(id),
+            Once::Already(found) => booked = Some(found.id),
+            // Refunds have left nothing to keep a fee from.
+            Once::Refused(1, _) if keep_fee => keep_fee = false,
+            // A refund or another payout came in between.
+            Once::Refused(_, CreateTransferStatus::ExceedsCredits) => {}
+            other => return Err(Fault::Books(format!("settlement of {biller} on {day}: {other:?}"))),
         }
-        chain
-    };
-    let id = match books::pay_once(&city.ledger, base, chain).await? {
-        Once::Done { id, .. } => id,
-        Once::Already(found) => found.id,
-        other => return Err(Fault::Books(format!("settlement of {biller} on {day}: {other:?}"))),
-    };
+        if booked.is_some() {
+            break;
+        }
+    }
+    let id = booked.ok_or_else(|| Fault::Books(format!("settlement of {biller} on {day}: always raced")))?;
     let found = city.ledger.lookup_transfers(vec![id, fee_id(id)]).await?;
     let amount_of = |wanted: u128| {
         let transfer = found.iter().find(|t| t.id == wanted)?;
@@ -424,7 +458,13 @@ async fn book(city: &City, biller: BillerId, settlement: &Settlement) -> Result<
     };
     let payout_minor =
         amount_of(id).ok_or_else(|| Fault::Books(format!("the payout of {biller} on {day} is gone")))?;
-    Ok(Some(Booked { payout: PaymentId::from_u128(id), payout_minor, fee_minor: amount_of(fee_id(id)) }))
+    let bears = found.iter().find(|t| t.id == id).map_or(0, |t| t.user_data_128);
+    Ok(Some(Booked {
+        payout: PaymentId::from_u128(id),
+        payout_minor,
+        fee_minor: amount_of(fee_id(id)),
+        refunds_minor: i64::try_from(bears).unwrap_or(0),
+    }))
 }
 
 /// The newest result of a day.

@@ -88,6 +88,8 @@ pub struct Routes {
 struct Lane {
     channel: Channel,
     door: Arc<dyn Door>,
+    /// Whether payments can be asked back this way.
+    refunds: bool,
     state: Mutex<LaneState>,
     tally: Tally,
 }
@@ -150,8 +152,9 @@ pub async fn put_doors(
 ) -> Result<(), BillError> {
     let pack = super::pack(city, biller).await?;
     let lane = |channel: &Channel| {
-        let door = doors.get(&channel.name)?.clone();
-        Some(Lane { channel: channel.clone(), door, state: Mutex::default(), tally: Tally::default() })
+        let (door, refunds) = (doors.get(&channel.name)?.clone(), takes_refunds(city, channel));
+        let (channel, state, tally) = (channel.clone(), Mutex::default(), Tally::default());
+        Some(Lane { channel, door, refunds, state, tally })
     };
     let lanes = pack.spec.channels.iter().filter_map(lane).collect();
     let routes = Arc::new(Routes { lanes, offset: city.settings.offset, clock: city.clock.clone() });
@@ -172,6 +175,7 @@ impl Routes {
             let lane = |door: Arc<dyn Door>| Lane {
                 channel: channel.clone(),
                 door,
+                refunds: takes_refunds(city, channel),
                 state: Mutex::default(),
                 tally: Tally::default(),
             };
@@ -267,6 +271,28 @@ impl Routes {
         Some(reply)
     }
 
+    /// The name of a way.
+    pub(super) fn name_of(&self, way: u32) -> Option<String> {
+        self.lane(way).map(|lane| lane.channel.name.clone())
+    }
+
+    /// What became of a payment, asked where it was sent. Unlike [`BillerConnector::inquire`] takes nothing back,
+    /// whatever the answer.
+    pub(super) async fn look(&self, claim: &Claim) -> Option<Reply> {
+        let lane = self.lane(claim.way)?;
+        let reply = lane.door.inquire(&payment(&lane.channel, claim)).await;
+        lane.note(&reply, self.clock.now());
+        Some(reply)
+    }
+
+    /// Asks for a part of a payment back, where it was sent; `None` where that way takes no such requests.
+    pub(super) async fn refund(&self, claim: &Claim, reference: &str, amount_minor: i64) -> Option<Reply> {
+        let lane = self.lane(claim.way).filter(|lane| lane.refunds)?;
+        let reply = lane.door.refund(&payment(&lane.channel, claim), reference, amount_minor).await;
+        lane.note(&reply, self.clock.now());
+        Some(reply)
+    }
+
     /// What is owed on an account, by the way that is best for it. `None` when no way is open.
     pub(super) async fn query(&self, account_no: &str) -> Option<Reply<Vec<Debt>>> {
         let mut tried = Vec::new();
@@ -329,6 +355,13 @@ impl Lane {
             last_answer: (last > 0).then(|| Timestamp::from_millis(last)),
         }
     }
+}
+
+/// Whether payments can be asked back this way.
+fn takes_refunds(city: &City, channel: &Channel) -> bool {
+    let line = channel.bank.as_ref().and_then(|bank| city.settings.lines.get(&bank.line));
+    channel.direct.as_ref().is_some_and(|direct| direct.refund.is_some())
+        || line.is_some_and(|line| line.dialect.spec().refund.is_some())
 }
 
 /// The claim in the institution's terms.

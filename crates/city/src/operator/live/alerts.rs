@@ -10,6 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Feed, Health};
+use crate::complaint::{self, ComplaintState};
 use crate::operator::OperatorError;
 use crate::operator::approval::{self, ApprovalState};
 use crate::operator::check::{self, CheckOutcome};
@@ -32,7 +33,8 @@ pub struct Alert {
     /// Stable: `database_down`, `ledger_down`, `ledger_no_space`, `feed_lag`, `books_check_failed`,
     /// `books_check_old`, `import_failed`, `import_stuck`, `breaks_open`, `webhook_disabled`, `approval_waiting`,
     /// `biller_silent`, `restore_overdue`,
-    /// `exchange_gap`, `exchange_refused`, `exchange_unacknowledged`, `exchange_refused_there`, `exchange_failing`.
+    /// `exchange_gap`, `exchange_refused`, `exchange_unacknowledged`, `exchange_refused_there`, `exchange_failing`,
+    /// `complaint_overdue`.
     #[schema(example = "approval_waiting")]
     pub code: &'static str,
     /// `critical` or `warning`.
@@ -96,9 +98,9 @@ pub(super) async fn alerts(city: &City, health: Health, feed: &Feed) -> Result<V
         imports(city, &mut found).await?;
         breaks(city, &mut found).await?;
         billers(city, &mut found);
-        billers(city, &mut found);
         restores(city, &mut found).await?;
         exchanges(city, &mut found).await?;
+        complaints(city, &mut found).await?;
         webhooks(city, &mut found).await?;
         approvals(city, &mut found).await?;
     }
@@ -218,6 +220,21 @@ async fn exchanges(city: &City, found: &mut Vec<Alert>) -> Result<(), OperatorEr
     for concern in bill::exchange::concerns(city).await?.into_iter().take(TOLD) {
         let since = Some(concern.since);
         found.push(alert(concern.code, Severity::Warning, since, concern.biller, concern.detail));
+    }
+    Ok(())
+}
+
+async fn complaints(city: &City, found: &mut Vec<Alert>) -> Result<(), OperatorError> {
+    for late in complaint::overdue(city, u32::try_from(TOLD).unwrap_or(u32::MAX)).await? {
+        let detail = match (late.state, late.problem.as_deref()) {
+            (ComplaintState::Refunding, Some("biller_funds")) => {
+                "a refund waits: what its biller is owed does not cover it"
+            }
+            (ComplaintState::Refunding, _) => "a refund waits: its biller does not answer",
+            (ComplaintState::Second, _) => "a refund waits for a second operator",
+            _ => "a complaint waits for a supervisor",
+        };
+        found.push(alert("complaint_overdue", Severity::Warning, late.due_at, late.id, detail));
     }
     Ok(())
 }
