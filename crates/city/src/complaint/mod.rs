@@ -465,9 +465,10 @@ pub async fn second(
         if c.decided.is_none_or(|(who, _)| who == by.id) {
             return Err(ComplaintError::Own);
         }
-        let (state, what) = match agrees {
-            true => (ComplaintState::Refunding, StepKind::RefundDecided),
-            false => (c.level, StepKind::RefundDeclined),
+        let (state, what) = if agrees {
+            (ComplaintState::Refunding, StepKind::RefundDecided)
+        } else {
+            (c.level, StepKind::RefundDeclined)
         };
         let moved = Move::new(c, state, StepActor::Operator, what);
         Ok(Some(Move { operator: Some(by.id), words: words.clone(), amount_minor: c.amount_minor, ..moved }))

@@ -317,13 +317,13 @@ mod tests {
         }
     }
 
-    fn says(payment: SaysOfPayment, listed: Option<bool>) -> Option<BillerSays> {
-        Some(BillerSays { payment: Some(payment), listed, listed_minor: None })
+    fn says(payment: SaysOfPayment, listed: Option<bool>) -> BillerSays {
+        BillerSays { payment: Some(payment), listed, listed_minor: None }
     }
 
-    fn broken(code: BreakCode, theirs_minor: Option<i64>) -> Option<SettlementFacts> {
+    fn broken(code: BreakCode, theirs_minor: Option<i64>) -> SettlementFacts {
         let found = BreakFacts { source: Source::Biller, code, ours_minor: Some(103), theirs_minor };
-        Some(SettlementFacts { day: "2026-03-02".into(), matched: true, payout: None, breaks: vec![found] })
+        SettlementFacts { day: "2026-03-02".into(), matched: true, payout: None, breaks: vec![found] }
     }
 
     #[test]
@@ -339,13 +339,13 @@ mod tests {
             e.payment = None;
             e.bill.state = BillStanding::Claimed;
         });
-        let not_taken = with(&|e| e.biller = says(SaysOfPayment::NotTaken, Some(true)));
-        let listed = with(&|e| e.biller = says(SaysOfPayment::Taken, Some(true)));
-        let gone = with(&|e| e.biller = says(SaysOfPayment::Taken, Some(false)));
-        let silent = with(&|e| e.biller = says(SaysOfPayment::NoAnswer, None));
-        let missing = with(&|e| e.settlement = broken(BreakCode::MissingThere, None));
-        let less = with(&|e| e.settlement = broken(BreakCode::AmountDiffers, Some(90)));
-        let more = with(&|e| e.settlement = broken(BreakCode::AmountDiffers, Some(120)));
+        let not_taken = with(&|e| e.biller = Some(says(SaysOfPayment::NotTaken, Some(true))));
+        let listed = with(&|e| e.biller = Some(says(SaysOfPayment::Taken, Some(true))));
+        let gone = with(&|e| e.biller = Some(says(SaysOfPayment::Taken, Some(false))));
+        let silent = with(&|e| e.biller = Some(says(SaysOfPayment::NoAnswer, None)));
+        let missing = with(&|e| e.settlement = Some(broken(BreakCode::MissingThere, None)));
+        let less = with(&|e| e.settlement = Some(broken(BreakCode::AmountDiffers, Some(90))));
+        let more = with(&|e| e.settlement = Some(broken(BreakCode::AmountDiffers, Some(120))));
         let twin = with(&|e| e.others = vec![other(true, 103, 202_602)]);
         let given = with(&|e| {
             e.others = vec![other(true, 103, 202_602)];

@@ -165,17 +165,14 @@ async fn ended(
         if c.decision != decision || c.state != ComplaintState::Refunding {
             return Ok(None);
         }
-        Ok(Some(match given {
-            Given::Done(minor, _) => {
-                let moved = Move::new(c, ComplaintState::Refunded, StepActor::Ledger, StepKind::Refunded);
-                let to = Complaint { amount_minor: Some(minor), problem: None, ..moved.to };
-                Move { to, amount_minor: Some(minor), ..moved }
-            }
-            _ => {
-                let moved = Move::new(c, c.level, by, otherwise);
-                let to = Complaint { decided: None, problem: None, ..moved.to };
-                Move { to, amount_minor: c.amount_minor, ..moved }
-            }
+        Ok(Some(if let Given::Done(minor, _) = given {
+            let moved = Move::new(c, ComplaintState::Refunded, StepActor::Ledger, StepKind::Refunded);
+            let to = Complaint { amount_minor: Some(minor), problem: None, ..moved.to };
+            Move { to, amount_minor: Some(minor), ..moved }
+        } else {
+            let moved = Move::new(c, c.level, by, otherwise);
+            let to = Complaint { decided: None, problem: None, ..moved.to };
+            Move { to, amount_minor: c.amount_minor, ..moved }
         }))
     })
     .await?;

@@ -76,7 +76,7 @@ impl Shape {
 
     /// How the bill of a resident is paid; `paced` where the biller bears so many questions a second and no more.
     pub fn how(&self, resident: u32, paced: bool) -> How {
-        if self.keeps(resident) && draw(self.seed, "mandate", resident.into(), 0) % 10 == 0 {
+        if self.keeps(resident) && draw(self.seed, "mandate", resident.into(), 0).is_multiple_of(10) {
             return How::Mandate;
         }
         match draw(self.seed, "how", resident.into(), 0) % 100 {

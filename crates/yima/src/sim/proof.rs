@@ -216,8 +216,8 @@ async fn money(
             held += account.debits_pending + account.credits_pending;
         }
     }
-    let brought = u128::from(town.shape.residents) * DEPOSIT_MINOR.unsigned_abs() as u128;
-    if left + by_wallet.unsigned_abs() as u128 != brought {
+    let brought = u128::from(town.shape.residents) * u128::from(DEPOSIT_MINOR.unsigned_abs());
+    if left + u128::from(by_wallet.unsigned_abs()) != brought {
         proof.wrong(|| format!("{brought} fen were brought, {left} are left and {by_wallet} paid"));
     }
     let ids = town.billers.iter().map(|side| books::biller(side.pack.biller)).collect();
