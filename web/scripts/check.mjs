@@ -6,7 +6,7 @@ import ts from 'typescript';
 const files = (dir) =>
   readdirSync(dir, { withFileTypes: true }).flatMap((e) => (e.isDirectory() ? files(join(dir, e.name)) : [join(dir, e.name)]));
 const sources = files('src').filter((path) => /\.tsx?$/.test(path) && !path.startsWith(join('src', 'api')));
-const isCatalogue = (path) => /text\.(zh|en)\.ts$/.test(path);
+const isCatalogue = (path) => /\.(zh|en)\.ts$/.test(path);
 const complaints = [];
 
 for (const path of sources.filter((p) => !isCatalogue(p))) {
@@ -35,7 +35,7 @@ for (const path of sources.filter((p) => !isCatalogue(p))) {
 }
 
 // A key is used when some source has it as a string, or begins a template with a part of it up to a dot.
-for (const path of sources.filter((p) => p.endsWith('text.zh.ts'))) {
+for (const path of sources.filter((p) => p.endsWith('.zh.ts'))) {
   const own = readFileSync(path, 'utf8');
   const keys = [...own.matchAll(/^\s+'([^']+)':/gm)].map((m) => m[1]);
   const dir = join(path, '..');

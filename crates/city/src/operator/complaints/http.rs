@@ -97,7 +97,7 @@ enum Verdict {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ComplaintDecisionRequest)]
-struct DecisionRequest {
+struct ComplaintDecisionRequest {
     #[schema(inline)]
     decision: Verdict,
     /// With `refund`, and only there: no more than is left of the payment.
@@ -114,13 +114,13 @@ struct DecisionRequest {
 /// the payer's wallet, once, and lowers the biller's next payout; above the four-eyes limit it waits for a second operator.
 /// A biller that is asked is asked first, with the refund's id, until it has answered. Safe to repeat.
 #[utoipa::path(post, path = "/v1/operator/complaints/{id}/decide", tag = "operator", security(("bearer" = [])),
-    params(("id" = String, Path, description = "cmp_…")), request_body = DecisionRequest,
+    params(("id" = String, Path, description = "cmp_…")), request_body = ComplaintDecisionRequest,
     responses((status = 200, body = ComplaintAnswer), (status = "default", body = Problem)))]
 async fn decide_complaint(
     State(city): State<City>,
     by: Operator,
     Path(id): Path<ComplaintId>,
-    Json(request): Json<DecisionRequest>,
+    Json(request): Json<ComplaintDecisionRequest>,
 ) -> Answer<Json<ComplaintAnswer>> {
     let amount = request.amount.map(|amount| minor(&city, amount)).transpose()?;
     let decision = match (request.decision, amount) {
