@@ -45,9 +45,9 @@ before(async () => {
     .replace('amount_rule = "exact"', 'amount_rule = "up_to"\nparts = true\npart_min_minor = 1000\norder = "oldest_first"\nadvance = true');
   biller = await sent('/v1/billers', 'application/toml', pack);
   await bring('parts-1.txt', [
-    ['P1', '2026-08', '300.00', day(-30)],
-    ['P2', '2026-09', '120.00', day(10)],
-    ['P3', '2026-10', '80.00', day(20)],
+    ['P1', '202608', '300.00', day(-30)],
+    ['P2', '202609', '120.00', day(10)],
+    ['P3', '202610', '80.00', day(20)],
   ]);
   await signIn(page, city, '13800000001');
   await setPin(page);
@@ -125,7 +125,7 @@ test('all open bills of an account are paid at once', async () => {
 });
 
 test('auto-pay is set up with the PIN, tells of a bill, skips it, rests and ends', async () => {
-  await bring('parts-2.txt', [['P4', '2026-11', '66.00', day(25)]]);
+  await bring('parts-2.txt', [['P4', '202611', '66.00', day(25)]]);
   await open(`/bills/hz-parts/${ACCOUNT}`, t('bill.open'));
   await page.getByText(t('autopay.set'), { exact: true }).click();
   await page.getByRole('heading', { name: t('autopay.new') }).waitFor();

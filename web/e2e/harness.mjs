@@ -1,7 +1,7 @@
 // What the browser tests stand on: a demo city in a directory of its own, served by the real binary, and Chromium.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -176,7 +176,9 @@ export { until };
 /** The texts of an app in a language, by key: tests name what they press as the catalogue does. */
 export function texts(app, lang = 'zh') {
   const read = (path) => {
-    const source = readFileSync(new URL(`../src/${path}/text.${lang}.ts`, import.meta.url), 'utf8');
+    const dir = new URL(`../src/${path}/`, import.meta.url);
+    const catalogues = readdirSync(dir).filter((name) => name.endsWith(`.${lang}.ts`));
+    const source = catalogues.map((name) => readFileSync(new URL(name, dir), 'utf8')).join('\n');
     const pairs = [...source.matchAll(/'([^'\n]+)':\s*(?:'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)")/g)];
     return pairs.map(([, key, single, double]) => [key, (single ?? double).replace(/\\(.)/g, '$1')]);
   };

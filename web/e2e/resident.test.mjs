@@ -141,6 +141,8 @@ test('pays a bill, sees its receipt and remembers the account', async () => {
   const amount = Number((await pay.innerText()).replace(/[^\d]/g, ''));
   assert.ok(amount >= 66216, `the bill and its late fee: ${amount}`);
   await pay.click();
+  await page.getByRole('heading', { name: t('whole.title') }).waitFor();
+  await pay.click();
   await page.getByRole('heading', { name: t('result.paid') }).waitFor();
   await accessible(page, 'bill paid');
   assert.equal(await balanceOf(page), before - amount);
@@ -360,6 +362,8 @@ test('a bill whose answer was lost and that waits for its biller is not told as 
     const held = { ...body, state: route.request().method() === 'POST' ? 'pending' : 'claimed' };
     return route.fulfill({ response: answer, json: state === 'waits' ? held : body });
   });
+  // One of the two: both at once are asked for otherwise.
+  await page.getByRole('checkbox').nth(1).click();
   await page.getByRole('button', { name: t('bill.pay', { amount: '' }).trim() }).click();
   await page.getByRole('button', { name: t('pay.stop') }).click();
   await page.getByRole('heading', { name: t('unknown.title') }).waitFor();
