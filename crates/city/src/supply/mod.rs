@@ -148,7 +148,8 @@ impl OrderState {
 const TRIES: usize = 8;
 /// A payment so long before the notice of a cut may have crossed it.
 const CROSSED: Duration = Duration::from_hours(72);
-/// Jobs: looking at a cut account, sending an order.
+/// Jobs: telling residents of a cut to come, looking at a cut account, sending an order.
+const TELL: &str = "supply_tell";
 const CHECK: &str = "supply_check";
 const SEND: &str = "supply_restore";
 
@@ -218,9 +219,10 @@ pub async fn notify(
                     store::change(&mut *conn, &row, Cause::Biller, now).await?;
                     match row.state {
                         // A payment may have crossed the notice.
-                        SupplyState::Cut => queue_check(conn, &row, row.step, now).await?,
+                        SupplyState::Cut => queue(conn, CHECK, &row, row.step, now).await?,
+                        SupplyState::CutAnnounced => queue(conn, TELL, &row, row.step, now).await?,
                         SupplyState::On => store::confirm(conn, row.biller, &row.account_no, now).await?,
-                        SupplyState::CutAnnounced | SupplyState::Restoring => {}
+                        SupplyState::Restoring => {}
                     }
                     Ok(())
                 })
@@ -235,11 +237,17 @@ pub async fn notify(
     Err(Fault::Store(StoreError::Guard).into())
 }
 
-/// Queues a look at an account, for a reason that has this number.
-async fn queue_check(conn: &mut Conn, of: &Supply, reason: i64, now: Timestamp) -> Result<(), StoreError> {
+/// Queues a job about an account, for a reason that has this number.
+async fn queue(
+    conn: &mut Conn,
+    job: &'static str,
+    of: &Supply,
+    reason: i64,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let (biller, account) = (of.biller.to_string(), of.account_no.as_str());
     let key = format!("{biller} {account} {reason}");
-    jobs::enqueue(conn, CHECK, key.as_bytes(), &format!("{biller} {account}"), now).await?;
+    jobs::enqueue(conn, job, key.as_bytes(), &format!("{biller} {account}"), now).await?;
     Ok(())
 }
 
@@ -269,12 +277,6 @@ pub async fn confirm(city: &City, who: &Biller, id: RestoreOrderId) -> Result<Or
     }
     notify(city, who, &order.account_no, Notice::Restored).await?;
     read().await
-}
-
-/// Accounts that were told of as to be cut at `since` or later, oldest first: for whoever reminds people.
-pub async fn announced_since(city: &City, since: Timestamp, limit: u32) -> Result<Vec<Supply>, SupplyError> {
-    let mut conn = city.store.read().await?;
-    Ok(store::announced(&mut conn, since, limit).await?)
 }
 
 /// Orders that their biller should have confirmed by now, the oldest first. Callers check who may see that.

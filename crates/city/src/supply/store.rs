@@ -114,18 +114,6 @@ pub async fn changes(
     rows.iter().map(change).collect()
 }
 
-/// Accounts in the state `cut_announced` since `since` or later, oldest first.
-pub async fn announced(conn: &mut Conn, since: Timestamp, limit: u32) -> Result<Vec<Supply>> {
-    let rows = store::query(
-        "SELECT * FROM supply WHERE state = 'cut_announced' AND since >= $1 ORDER BY since, biller, account_no LIMIT $2",
-    )
-    .bind(since.as_millis())
-    .bind(i64::from(limit))
-    .fetch_all(conn)
-    .await?;
-    rows.iter().map(supply).collect()
-}
-
 const ORDER: &str = "id, biller, account_no, state, ordered_at, confirm_by, sent, last_answer, confirmed_at";
 
 fn order(row: &AnyRow) -> Result<Order> {

@@ -12,9 +12,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::store as tables;
-use super::{CHECK, CROSSED, Cause, Order, OrderState, SEND, Supply, SupplyError, SupplyState, queue_check};
+use super::{CHECK, CROSSED, Cause, Order, OrderState, SEND, Supply, SupplyError, SupplyState, TELL, queue};
 use crate::books::transfer_code;
-use crate::{City, Fault, bill};
+use crate::remind::RemindError;
+use crate::{City, Fault, bill, remind};
 
 const NAME: &str = "supply";
 /// Rows of the feed in one look.
@@ -47,13 +48,20 @@ pub fn start(city: &City, stop: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
 /// Does everything that is due now; the server does so by itself all the time.
 pub async fn work(city: &City) -> Result<(), SupplyError> {
     while follow(city).await? {}
+    for (id, payload, tries) in take(city, TELL).await? {
+        let done = match subject(city, &payload).await {
+            Ok(supply) => tell(city, &supply).await.map_err(|why| why.to_string()),
+            Err(why) => Err(why.to_string()),
+        };
+        finish(city, id, tries, done).await?;
+    }
     for (id, payload, tries) in take(city, CHECK).await? {
         let done = check(city, &payload).await;
-        finish(city, id, tries, done).await?;
+        finish(city, id, tries, done.map_err(|why| why.to_string())).await?;
     }
     for (id, payload, tries) in take(city, SEND).await? {
         let done = send(city, &payload).await;
-        finish(city, id, tries, done).await?;
+        finish(city, id, tries, done.map_err(|why| why.to_string())).await?;
     }
     Ok(())
 }
@@ -85,7 +93,8 @@ async fn follow(city: &City) -> Result<bool, SupplyError> {
         .write(move |conn| {
             Box::pin(async move {
                 for (supply, at) in &paid {
-                    queue_check(&mut *conn, supply, i64::try_from(*at).unwrap_or(i64::MAX), now).await?;
+                    let reason = i64::try_from(*at).unwrap_or(i64::MAX);
+                    queue(&mut *conn, CHECK, supply, reason, now).await?;
                 }
                 Ok(jobs::advance(conn, NAME, from, to).await?)
             })
@@ -109,12 +118,7 @@ async fn take(city: &City, kind: &'static str) -> Result<Vec<(u128, String, u32)
 }
 
 /// Ends a job, or puts it off: `Ok(true)` is done, `Ok(false)` not yet.
-async fn finish(
-    city: &City,
-    id: u128,
-    tries: u32,
-    done: Result<bool, SupplyError>,
-) -> Result<(), SupplyError> {
+async fn finish(city: &City, id: u128, tries: u32, done: Result<bool, String>) -> Result<(), SupplyError> {
     let pause = Duration::from_secs(5 << tries.min(7)).min(PAUSE_MAX);
     let again = city.now().plus(pause);
     city.store
@@ -123,7 +127,7 @@ async fn finish(
                 match done {
                     Ok(true) => jobs::done(conn, id).await?,
                     Ok(false) => jobs::retry(conn, id, again, "not yet").await?,
-                    Err(why) => jobs::retry(conn, id, again, &why.to_string()).await?,
+                    Err(why) => jobs::retry(conn, id, again, &why).await?,
                 }
                 Ok(())
             })
@@ -131,15 +135,27 @@ async fn finish(
         .await
 }
 
-/// Looks whether a cut account is paid up, and orders it to be restored.
-async fn check(city: &City, payload: &str) -> Result<bool, SupplyError> {
+/// The account that a job is about, as it stands now.
+async fn subject(city: &City, payload: &str) -> Result<Supply, SupplyError> {
     let malformed = || Fault::Store(StoreError::Corrupt("job.payload"));
     let (biller, account_no) = payload.split_once(' ').ok_or_else(malformed)?;
     let biller: BillerId = biller.parse().map_err(|_| malformed())?;
-    let supply = super::supply(city, biller, account_no).await?;
+    super::supply(city, biller, account_no).await
+}
+
+/// Has those reminded whose supply is to be cut, unless that is over.
+async fn tell(city: &City, supply: &Supply) -> Result<bool, RemindError> {
+    let (SupplyState::CutAnnounced, Some(on)) = (supply.state, supply.cut_on) else { return Ok(true) };
+    remind::supply_will_be_cut(city, supply.biller, &supply.account_no, on).await?;
+    Ok(true)
+}
+
+/// Looks whether a cut account is paid up, and orders it to be restored.
+async fn check(city: &City, payload: &str) -> Result<bool, SupplyError> {
+    let supply = subject(city, payload).await?;
     let (SupplyState::Cut, Some(since)) = (supply.state, supply.since) else { return Ok(true) };
-    let pack = bill::biller(city, biller).await?;
-    let bills = match bill::fetch(city, biller, account_no).await {
+    let pack = bill::biller(city, supply.biller).await?;
+    let bills = match bill::fetch(city, supply.biller, &supply.account_no).await {
         Err(bill::BillError::AccountUnknown) => return Ok(true),
         bills => bills?,
     };
