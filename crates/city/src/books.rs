@@ -78,28 +78,36 @@ pub mod transfer_code {
     pub const BILL_SETTLEMENT: u16 = 21;
     /// Biller → fees: what the biller pays for collection.
     pub const BILL_FEE: u16 = 22;
+    /// Merchant → bank clearing: paid out.
+    pub const MERCHANT_SETTLEMENT: u16 = 23;
     /// Marker beside the claim of a part of a bill: the day of its price (`user_data_64`, `20260331`), and whether it pays
     /// all that was due (`user_data_32`).
     pub const BILL_PART: u16 = 24;
-    /// Merchant → bank clearing: paid out.
-    pub const MERCHANT_SETTLEMENT: u16 = 23;
     /// Bank clearing → collector: what it collected, handed over.
     pub const COLLECTOR_SETTLEMENT: u16 = 27;
     /// Marker in the chain that books what a collector's reference stands for; `user_data_128` is the payment or the
     /// transfer into an advance that it became.
     pub const COLLECTED: u16 = 28;
-    /// Collector or wallet → advance. `user_data_128` is the bill it was for, `user_data_32` why.
-    pub const ADVANCE_IN: u16 = 32;
-    /// Advance → wallet or collector. `user_data_128` is the transfer that is given back.
-    pub const ADVANCE_RETURN: u16 = 33;
-    /// Bank clearing → biller: the bank rejected a payout, or it came back. `user_data_128` is the payout.
-    pub const BILL_PAYOUT_BACK: u16 = 45;
-    /// Biller → bank clearing: a payout that came back goes out again. `user_data_128` is the one before.
-    pub const BILL_PAYOUT_AGAIN: u16 = 46;
     /// Bank clearing → campaign: its budget.
     pub const CAMPAIGN_BUDGET: u16 = 30;
     /// Campaign → bank clearing: what was left of it.
     pub const CAMPAIGN_RETURN: u16 = 31;
+    /// Collector or wallet → advance. `user_data_128` is the bill it was for, `user_data_32` why.
+    pub const ADVANCE_IN: u16 = 32;
+    /// Advance → wallet or collector. `user_data_128` is the transfer that is given back.
+    pub const ADVANCE_RETURN: u16 = 33;
+    /// Biller → wallet: a bill payment, or a part of it, given back. `user_data_128` is the payment.
+    pub const BILL_REFUND: u16 = 35;
+    /// Pool → what the biller's payouts have still to bear of refunds, in the chain of a refund.
+    pub const BILL_REFUND_OWED: u16 = 36;
+    /// What the biller's payouts have still to bear of refunds → pool, in the chain of a payout.
+    pub const BILL_REFUND_BORNE: u16 = 37;
+    /// Marker in the place of a refund: it can never happen.
+    pub const BILL_REFUND_CLOSED: u16 = 38;
+    /// Bank clearing → biller: the bank rejected a payout, or it came back. `user_data_128` is the payout.
+    pub const BILL_PAYOUT_BACK: u16 = 45;
+    /// Biller → bank clearing: a payout that came back goes out again. `user_data_128` is the one before.
+    pub const BILL_PAYOUT_AGAIN: u16 = 46;
     /// Pool → allowance.
     pub const CAP_GRANT: u16 = 101;
     /// Allowance → pool: used by a payment.
@@ -110,14 +118,14 @@ pub mod transfer_code {
     pub const CODE_USED: u16 = 110;
     /// Marker: the ledger's time has come so far.
     pub const TIME_PASSED: u16 = 111;
+    /// Held and let go in one chain: whether an account covers what the chain wants next.
+    pub const FUNDS_PROBE: u16 = 112;
     /// Marker: an operator ended this bill payment.
     pub const BILL_RESOLVED: u16 = 113;
     /// Marker: an approved movement was booked, in the same chain.
     pub const APPROVAL_BOOKED: u16 = 114;
     /// Marker in the place of [`APPROVAL_BOOKED`]: this approval can never be booked any more.
     pub const APPROVAL_FAILED: u16 = 115;
-    /// Held and let go in one chain: whether an account covers what the chain wants next.
-    pub const FUNDS_PROBE: u16 = 112;
     /// Marker: a trade that was paid with a coupon and refunded so far was refunded further.
     pub const REFUND_STEP: u16 = 116;
     /// Pool → what a mandate may debit in a month.
@@ -126,14 +134,6 @@ pub mod transfer_code {
     pub const MANDATE_DRAW: u16 = 118;
     /// What a mandate may debit in a month → pool: its cap was lowered.
     pub const MANDATE_LOWERED: u16 = 119;
-    /// Biller → wallet: a bill payment, or a part of it, given back. `user_data_128` is the payment.
-    pub const BILL_REFUND: u16 = 35;
-    /// Pool → what the biller's payouts have still to bear of refunds, in the chain of a refund.
-    pub const BILL_REFUND_OWED: u16 = 36;
-    /// What the biller's payouts have still to bear of refunds → pool, in the chain of a payout.
-    pub const BILL_REFUND_BORNE: u16 = 37;
-    /// Marker in the place of a refund: it can never happen.
-    pub const BILL_REFUND_CLOSED: u16 = 38;
 }
 
 /// The shadow ledgers of a currency. Numbers above every ISO 4217 code.
