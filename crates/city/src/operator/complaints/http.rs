@@ -84,7 +84,7 @@ async fn any_complaint(
 /// How a complaint is decided.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum Verdict {
+enum ComplaintVerdict {
     /// Money goes back to the payer.
     Refund,
     /// The biller has put its books right; no money moves.
@@ -99,7 +99,7 @@ enum Verdict {
 #[schema(as = ComplaintDecisionRequest)]
 struct ComplaintDecisionRequest {
     #[schema(inline)]
-    decision: Verdict,
+    decision: ComplaintVerdict,
     /// With `refund`, and only there: no more than is left of the payment.
     amount: Option<Amount>,
     /// Whether a biller that is asked is asked for the money first; true when absent. Not where it has agreed otherwise.
@@ -124,11 +124,11 @@ async fn decide_complaint(
 ) -> Answer<Json<ComplaintAnswer>> {
     let amount = request.amount.map(|amount| minor(&city, amount)).transpose()?;
     let decision = match (request.decision, amount) {
-        (Verdict::Refund, Some(amount_minor)) => {
+        (ComplaintVerdict::Refund, Some(amount_minor)) => {
             Decision::Refund { amount_minor, ask_biller: request.ask_biller.unwrap_or(true) }
         }
-        (Verdict::Correct, None) => Decision::Correct,
-        (Verdict::Dismiss, None) => Decision::Dismiss,
+        (ComplaintVerdict::Correct, None) => Decision::Correct,
+        (ComplaintVerdict::Dismiss, None) => Decision::Dismiss,
         _ => return Err(ComplaintError::AmountUnacceptable.into()),
     };
     let decided = super::decide(&city, &by, id, decision, &request.reason).await?;
