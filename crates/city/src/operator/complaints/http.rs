@@ -96,7 +96,6 @@ enum ComplaintVerdict {
 /// A decision.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = ComplaintDecisionRequest)]
 struct ComplaintDecisionRequest {
     #[schema(inline)]
     decision: ComplaintVerdict,
