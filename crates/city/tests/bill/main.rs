@@ -3,6 +3,7 @@
 mod arrears;
 mod bank;
 mod collect;
+mod collect_http;
 #[path = "../common/mod.rs"]
 mod common;
 mod exchange;
