@@ -182,7 +182,7 @@ test('every page in English and on a phone', async () => {
   const narrow = await person(browser, city, { lang: 'en-GB', ...NARROW });
   await signInByKey(narrow.page, '/console/', en('signin.key'), en('signin.do'), city.operator);
   await narrow.page.getByRole('heading', { name: en('nav.overview') }).waitFor();
-  for (const path of ['/', '/billers', '/billers/new', '/coverage', '/imports', '/settlements', '/residents', '/shops', '/money', '/approvals', '/audit', '/keys', '/settings']) {
+  for (const path of ['/', '/billers', '/billers/new', '/coverage', '/imports', '/settlements', '/residents', '/shops', '/money', '/approvals', '/audit', '/keys', '/payouts', '/collectors', '/providers', '/settings']) {
     await narrow.page.goto(`/console/#${path}`);
     await narrow.page.locator('h1').first().waitFor({ state: 'attached' });
     await narrow.page.waitForTimeout(300);
