@@ -326,6 +326,8 @@ test('an answer about the question is none about the payment; a store that the p
     let asked = 0;
     const keys = new Set();
     await context.route('**/v1/transfers', async (route) => {
+      // One before this that could not be struck out while the store was closed may be asked for once more.
+      if (route.request().postDataJSON().amount.minor !== Number(amount) * 100) return route.continue();
       keys.add(route.request().headers()['idempotency-key']);
       asked += 1;
       if (asked === 1) {
